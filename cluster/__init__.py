@@ -1,0 +1,1 @@
+"""Where and how it runs: scenarios, intake, the engine, windows, transports, recording, faults and the command line."""

@@ -1,0 +1,52 @@
+"""Names of actors.
+
+An actor *is* its name: ``cpu.3``, ``pq``, or ``object.7.cpu.3``: the seventh object that ``cpu.3`` created. A child lives on the
+worker of its creator's root, so every partition finds it by its name alone and no directory of addresses exists. The
+rejected alternative, a numeric handle given out by a registry, needs a message before a new object can be spoken to.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+BOOT = "boot"
+"""The sender of the events a run starts with."""
+
+PAGE_QUEUES = "pq"
+FREE_QUEUES = "fq"
+RENDEZVOUS = "smp"
+SEQUENCER = "order"
+DISK_PAGER = "pager.0"
+SWAP_PAGER = "pager.1"
+
+
+def cpu_name(index: int) -> str:
+    """The name of CPU number ``index`` (counted from 0)."""
+    return f"cpu.{index}"
+
+
+@lru_cache(maxsize=1 << 16)
+def root_of(name: str) -> str:
+    """The root actor in whose place ``name`` lives: ``object.7.cpu.3`` lives where ``cpu.3`` does."""
+    parts = name.split(".")
+    return name if len(parts) <= 2 else ".".join(parts[-2:])
+
+
+@lru_cache(maxsize=1 << 16)
+def kind_of(name: str) -> str:
+    """The kind of actor a name denotes: its first word."""
+    return name.split(".", 1)[0]
+
+
+def child_name(kind: str, number: int, creator: str) -> str:
+    """The name of the ``number``-th actor of ``kind`` that ``creator``, a root, has made."""
+    return f"{kind}.{number}.{creator}"
+
+
+@lru_cache(maxsize=1 << 16)
+def address_of(name: str) -> tuple[int, int]:
+    """A total order on actors of one kind that stands for their addresses (pmaps are locked in ascending order)."""
+    parts = name.split(".")
+    own = int(parts[1]) if len(parts) > 1 else 0
+    creator = int(parts[3]) if len(parts) > 3 else -1
+    return (own, creator)

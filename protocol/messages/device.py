@@ -1,0 +1,65 @@
+"""Pagers: the disk behind vnode objects and the swap space (home ``pager.N``; vm-facts 3.10)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from protocol.messages.base import DEVICE, Message, Op
+
+
+class PagerRead(Op, tag=160, gc=False):
+    """Read ``count`` pages of ``object`` from ``pindex`` on. Value, after the device's queue and latency: true, or false for an I/O error."""
+
+    link: ClassVar[int] = DEVICE
+    word: ClassVar[str] = "pager.read"
+    object: str
+    pindex: int
+    count: int = 1
+    fail: bool = False
+
+
+class PagerWrite(Op, tag=161, gc=False):
+    """Write pages out. No value: completion is a PagerDone interrupt at the CPU that asked.
+
+    ``pages`` are (pindex, frame) pairs.
+    """
+
+    link: ClassVar[int] = DEVICE
+    word: ClassVar[str] = "pager.write"
+    object: str
+    pages: tuple[tuple[int, int], ...]
+    fail: bool = False
+
+
+class PagerDone(Message, tag=162, gc=False):
+    """Write completed (or failed): an interrupt at the CPU that started it, served by an interrupt thread."""
+
+    link: ClassVar[int] = DEVICE
+    word: ClassVar[str] = "pager.done"
+    object: str
+    pages: tuple[tuple[int, int], ...]
+    ok: bool
+
+
+class PagerHas(Op, tag=163, gc=False):
+    """Does the pager have a block for (object, pindex)? Value: bool."""
+
+    word: ClassVar[str] = "pager.has"
+    object: str
+    pindex: int
+
+
+class PagerFree(Op, tag=164, gc=False):
+    """The object's blocks in [start, end) are no longer needed. No value."""
+
+    word: ClassVar[str] = "pager.free"
+    object: str
+    start: int
+    end: int
+
+
+class DeviceTimer(Message, tag=165, gc=False):
+    """The device's own clock: the request at the head of its queue is done."""
+
+    word: ClassVar[str] = "pager.timer"
+    request: int

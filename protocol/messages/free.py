@@ -1,0 +1,63 @@
+"""Operations on the free lists (home ``fq``, under the free-queue spin lock; vm-facts 2.3, 3.1, 3.2).
+
+Thresholds are decided inside ``Take``: test and pop are one step under the lock.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from protocol.messages.base import Op
+
+
+class Take(Op, tag=30, gc=False):
+    """Pop a free frame near ``colour`` for a request of ``klass``. Value: (frame or -1, pre-zeroed, paging needed).
+
+    ``prefer_zero`` takes the tail of a colour's list. A request that the thresholds forbid gets frame -1 and changes nothing.
+    ``last_resort`` is SYSTEM's second try after the cache was found empty (3.1 step 4).
+    """
+
+    word: ClassVar[str] = "free.take"
+    colour: int
+    klass: int
+    prefer_zero: bool = False
+    last_resort: bool = False
+
+
+class Put(Op, tag=31, gc=False):
+    """Put a frame back: at the tail if its content is zero, else at the head. Value: (free count, reserved by cache mirror).
+
+    The value is (free + cache pages, free pages) after the step.
+    """
+
+    word: ClassVar[str] = "free.put"
+    frame: int
+    zeroed: bool = False
+
+
+class CacheCount(Op, tag=32, gc=False):
+    """The paging queues' home tells how many pages its CACHE queue holds (the kernel reads v_cache_count without a lock)."""
+
+    word: ClassVar[str] = "free.cache-count"
+    count: int
+
+
+class FreeCounts(Op, tag=33, gc=False):
+    """An unlocked read of the counters. Value: (free, cache, zeroed)."""
+
+    word: ClassVar[str] = "free.counts"
+
+
+class Withhold(Op, tag=34, gc=False):
+    """A fault: take up to ``frames`` free frames out of use until ``ReturnWithheld`` (memory taken away for a while)."""
+
+    word: ClassVar[str] = "free.withhold"
+    frames: int
+    until_ns: int
+
+
+class ReturnWithheld(Op, tag=35, gc=False):
+    """The frames withheld come back (a timer of the home to itself)."""
+
+    word: ClassVar[str] = "free.return"
+    frames: int

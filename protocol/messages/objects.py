@@ -1,0 +1,114 @@
+"""Operations on a vm object (home ``object.*``, under its lock; vm-facts 2.4, 3.4)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from protocol.messages.base import Op
+
+
+class Lookup(Op, tag=80, gc=False):
+    """vm_page_lookup. Value: (frame, valid, soft busy), or None if nothing is resident at ``pindex``."""
+
+    word: ClassVar[str] = "object.lookup"
+    pindex: int
+
+
+class Insert(Op, tag=81, gc=False):
+    """vm_page_insert: ``frame`` becomes resident at ``pindex``, not valid unless said. Value: None or the panic text."""
+
+    word: ClassVar[str] = "object.insert"
+    pindex: int
+    frame: int
+    valid: int = 0
+
+
+class Remove(Op, tag=82, gc=False):
+    """vm_page_remove: nothing is resident at ``pindex`` any more. Value: (frame, valid), or None."""
+
+    word: ClassVar[str] = "object.remove"
+    pindex: int
+
+
+class SetValid(Op, tag=83, gc=False):
+    """Set the valid bitmap of the page at ``pindex``. No value."""
+
+    word: ClassVar[str] = "object.valid"
+    pindex: int
+    valid: int
+
+
+class IoCount(Op, tag=84, gc=False):
+    """io_start (+1) or io_finish (-1) on the page at ``pindex``. Value: the new soft-busy count."""
+
+    word: ClassVar[str] = "object.io"
+    pindex: int
+    delta: int
+
+
+class Enter(Op, tag=85, gc=False):
+    """A fault or an I/O begins (+) or ends (-): add to ref_count and paging_in_progress. Value: (refs, pip, shadow count).
+
+    Reaching pip 0 with PIPWNT set wakes those who sleep on channel CHAN_PIP.
+    """
+
+    word: ClassVar[str] = "object.enter"
+    refs: int = 0
+    pip: int = 0
+
+
+CHAN_PIP = "pip"
+
+
+class WantPip(Op, tag=86, gc=False):
+    """vm_object_pip_wait's test: if pip > 0 set PIPWNT. Value: true if the caller must sleep on CHAN_PIP."""
+
+    word: ClassVar[str] = "object.want-pip"
+
+
+class Describe(Op, tag=87, gc=False):
+    """Value: (type, size, refs, shadow count, pip, backing or "", backing offset in pages, flags, resident, pager blocks, colour)."""
+
+    word: ClassVar[str] = "object.describe"
+
+
+class Backing(Op, tag=88, gc=False):
+    """Set the backing object and the offset in pages ("" for none). No value."""
+
+    word: ClassVar[str] = "object.backing"
+    backing: str
+    offset: int
+
+
+class ShadowCount(Op, tag=89, gc=False):
+    """Add to shadow_count. Value: the new count."""
+
+    word: ClassVar[str] = "object.shadow-count"
+    delta: int
+
+
+class SetType(Op, tag=90, gc=False):
+    """Change the object's type (DEFAULT becomes SWAP at the first page-out; OBJT_DEAD at termination). No value."""
+
+    word: ClassVar[str] = "object.type"
+    type: int
+
+
+class SetFlag(Op, tag=91, gc=False):
+    """Set and clear object flags (OBJ_*). No value."""
+
+    word: ClassVar[str] = "object.flags"
+    set: int = 0
+    clear: int = 0
+
+
+class Resident(Op, tag=92, gc=False):
+    """Pages resident from ``start`` (inclusive) to ``end`` (exclusive), ascending, at most ``limit``. Value: ((pindex, frame, valid, soft), ...)."""
+
+    word: ClassVar[str] = "object.resident"
+    start: int
+    end: int
+    limit: int = 64
+
+
+OBJ_ACTIVE, OBJ_DEAD, OBJ_PIPWNT, OBJ_WRITEABLE, OBJ_MIGHTBEDIRTY, OBJ_ONEMAPPING = 0x4, 0x8, 0x40, 0x80, 0x100, 0x2000

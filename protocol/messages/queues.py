@@ -1,0 +1,293 @@
+"""Operations on the paging queues and the page records (home ``pq``, under the page-queues lock; vm-facts 3.2 to 3.8, 3.11).
+
+A page record exists for every allocated frame and for no free one. Frames are numbers; scan markers are negative numbers.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from protocol.messages.base import Op
+
+
+class Bind(Op, tag=40, gc=False):
+    """A frame fresh from the free lists becomes a page: (object, pindex), wire count, BUSY if ``busy``, PG_ZERO if ``zeroed``.
+
+    Legal without the page-queues lock, for the frame is still private. ``object`` is "" for a page without an object. No value.
+    """
+
+    word: ClassVar[str] = "page.bind"
+    frame: int
+    object: str
+    pindex: int
+    wire: int = 0
+    busy: bool = False
+    zeroed: bool = False
+    unmanaged: bool = False
+
+
+class Rebind(Op, tag=41, gc=False):
+    """Rename: the page's (object, pindex) replica changes; a CACHE page is deactivated; all dirty bits are set. No value."""
+
+    word: ClassVar[str] = "page.rebind"
+    frame: int
+    object: str
+    pindex: int
+
+
+class Claim(Op, tag=42, gc=False):
+    """The fault's test-and-set on a resident page: dequeue it and set BUSY, unless it may not.
+
+    ``soft`` is the page's soft-busy count as its object told; ``write_first`` is true for a write fault on the first object. Value:
+    (code, cow count) with code CLAIMED, WAS_BUSY, WAS_CACHED_SEVERE (CACHE under severe shortage: activated instead) or NEEDS_COW.
+    """
+
+    word: ClassVar[str] = "page.claim"
+    frame: int
+    soft: int = 0
+    write_first: bool = False
+    severe: bool = False
+
+
+CLAIMED, WAS_BUSY, WAS_CACHED_SEVERE, NEEDS_COW = range(4)
+
+
+class SetBusy(Op, tag=43, gc=False):
+    """vm_page_busy: set BUSY, which must be clear. No value."""
+
+    word: ClassVar[str] = "page.busy"
+    frame: int
+
+
+class Unbusy(Op, tag=44, gc=False):
+    """vm_page_wakeup: clear BUSY and wake whoever sleeps on the page. No value."""
+
+    word: ClassVar[str] = "page.unbusy"
+    frame: int
+
+
+class Finish(Op, tag=45, gc=False):
+    """The end of a fault on a page: set REFERENCED, activate (or deactivate), clear BUSY and wake sleepers. No value."""
+
+    word: ClassVar[str] = "page.finish"
+    frame: int
+    activate: bool = True
+
+
+class Flash(Op, tag=46, gc=False):
+    """vm_page_flash: if WANTED, clear it and wake the sleepers on the page. No value."""
+
+    word: ClassVar[str] = "page.flash"
+    frame: int
+
+
+class WantBusy(Op, tag=47, gc=False):
+    """sleep_if_busy's test: if BUSY (or ``soft`` > 0 and ``also_soft``) set WANTED|REFERENCED. Value: true if the caller must sleep.
+
+    The sleep itself is the message Sleep on channel ``page_channel(frame)``, with the page-queues lock as interlock.
+    """
+
+    word: ClassVar[str] = "page.want"
+    frame: int
+    soft: int = 0
+    also_soft: bool = True
+
+
+class Activate(Op, tag=48, gc=False):
+    """vm_page_activate. No value."""
+
+    word: ClassVar[str] = "page.activate"
+    frame: int
+
+
+class Deactivate(Op, tag=49, gc=False):
+    """vm_page_deactivate, at the head of INACTIVE if ``head`` (dontneed). No value."""
+
+    word: ClassVar[str] = "page.deactivate"
+    frame: int
+    head: bool = False
+
+
+class MakeCache(Op, tag=50, gc=False):
+    """vm_page_cache after its mappings are gone: to CACHE if clean, idle, unwired, unheld. Value: true if it went there.
+
+    A dirty page is the kernel's panic ``vm_page_cache: caching a dirty page``: value is the text instead of a bool.
+    """
+
+    word: ClassVar[str] = "page.cache"
+    frame: int
+    soft: int = 0
+
+
+class SetWriteable(Op, tag=51, gc=False):
+    """Step 6 of a fault: set WRITEABLE; if ``dirty`` also set all dirty bits. No value."""
+
+    word: ClassVar[str] = "page.writeable"
+    frame: int
+    dirty: bool = False
+
+
+class SetFlags(Op, tag=52, gc=False):
+    """Set and clear flag bits of a page. No value."""
+
+    word: ClassVar[str] = "page.flags"
+    frame: int
+    set: int = 0
+    clear: int = 0
+
+
+class SetDirty(Op, tag=53, gc=False):
+    """Set the dirty bitmap (0 after a write-out; VALID_ALL by vm_page_dirty). No value."""
+
+    word: ClassVar[str] = "page.dirty"
+    frame: int
+    dirty: int
+
+
+class PvAdd(Op, tag=54, gc=False):
+    """Link a pv entry (pmap, vpn) to the page. No value."""
+
+    word: ClassVar[str] = "page.pv-add"
+    frame: int
+    pmap: str
+    vpn: int
+
+
+class PvDel(Op, tag=55, gc=False):
+    """Unlink a pv entry; harvested A sets REFERENCED, harvested M sets all dirty bits. Value: pv entries left."""
+
+    word: ClassVar[str] = "page.pv-del"
+    frame: int
+    pmap: str
+    vpn: int
+    accessed: bool = False
+    modified: bool = False
+
+
+class Pvs(Op, tag=56, gc=False):
+    """The page's pv list. Value: ((pmap, vpn), ...)."""
+
+    word: ClassVar[str] = "page.pvs"
+    frame: int
+
+
+class FreePage(Op, tag=57, gc=False):
+    """vm_page_free up to the free list: dequeue, check, drop the record (or HOLD). Value: (code or panic text, wake daemon-waiters).
+
+    First item: true the frame now goes to the free list, false it went to HOLD, a text the kernel's panic. ``soft`` is the soft-busy count.
+    """
+
+    word: ClassVar[str] = "page.free"
+    frame: int
+    soft: int = 0
+    zeroed: bool = False
+
+
+class Wire(Op, tag=58, gc=False):
+    """vm_page_wire. No value."""
+
+    word: ClassVar[str] = "page.wire"
+    frame: int
+
+
+class Unwire(Op, tag=59, gc=False):
+    """vm_page_unwire, to ACTIVE or INACTIVE. Value: None, or the panic text."""
+
+    word: ClassVar[str] = "page.unwire"
+    frame: int
+    activate: bool = True
+
+
+class Hold(Op, tag=60, gc=False):
+    """vm_page_hold (+1) or unhold (-1). Value: true if a frame on HOLD must now go to the free list."""
+
+    word: ClassVar[str] = "page.hold"
+    frame: int
+    delta: int
+
+
+class CowCount(Op, tag=61, gc=False):
+    """Zero-copy sends in flight: cow += delta. Value: the new count."""
+
+    word: ClassVar[str] = "page.cow"
+    frame: int
+    delta: int
+
+
+class PageState(Op, tag=62, gc=False):
+    """Read a page record under the lock. Value: (queue, flags, wire, hold, act, dirty, cow, object, pindex), or None if free."""
+
+    word: ClassVar[str] = "page.state"
+    frame: int
+
+
+class SelectCache(Op, tag=63, gc=False):
+    """The next CACHE page near ``colour`` whose hold count is 0. Value: (frame, object, pindex), or None."""
+
+    word: ClassVar[str] = "page.select-cache"
+    colour: int
+
+
+class NextAfter(Op, tag=64, gc=False):
+    """A scan's step: what follows ``after`` (a frame, a marker, or 0: the queue's head) on ``queue``.
+
+    Value: (frame, object, pindex, flags, dirty, hold, act, wire), or None at the end or when ``after`` left the queue (see ``LEFT``).
+    A marker of another scan is returned as (marker,).
+    """
+
+    word: ClassVar[str] = "page.next"
+    queue: int
+    after: int = 0
+
+
+LEFT = -1
+"""NextAfter's value is (LEFT,) when the frame it should start from is no longer on that queue."""
+
+
+class Mark(Op, tag=65, gc=False):
+    """Insert marker ``marker`` (a negative number) after ``frame`` on its queue, or remove it when ``frame`` is 0. Value: true if done."""
+
+    word: ClassVar[str] = "page.mark"
+    queue: int
+    marker: int
+    frame: int = 0
+
+
+class Requeue(Op, tag=66, gc=False):
+    """Move the page to the tail of its queue and set its act_count (vm_pageq_requeue). No value."""
+
+    word: ClassVar[str] = "page.requeue"
+    frame: int
+    act: int = -1
+    clear_referenced: bool = False
+
+
+class QueueCounts(Op, tag=67, gc=False):
+    """Value: (inactive, active, cache, hold, deficit, pages needed), without clearing anything; ``take_deficit`` clears the deficit."""
+
+    word: ClassVar[str] = "page.counts"
+    take_deficit: bool = False
+
+
+class PagesNeeded(Op, tag=68, gc=False):
+    """Set or clear vm_pages_needed; setting it wakes the daemon, clearing it wakes those who wait for memory. No value.
+
+    Without the lock this is pagedaemon_wakeup's unlocked access. ``deficit`` is added to vm_pageout_deficit.
+    """
+
+    word: ClassVar[str] = "page.needed"
+    needed: bool
+    deficit: int = 0
+
+
+CHAN_NEEDED = "vm_pages_needed"
+"""Where the page daemon sleeps."""
+CHAN_FREE = "v_free_count"
+"""Where threads wait for memory."""
+CHAN_DAEMON_MEMORY = "pageout_pages_needed"
+"""Where the page daemon itself waits for memory."""
+
+
+def page_channel(frame: int) -> str:
+    """The channel on which threads sleep for a busy page."""
+    return f"page.{frame}"

@@ -1,0 +1,174 @@
+"""Operations on page tables (home ``pmap.*``) and address-space maps (home ``map.*``); vm-facts 3.14, 3.15, model notes 4.
+
+``vpn`` is a virtual page number (address >> 12). PTE bits are those of :mod:`protocol.pages`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from protocol.messages.base import Op
+
+
+class Walk(Op, tag=110, gc=False):
+    """The MMU walks the table for an access: sets A, and M if it writes through a writable PTE. Value: (frame, bits) or (-1, bits).
+
+    -1 means the access faults: bits is 0 for no PTE, else the PTE that forbids it. No lock: this is hardware.
+    """
+
+    word: ClassVar[str] = "pmap.walk"
+    vpn: int
+    write: bool = False
+
+
+class PtNeed(Op, tag=111, gc=False):
+    """Which page-table pages are missing on the way to ``vpn``. Value: ((level, slot), ...) from the top down, empty if none."""
+
+    word: ClassVar[str] = "pmap.need"
+    vpn: int
+
+
+class PtInstall(Op, tag=112, gc=False):
+    """Install ``frame`` as the page-table page of (level, slot). Value: true; false if somebody else was first."""
+
+    word: ClassVar[str] = "pmap.install"
+    level: int
+    slot: int
+    frame: int
+
+
+class PteSwap(Op, tag=113, gc=False):
+    """Store a PTE. Value: (old frame, old bits), (-1, 0) if there was none."""
+
+    word: ClassVar[str] = "pmap.swap"
+    vpn: int
+    frame: int
+    bits: int
+
+
+class PteClear(Op, tag=114, gc=False):
+    """Swap the PTE to 0. Value: (frame, bits, ((level, slot, pt frame), ...)): what it was and the page-table pages this emptied."""
+
+    word: ClassVar[str] = "pmap.clear"
+    vpn: int
+
+
+class PteProtect(Op, tag=115, gc=False):
+    """Clear the bits ``clear`` of a PTE. Value: (frame, old bits), (-1, 0) if there is none."""
+
+    word: ClassVar[str] = "pmap.protect"
+    vpn: int
+    clear: int
+
+
+class PteTest(Op, tag=116, gc=False):
+    """Read a PTE and clear the bits ``clear`` (ts_referenced: A) in one step. Value: (frame, old bits)."""
+
+    word: ClassVar[str] = "pmap.test"
+    vpn: int
+    clear: int = 0
+
+
+class Range(Op, tag=117, gc=False):
+    """The valid PTEs in [start, end), ascending, at most ``limit``. Value: ((vpn, frame, bits), ...)."""
+
+    word: ClassVar[str] = "pmap.range"
+    start: int
+    end: int
+    limit: int = 64
+
+
+class ResidentCount(Op, tag=118, gc=False):
+    """pm_stats.resident_count. Value: int."""
+
+    word: ClassVar[str] = "pmap.resident-count"
+
+
+class SetActive(Op, tag=119, gc=False):
+    """A CPU's dispatcher sets or clears its bit of pm_active (an atomic operation, no lock). No value."""
+
+    word: ClassVar[str] = "pmap.active"
+    cpu: int
+    active: bool
+
+
+class ActiveMask(Op, tag=120, gc=False):
+    """Read pm_active. Value: the bit mask of CPUs on which the address space is loaded."""
+
+    word: ClassVar[str] = "pmap.active-mask"
+
+
+EntryRow = tuple[int, int, str, int, int, int]
+"""A map entry as a value: (start, end, object or "", offset in pages, protection, flags); start and end are vpns, end exclusive."""
+
+ENTRY_COW, ENTRY_NEEDS_COPY, ENTRY_SHARED, ENTRY_STACK, ENTRY_WIRED = 1, 2, 4, 8, 16
+
+
+class Find(Op, tag=140, gc=False):
+    """vm_map_lookup_entry. Value: (timestamp, start, end, object, offset, prot, flags), or (timestamp,) if nothing is mapped there."""
+
+    word: ClassVar[str] = "map.find"
+    vpn: int
+
+
+class AddEntry(Op, tag=141, gc=False):
+    """Insert an entry; it may not overlap another (panic text as value). Value: None. ``object`` "" is allocated at the first fault."""
+
+    word: ClassVar[str] = "map.add"
+    start: int
+    end: int
+    object: str
+    offset: int
+    prot: int
+    flags: int
+
+
+class Cut(Op, tag=142, gc=False):
+    """Remove [start, end), clipping entries at its edges. Value: the removed entries as EntryRow tuples, ascending."""
+
+    word: ClassVar[str] = "map.cut"
+    start: int
+    end: int
+
+
+class ProtectEntries(Op, tag=143, gc=False):
+    """Set the protection of [start, end), clipping. Value: (the entries as they were) as EntryRow tuples."""
+
+    word: ClassVar[str] = "map.protect"
+    start: int
+    end: int
+    prot: int
+
+
+class Entries(Op, tag=144, gc=False):
+    """The entries that touch [start, end), at most ``limit``. Value: EntryRow tuples, ascending."""
+
+    word: ClassVar[str] = "map.entries"
+    start: int
+    end: int
+    limit: int = 64
+
+
+class SetEntryObject(Op, tag=145, gc=False):
+    """Give the entry that starts at ``start`` an object and flags (first fault, shadowing, fork). No value."""
+
+    word: ClassVar[str] = "map.object"
+    start: int
+    object: str
+    offset: int
+    flags: int
+
+
+class FindSpace(Op, tag=146, gc=False):
+    """vm_map_findspace: the lowest gap of ``pages`` at or above ``hint``. Value: its start vpn."""
+
+    word: ClassVar[str] = "map.space"
+    hint: int
+    pages: int
+
+
+class Gap(Op, tag=147, gc=False):
+    """The free gap around ``vpn`` within the aligned 512-page block that holds it. Value: (start, end), or None if mapped."""
+
+    word: ClassVar[str] = "map.gap"
+    vpn: int

@@ -1,0 +1,144 @@
+"""The kinds of record, declared in one place: number, name, fields.
+
+A record is a flat tuple ``(number, field, ...)`` made by the actor that is handling an event. A trace entry is the head of
+that event, ``(time, class, tie, receiver, sender, seq, cause sender, cause seq)``, its message's word, and the records made while handling
+it. A record's identity is its event's identity and its position. The receiver of the event, called *actor* below, is part of every
+record's meaning: ``object.insert`` is about the object whose name is the entry's receiver.
+
+Each kind names who reads it, so that nothing is recorded for nobody. Fields are ints, text, bools or tuples of them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Kind(NamedTuple):
+    """One kind of record."""
+
+    number: int
+    name: str
+    fields: tuple[str, ...]
+    meaning: str
+
+
+KINDS: dict[int, Kind] = {}
+KIND_BY_NAME: dict[str, Kind] = {}
+
+
+def _kind(number: int, name: str, fields: str, meaning: str) -> int:
+    kind = Kind(number, name, tuple(fields.split()), meaning)
+    assert number not in KINDS and name not in KIND_BY_NAME, f"record kind {number} {name} declared twice"
+    KINDS[number] = KIND_BY_NAME[name] = kind
+    return number
+
+
+# Locks, as the thread that holds them sees them (made by its CPU, so they are in the thread's own order).
+LOCK_ACQUIRE = _kind(1, "lock.acquire", "thread lock mode fence wait_ns depth", "the thread owns the lock; depth 1 unless recursive")
+LOCK_RELEASE = _kind(2, "lock.release", "thread lock fence hold_ns depth", "the thread gives it back; depth is what remains")
+LOCK_WAIT = _kind(3, "lock.wait", "thread lock owner", "the lock is taken: the thread waits for it")
+LOCK_FAIL = _kind(4, "lock.fail", "thread lock owner", "a try-lock or an upgrade did not get the lock")
+
+# Sleeping (CPU) and waking (home).
+SLEEP = _kind(5, "sleep", "thread chan interlock", "the thread sleeps on a channel of the interlock's home, releasing the interlock")
+WAKE = _kind(6, "wake", "thread chan why", "the thread runs again: wakeup, timeout")
+WAKEUP = _kind(7, "wakeup", "chan threads", "the home woke these threads off the channel")
+
+# Threads and routines (CPU).
+ENTER = _kind(8, "enter", "thread routine arguments held", "a kernel routine begins; held are lock names")
+LEAVE = _kind(9, "leave", "thread routine outcome held", "a kernel routine ends")
+SWITCH = _kind(10, "switch", "old new pmap", "context switch; pmap is the address space now loaded")
+PANIC = _kind(11, "panic", "thread text", "the modelled kernel panics")
+COMPUTE = _kind(12, "compute", "thread what ns", "the thread is about to spend ns of CPU time")
+STALLED = _kind(13, "stalled", "ns", "a fault: the CPU does nothing for ns")
+
+# Pages: the record at the paging queues' home.
+PAGE_BIND = _kind(20, "page.bind", "frame object pindex wire flags thread", "a frame fresh from the free lists becomes a page")
+PAGE_QUEUE = _kind(21, "page.queue", "frame old new", "the page moves between queues")
+PAGE_BUSY = _kind(22, "page.busy", "frame thread", "BUSY set; thread owns it")
+PAGE_UNBUSY = _kind(23, "page.unbusy", "frame thread", "BUSY cleared by thread")
+PAGE_FLAGS = _kind(24, "page.flags", "frame old new", "flags other than BUSY change")
+PAGE_WIRE = _kind(25, "page.wire", "frame old new", "wire count")
+PAGE_HOLD = _kind(26, "page.hold", "frame old new", "hold count")
+PAGE_DIRTY = _kind(27, "page.dirty", "frame old new", "dirty bitmap")
+PAGE_COW = _kind(28, "page.cow", "frame old new", "zero-copy sends in flight")
+PAGE_ACT = _kind(29, "page.act", "frame old new", "act_count")
+PV_ADD = _kind(30, "page.pv-add", "frame pmap vpn", "pv entry linked")
+PV_DEL = _kind(31, "page.pv-del", "frame pmap vpn accessed modified", "pv entry unlinked, bits harvested")
+PAGE_RELEASE = _kind(32, "page.release", "frame object pindex queue", "vm_page_free: the page record is gone (queue FREE) or on HOLD")
+PAGE_REBIND = _kind(34, "page.rebind", "frame object pindex", "rename")
+PAGES_NEEDED = _kind(35, "page.needed", "old new deficit", "vm_pages_needed and the deficit")
+
+# Free lists.
+FREE_TAKE = _kind(40, "free.take", "frame colour klass zeroed free", "a frame leaves the free lists; free is the count after")
+FREE_PUT = _kind(41, "free.put", "frame zeroed free", "a frame enters the free lists")
+FREE_FAIL = _kind(42, "free.fail", "klass free cache", "a request the thresholds forbid")
+FREE_WITHHOLD = _kind(43, "free.withhold", "frames free", "frames withheld (+) or given back (-)")
+
+# Objects (actor is the object).
+OBJECT_INSERT = _kind(50, "object.insert", "pindex frame", "a page becomes resident")
+OBJECT_REMOVE = _kind(51, "object.remove", "pindex frame", "a page is resident no more")
+OBJECT_VALID = _kind(52, "object.valid", "pindex frame old new", "valid bitmap")
+OBJECT_IO = _kind(53, "object.io", "pindex frame old new", "soft-busy count")
+OBJECT_PIP = _kind(54, "object.pip", "old new", "paging in progress")
+OBJECT_REFS = _kind(55, "object.refs", "old new", "reference count")
+OBJECT_BACKING = _kind(56, "object.backing", "backing offset", "what it shadows")
+OBJECT_TYPE = _kind(57, "object.type", "old new", "object type")
+OBJECT_SHADOWS = _kind(58, "object.shadow-count", "old new", "how many objects shadow it")
+
+# Page tables (actor is the pmap).
+PTE_SET = _kind(60, "pte.set", "vpn frame bits old_frame old_bits", "a PTE is stored")
+PTE_CLEAR = _kind(61, "pte.clear", "vpn frame bits", "a PTE is swapped to 0; bits are the old ones")
+PTE_BITS = _kind(62, "pte.bits", "vpn frame old new", "bits of a PTE change (protection, A, M)")
+PT_INSTALL = _kind(63, "pt.install", "level slot frame", "a page-table page is installed")
+PT_REMOVE = _kind(64, "pt.remove", "level slot frame", "an empty page-table page is unlinked")
+PMAP_ACTIVE = _kind(65, "pmap.active", "cpu active", "a bit of pm_active")
+
+# TLB and interrupts (actor is the CPU unless said).
+TLB_FILL = _kind(70, "tlb.fill", "pmap vpn frame bits", "a translation enters the TLB")
+TLB_EVICT = _kind(71, "tlb.evict", "pmap vpn", "a translation leaves a full TLB")
+TLB_FLUSH = _kind(72, "tlb.flush", "pmap start end reason", "translations of [start, end) of a pmap are dropped; pmap '' and 0 0: all non-global ones")
+IPI_SEND = _kind(75, "ipi.send", "vector target pmap start end", "an interrupt is sent")
+IPI_DELIVER = _kind(76, "ipi.deliver", "vector initiator", "the handler runs")
+SHOOT_BEGIN = _kind(78, "shootdown.begin", "thread pmap start end targets", "invalidate: targets are CPU numbers other than the own")
+SHOOT_DONE = _kind(79, "shootdown.done", "thread pmap start end targets spin_ns", "every target has acknowledged")
+STORE = _kind(80, "store", "thread pmap vpn frame", "a user store completed")
+TLB_HIT = _kind(81, "access.hit", "thread vpn reason", "a recorded fault that the model does not need")
+SHOOT_ARM = _kind(82, "shootdown.arm", "targets", "the rendezvous expects so many acknowledgements (actor smp)")
+SHOOT_ACK = _kind(83, "shootdown.ack", "cpu remaining", "an acknowledgement arrived (actor smp)")
+
+# Maps (actor is the map).
+MAP_ADD = _kind(90, "map.add", "start end object offset prot flags", "an entry is inserted")
+MAP_REMOVE = _kind(91, "map.remove", "start end object offset", "an entry, or a clipped part, is removed")
+MAP_PROTECT = _kind(92, "map.protect", "start end prot", "protection of a range")
+MAP_OBJECT = _kind(93, "map.object", "start object offset flags", "an entry gets an object")
+
+# Pagers (actor is the pager).
+PAGER_START = _kind(100, "pager.start", "operation object pindex count", "read or write begins")
+PAGER_DONE = _kind(101, "pager.done", "operation object pindex count ok", "read or write ends")
+
+# Workload (CPU) and faults (whoever they hit).
+TASK_STEP = _kind(110, "task.step", "task index operation late_ns", "a task begins an operation, so late after its recorded time")
+TASK_END = _kind(111, "task.end", "task", "a task has done its last operation")
+TASK_FORK = _kind(112, "task.fork", "task child how", "fork, vfork or thread")
+TASK_MOVE = _kind(113, "task.move", "task target", "the task migrates to another CPU between two operations")
+FAULT_DONE = _kind(114, "fault.done", "thread vpn how hard cow", "a page fault is resolved: soft, zero-fill, cow, hard")
+EXPECTED = _kind(115, "task.expect", "task index wanted found", "a script's expectation: wanted against found")
+FAULT_FIRED = _kind(120, "fault.fired", "fault what", "an injected fault takes effect here")
+UNGUARDED = _kind(130, "unguarded", "field subject thread needed", "an access without its guard, performed all the same")
+PEEK = _kind(131, "peek", "field thread", "an unlocked read the kernel declares")
+INJECTED = _kind(132, "injected", "what", "a scenario put this state here")
+NOTE = _kind(133, "note", "text", "a step a kernel engineer wants to see named")
+
+Record = tuple[object, ...]
+"""``(number, field, ...)``."""
+
+Head = tuple[int, int, int, str, str, int, str, int]
+Entry = tuple[Head, str, list[Record]]
+"""(event head, message word, records): what the trace, the digest and the checks are fed with."""
+
+
+def named(record: Record) -> dict[str, object]:
+    """A record as a mapping: ``kind`` and its fields by name."""
+    kind = KINDS[int(record[0])]  # type: ignore[call-overload]
+    return {"kind": kind.name, **dict(zip(kind.fields, record[1:], strict=True))}
