@@ -1,0 +1,52 @@
+"""The two ways a command can fail, each one sentence with place, found and allowed.
+
+``InputError`` ends a command with status 2, ``RunError`` with 3. Both carry what ``--json`` prints under ``error``.
+"""
+
+from __future__ import annotations
+
+
+class ShootdownError(Exception):
+    """Base: a sentence for a person and the fields of the JSON error."""
+
+    kind = "error"
+    status = 3
+
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        key: str | None = None,
+        found: object = None,
+        allowed: object = None,
+    ) -> None:
+        super().__init__(sentence)
+        self.file, self.line, self.key, self.found, self.allowed = file, line, key, found, allowed
+
+    def as_json(self) -> dict[str, object]:
+        """The value of ``error`` in ``--json`` output."""
+        return {
+            "kind": self.kind,
+            "message": str(self),
+            "file": self.file,
+            "line": self.line,
+            "key": self.key,
+            "found": self.found,
+            "allowed": self.allowed,
+        }
+
+
+class InputError(ShootdownError):
+    """Something given from outside is wrong: exit status 2."""
+
+    kind = "input"
+    status = 2
+
+
+class RunError(ShootdownError):
+    """A run could not be carried out: exit status 3."""
+
+    kind = "run"
+    status = 3
