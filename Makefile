@@ -1,0 +1,44 @@
+# What a fresh machine needs is python3 (3.11 or newer), pip and make.
+#   make run       environment, install, then the demonstration
+#   make test      the same environment with the tools; tests, ruff, mypy
+#   make promises  the long form of the promises (workers x backends in full)
+#   make lock      resolve the dependencies anew (needs pip-tools)
+# A stamp is newer than what it was made from, so a second `make` installs nothing.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := protocol actors cluster shootdown
+
+.PHONY: run test promises bench lock clean
+
+run: $(VENV)/run.stamp
+	$(BIN)/shootdown demo
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest
+	$(BIN)/ruff check .
+	$(BIN)/mypy --strict $(PACKAGES)
+
+promises: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -m promise -s
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/shootdown bench
+
+$(VENV)/run.stamp: requirements.lock pyproject.toml .ci/environment
+	PYTHON=$(PYTHON) sh .ci/environment $(VENV) requirements.lock
+	touch $@
+
+$(VENV)/dev.stamp: requirements-dev.lock $(VENV)/run.stamp
+	PYTHON=$(PYTHON) sh .ci/environment $(VENV) requirements-dev.lock
+	touch $@
+
+COMPILE := pip-compile --quiet --no-header --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+lock:
+	$(COMPILE) --extra build --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra build --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
