@@ -1,0 +1,226 @@
+"""One worker's engine: a heap of events, and the actors that handle them in ascending order of key.
+
+The queue is the plain heap of event tuples. A dict from instant to list with a heap of distinct instants wins in isolation and loses
+here, for the instants are mostly distinct. The engine knows nothing of windows, sockets or slices: it runs what lies before a limit and
+keeps what leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from actors.actor import Actor, Handler
+from cluster.engine.clock import NEVER, START, EngineClock
+from cluster.engine.port import REFUSED, EnginePort, Route
+from cluster.errors import RunError
+from protocol.event import Event
+from protocol.identity import BOOT, root_of
+from protocol.messages import LOCAL, Message
+from protocol.records import Entry, Record
+
+Latency = tuple[tuple[tuple[int, ...], ...], ...]
+"""latency_ns[link][from domain][to domain] of the links memory, ipi, device."""
+Table = dict[type[Message], Handler]
+_NONE: list[Record] = []
+
+
+class Place(NamedTuple):
+    """Where things are: this worker's rank, how many there are, each root's rank and each root's domain."""
+
+    rank: int
+    workers: int
+    rank_of: dict[str, int]
+    domain_of: dict[str, int]
+
+    def of(self, name: str) -> int:
+        """The rank of the worker on which ``name`` lives. Raises RunError for a name whose root nobody has."""
+        rank = self.rank_of.get(root_of(name))
+        if rank is None:
+            raise RunError(
+                f"there is no actor {name!r}: its root {root_of(name)!r} did not exist at the start",
+                found=name,
+                allowed="a root actor's name",
+            )
+        return rank
+
+
+class Engine:
+    """The actors of one worker and their events.
+
+    ``journal``: an entry per handled event since :meth:`take_journal`, if ``record``. ``outboxes``: by rank, events that leave.
+    ``events``: how many were handled. ``horizon_ns``: everything before it has been handled.
+    """
+
+    def __init__(self, seed: int, place: Place, latency_ns: Latency, *, record: bool = True) -> None:
+        self.seed = seed
+        self.place = place
+        self.latency_ns = latency_ns
+        self.recording = record
+        self.clock = EngineClock()
+        self.heap: list[Event] = []
+        self.actors: dict[str, Actor] = {}
+        self.ports: dict[str, EnginePort] = {}
+        self.tables: dict[str, Table] = {}
+        self.outboxes: list[list[Event]] = [[] for _ in range(place.workers)]
+        self.journal: list[Entry] = []
+        self.events = 0
+        self.horizon_ns = 0
+        self.intercept: Callable[[Event], tuple[Event, Handler] | None] | None = None
+        self.added: Callable[[Actor], None] | None = None
+        self._pending: list[Record] = []
+        self.record: Callable[[Record], None] = self._pending.append if record else _ignore
+        self._last: Event = (-1, *START[1:])
+        self._latencies: dict[tuple[int, int, bool], tuple[int, ...]] = {}
+
+    # Actors ---------------------------------------------------------------------------------------------------------------
+
+    def add(self, actor: Actor) -> EnginePort:
+        """Put an actor on this worker and give it its port. Raises RunError if the name is taken."""
+        name = actor.name
+        if name in self.actors:
+            raise RunError(f"there are two actors called {name!r}", found=name, allowed="a name used once")
+        port = EnginePort(name, self.clock, self.seed, self.record, self._spawn)
+        port.connect(self.clock, self.heap, self._new_route)
+        self.actors[name] = actor
+        self.ports[name] = port
+        self.tables[name] = actor.bind(port)
+        if self.added is not None:
+            self.added(actor)
+        return port
+
+    def boot(self, actors: Iterable[Actor], numbers: dict[str, int]) -> None:
+        """Add the actors of a run's start that live here, and let them begin, in order of name.
+
+        ``numbers``: each boot actor's place in the order of names over all workers; records made while beginning stand in an entry of
+        that number.
+        """
+        mine = sorted((actor for actor in actors if self.place.of(actor.name) == self.place.rank), key=_name)
+        for actor in mine:
+            self.add(actor)
+        for actor in mine:
+            actor.begin()
+            if self._pending:
+                head = (0, 1, 0, actor.name, BOOT, numbers[actor.name], BOOT, 0)
+                self.journal.append((head, "begin", self._pending.copy()))
+                self._pending.clear()
+
+    def _spawn(self, creator: str, actor: Actor) -> None:
+        if root_of(actor.name) != root_of(creator):
+            raise RunError(f"{creator} cannot create {actor.name!r}", found=actor.name, allowed=f"a name that ends in .{root_of(creator)}")
+        self.add(actor)
+
+    def _new_route(self, sender: str, to: str) -> Route:
+        place = self.place
+        rank = place.of(to)
+        key = (place.domain_of[root_of(sender)], place.domain_of[root_of(to)], sender == to)
+        latencies = self._latencies.get(key)
+        if latencies is None:
+            links = [link[key[0]][key[1]] for link in self.latency_ns]
+            local = 0 if key[2] else REFUSED
+            latencies = self._latencies[key] = (*links[:LOCAL], local)
+        return Route(latencies, None if rank == place.rank else self.outboxes[rank])
+
+    # Events ---------------------------------------------------------------------------------------------------------------
+
+    def push(self, events: Sequence[Event]) -> None:
+        """Queue events that come from outside. Raises RunError if one lies before what was already handled."""
+        horizon, heap = self.horizon_ns, self.heap
+        for event in events:
+            if event[0] < horizon:
+                raise RunError(
+                    f"an event for {event[3]} at {event[0]} ns came after {horizon} ns had been reached",
+                    found=event[0],
+                    allowed=f"{horizon} or later",
+                )
+            heappush(heap, event)
+
+    def earliest(self) -> int:
+        """The time of the earliest event queued here or about to leave, in ns; ``NEVER`` if there is none."""
+        first = self.heap[0][0] if self.heap else NEVER
+        for outbox in self.outboxes:
+            if outbox:
+                first = min(first, min(event[0] for event in outbox))
+        return first
+
+    def take_outbox(self, rank: int) -> list[Event]:
+        """The events for ``rank``; the box is empty afterwards."""
+        box = self.outboxes[rank]
+        events = box.copy()
+        box.clear()
+        return events
+
+    def take_journal(self) -> list[Entry]:
+        """The entries since the last call, in ascending order of key."""
+        entries = self.journal
+        self.journal = []
+        return entries
+
+    def run_before(self, limit_ns: int, budget: int = 1 << 60) -> bool:
+        """Handle events earlier than ``limit_ns``, at most ``budget`` of them; true if none earlier is left.
+
+        Stopping for the budget changes nothing: the next call goes on where this one stopped. Raises RunError if an actor fails or has no
+        handler.
+        """
+        done = self._run(limit_ns, budget)
+        if done:
+            self.horizon_ns = max(self.horizon_ns, limit_ns)
+        return done
+
+    def _run(self, limit_ns: int, budget: int) -> bool:
+        heap, tables, clock, pending = self.heap, self.tables, self.clock, self._pending
+        append = self.journal.append if self.recording else None
+        last = self._last
+        handled = 0
+        try:
+            while heap and heap[0][0] < limit_ns:
+                if handled >= budget:
+                    return False
+                event = heappop(heap)
+                assert event > last, f"events out of order: {event} after {last}"
+                last = event
+                message = event[8]
+                clock.now = event[0]
+                clock.event = event
+                try:
+                    handler = tables[event[3]][type(message)]
+                except KeyError:
+                    unusual = self._unusual(event)
+                    if unusual is None:
+                        continue
+                    event, handler = unusual
+                    clock.event, message = event, event[8]
+                handler(message, event[4])
+                handled += 1
+                if append is not None:
+                    if pending:
+                        append((event[:8], message.word, pending[:]))
+                        pending.clear()
+                    else:
+                        append((event[:8], message.word, _NONE))
+            return True
+        finally:
+            self.events += handled
+            self._last = last
+
+    def _unusual(self, event: Event) -> tuple[Event, Handler] | None:
+        """An event whose receiver is watched for faults, or one that nobody handles."""
+        if self.intercept is not None:
+            return self.intercept(event)
+        raise self.unhandled(event)
+
+    def unhandled(self, event: Event) -> RunError:
+        """The sentence for an event that no actor here can handle."""
+        what = f"{event[4]} sent {event[8].word!r} to {event[3]} (arrives at {event[0]} ns)"
+        if event[3] in self.actors:
+            return RunError(f"{what}, which has no handler for it", found=event[8].word, allowed="a message its class handles")
+        return RunError(f"{what}, which does not exist", found=event[3], allowed="an actor that was created before")
+
+
+def _ignore(record: Record) -> None:
+    """What a bare engine does with a record."""
+
+
+def _name(actor: Actor) -> str:
+    return actor.name

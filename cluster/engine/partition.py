@@ -1,0 +1,119 @@
+"""The partition: which worker a root actor, with all it creates, lives on; and the lookahead that follows from it.
+
+Whole domains stay together where there are at least as many domains as workers, for the latency between domains is the greater one and
+the lookahead is the least latency that crosses workers. A partition can change the lookahead, never a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cluster.engine.clock import NEVER
+from cluster.engine.engine import Latency
+from cluster.errors import InputError
+from protocol.identity import kind_of
+from protocol.messages import LINK_NAMES
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Each root's rank, the lookahead in ns (``NEVER`` with one worker), and in words what bounds it."""
+
+    workers: int
+    rank_of: dict[str, int]
+    domain_of: dict[str, int]
+    lookahead_ns: int
+    bound: str
+    whole_domains: bool
+
+    def report(self) -> dict[str, object]:
+        """For ``check``, ``partition`` and the run's summary."""
+        return {
+            "workers": self.workers,
+            "lookahead_ns": None if self.lookahead_ns == NEVER else self.lookahead_ns,
+            "bound": self.bound,
+            "whole_domains": self.whole_domains,
+            "roots": [
+                sorted((name for name, rank in self.rank_of.items() if rank == worker), key=_natural) for worker in range(self.workers)
+            ],
+        }
+
+
+def partition(domains: dict[str, int], latency_ns: Latency, workers: int, least_service_ns: int = 0) -> Partition:
+    """Deal root actors (name to domain) to ``workers``. Raises InputError if there are more workers than roots, or none."""
+    if not 1 <= workers <= len(domains):
+        raise InputError(
+            f"{workers} workers were asked for, but this run has {len(domains)} root actors at its start, and each worker needs one",
+            key="workers",
+            found=workers,
+            allowed=f"1 to {len(domains)}",
+        )
+    used = sorted(set(domains.values()))
+    whole = len(used) >= workers
+    rank_of = _by_domain(domains, used, workers) if whole else _by_root(domains, workers)
+    lookahead_ns, bound = _lookahead(domains, rank_of, latency_ns, least_service_ns)
+    return Partition(workers, rank_of, domains, lookahead_ns, bound, whole)
+
+
+def _by_domain(domains: dict[str, int], used: list[int], workers: int) -> dict[str, int]:
+    """Neighbouring domains to one worker, as even in root actors as their sizes allow."""
+    sizes = [sum(1 for domain in domains.values() if domain == wanted) for wanted in used]
+    rank_of_domain: dict[int, int] = {}
+    rank, filled, left = 0, 0, sum(sizes)
+    for index, (domain, size) in enumerate(zip(used, sizes, strict=True)):
+        target = (filled + left) / (workers - rank)
+        must = len(used) - index == workers - rank
+        if rank < workers - 1 and filled and (must or filled + size / 2 > target):
+            rank, filled = rank + 1, 0
+        rank_of_domain[domain] = rank
+        filled += size
+        left -= size
+    return {name: rank_of_domain[domain] for name, domain in domains.items()}
+
+
+def _by_root(domains: dict[str, int], workers: int) -> dict[str, int]:
+    """Members of numbered families (CPUs) in runs, in order of domain; single homes then to the worker with the fewest roots."""
+    names = sorted(domains, key=lambda name: (domains[name], _natural(name)))
+    families: dict[str, list[str]] = {}
+    for name in names:
+        families.setdefault(kind_of(name), []).append(name)
+    load = [0] * workers
+    rank_of: dict[str, int] = {}
+    for kind in sorted(families, key=lambda kind: (-len(families[kind]), kind)):
+        members = families[kind]
+        for index, name in enumerate(members):
+            even = index * workers // len(members) if len(members) >= workers else min(range(workers), key=lambda rank: (load[rank], -rank))
+            rank_of[name] = even
+            load[even] += 1
+    return rank_of
+
+
+def _lookahead(domains: dict[str, int], rank_of: dict[str, int], latency_ns: Latency, least_service_ns: int) -> tuple[int, str]:
+    """The least time a message between two workers takes, and which link and domains that is."""
+    ranks: dict[int, list[int]] = {}
+    for name, domain in domains.items():
+        if rank_of[name] not in ranks.setdefault(domain, []):
+            ranks[domain].append(rank_of[name])
+    best, bound = NEVER, "one worker: nothing crosses"
+    for link, table in enumerate(latency_ns):
+        for source, target in _crossing(ranks):
+            if table[source][target] < best:
+                best = table[source][target]
+                where = f"within domain {source}" if source == target else f"from domain {source} to {target}"
+                bound = f"{LINK_NAMES[link]} messages {where}: {best} ns, after at least {least_service_ns} ns of service"
+    return (best if best == NEVER else best + least_service_ns), bound
+
+
+def _crossing(ranks: dict[int, list[int]]) -> Iterable[tuple[int, int]]:
+    """Pairs of domains that have members on different workers."""
+    for source in sorted(ranks):
+        for target in sorted(ranks):
+            if len(ranks[source]) > 1 or len(ranks[target]) > 1 or ranks[source] != ranks[target]:
+                yield source, target
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """``cpu.2`` before ``cpu.10``."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]

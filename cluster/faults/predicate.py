@@ -1,0 +1,53 @@
+"""The predicate of a fault: does this delivery match, and is it its turn?
+
+Matches are counted at each receiver, in the receiver's own order of keys, so that ``nth`` means the same for any number of workers.
+"""
+
+from __future__ import annotations
+
+import re
+from fnmatch import translate
+from functools import lru_cache
+
+import msgspec
+
+from protocol.event import Event
+from protocol.faults import When
+
+
+@lru_cache(maxsize=4096)
+def _pattern(glob: str) -> re.Pattern[str]:
+    return re.compile(translate(glob))
+
+
+def matches(glob: str, text: str) -> bool:
+    """Does ``text`` match ``glob`` as in a shell, case and all?"""
+    return _pattern(glob).match(text) is not None
+
+
+class Turn(msgspec.Struct):
+    """How often a fault matched and fired at one receiver: state, and part of a snapshot."""
+
+    matched: int = 0
+    fired: int = 0
+
+
+def concerns(when: When, event: Event) -> bool:
+    """Is this delivery one that ``when`` speaks of (all but the counting)?"""
+    at = event[0]
+    if at < when.from_ns or (when.until_ns and at >= when.until_ns):
+        return False
+    return matches(when.kind, event[8].word) and matches(when.sender, event[4])
+
+
+def fires(when: When, turn: Turn) -> bool:
+    """Count a match; true if the fault takes effect on it."""
+    if when.count and turn.fired >= when.count:
+        return False
+    turn.matched += 1
+    if when.nth and turn.matched != when.nth:
+        return False
+    if when.every and turn.matched % when.every:
+        return False
+    turn.fired += 1
+    return True
