@@ -4,7 +4,8 @@ A workload is a set of tasks, each a sequence of operations with the time at whi
 follow. Actors hold only (task, index). It is plain MessagePack (``msgspec`` structs as arrays), so that other tracers can produce it.
 
 Times are ns from the start of the run; a step whose time has passed starts when the task's previous one has ended (open replay).
-Virtual addresses are given as virtual page numbers (vpn, address >> 12); ranges are [start, end).
+Virtual addresses are given as virtual page numbers (vpn, address >> 12); ranges are [start, end). ``docs/workload-form.md`` tells
+makers of other tracers what each field means and which rules a compiler keeps.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ class Step(msgspec.Struct, array_like=True, tag_field="_", gc=False, kw_only=Tru
 
     ``at_ns``: recorded start. ``cpu``: where it was recorded (-1: wherever the task is). ``after``: operations of other tasks, as (task, index)
     pairs, that must be complete before it starts. ``announced``: some other step names this one in its ``after``. ``line``: its first
-    input line, for messages (0: none). ``expect``: a script's expectation of the outcome ("" for none).
+    input line, for messages (0: made by the compiler, not by the input). ``expect``: a script's expectation of the outcome ("" for none).
+    ``delay_ns``: it starts so long after it otherwise would, that is after ``at_ns``, the previous step and all of ``after``; the CPU is free
+    meanwhile (a sleep, not work: work is Think).
     """
 
     word: ClassVar[str] = "step"
@@ -31,6 +34,14 @@ class Step(msgspec.Struct, array_like=True, tag_field="_", gc=False, kw_only=Tru
     announced: bool = False
     line: int = 0
     expect: str = ""
+    delay_ns: int = 0
+
+
+EXPECTATIONS = ("soft", "zero-fill", "cow", "hard", "hit", "segv")
+"""What a script may expect of an access: a fault of that kind, none ("hit"), or no mapping that allows it ("segv")."""
+
+ADVICE = ("drop", "populate-read", "populate-write")
+HOW = ("fork", "vfork", "thread")
 
 
 class Access(Step, tag=1, gc=False):
@@ -174,7 +185,12 @@ class Task(msgspec.Struct, array_like=True, gc=False):
 
 
 class Account(msgspec.Struct):
-    """What became of every input line: lines = replayed + sum(ignored)."""
+    """What became of every input line: lines = replayed + sum(ignored).
+
+    ``forks`` by how, ``execs``, ``exits`` (of tasks, threads included), ``mmaps`` (successful calls) and ``faults`` (page faults of tasks) count
+    what is replayed; steps that the compiler adds (``line`` 0) and mappings that existed at the start are in none of them. ``lost``: events that the recorder
+    says it dropped.
+    """
 
     lines: int = 0
     replayed: int = 0
@@ -184,6 +200,14 @@ class Account(msgspec.Struct):
     exits: int = 0
     mmaps: int = 0
     faults: int = 0
+    lost: int = 0
+
+
+class Inject(msgspec.Struct, array_like=True, gc=False):
+    """Initial state that a script puts into the machine before the first step: ``what`` it is, and its fields by name."""
+
+    what: str
+    fields: dict[str, bool | int | str]
 
 
 class Workload(msgspec.Struct):
@@ -195,6 +219,7 @@ class Workload(msgspec.Struct):
     account: Account
     cpus: int
     host: dict[str, int | None] = {}
+    injected: list[Inject] = []
     digest: str = ""
     """BLAKE2b of the source (the recording's uncompressed bytes, or the generator's name and parameters)."""
     format_version: int = FORMAT_VERSION
