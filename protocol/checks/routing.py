@@ -1,0 +1,166 @@
+"""Which shard judges which record.
+
+Each domain of the checks is keyed: pages by frame, threads by thread, locks, objects and page tables by name, counts by their home. A record goes to every
+shard that owns one of its keys, with the *roles* in which that shard is to read it; a record whose subject is not said (a TLB flush names no frame)
+goes to all. With one shard nothing is routed and nothing is copied. Replicating all records everywhere was rejected: it makes checks cost the same on
+every worker however many there are. Names are hashed by CRC-32, never by ``hash()``, which differs between processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from protocol import records as r
+from protocol.identity import PAGE_QUEUES, kind_of
+from protocol.records import Entry, Head
+
+PAGE, OLD_PAGE, OBJECT, THREAD, LOCK, PMAP, FREE = 1, 2, 4, 8, 16, 32, 64
+"""Roles in which a shard reads a record."""
+
+RoutedEntry = tuple[Head, list[tuple[int, int, tuple[Any, ...]]]]
+"""(event head, [(index of the record, roles, record)]): what crosses to a shard."""
+
+_Place = Callable[[Any, int], Iterable[int]]
+"""(field of the record, shards) to the shards that own it."""
+
+
+@lru_cache(maxsize=1 << 16)
+def shard_of_name(name: str, shards: int) -> int:
+    """The shard that owns a lock, object, page table or home of this name."""
+    return crc32(name.encode()) % shards
+
+
+@lru_cache(maxsize=1 << 12)
+def page_of_channel(chan: str) -> int:
+    """The frame whose sleepers' channel this is (``page.N``), or -1 for another channel."""
+    kind, _, number = chan.partition(".")
+    return int(number) if kind == "page" and number.isdecimal() else -1
+
+
+def _number(value: int, shards: int) -> tuple[int, ...]:
+    return (value % shards,)
+
+
+def _frame(value: int, shards: int) -> tuple[int, ...]:
+    return (value % shards,) if value >= 0 else ()
+
+
+def _name(value: str, shards: int) -> tuple[int, ...]:
+    return (shard_of_name(value, shards),)
+
+
+def _channel(value: str, shards: int) -> tuple[int, ...]:
+    return _frame(page_of_channel(value), shards)
+
+
+def _every(value: object, shards: int) -> Iterable[int]:
+    return range(shards)
+
+
+def _space(value: str, shards: int) -> Iterable[int]:
+    return (shard_of_name(value, shards),) if value else range(shards)
+
+
+def _page_queues(value: str, shards: int) -> Iterable[int]:
+    return range(shards) if value == PAGE_QUEUES else ()
+
+
+def _object_lock(value: str, shards: int) -> tuple[int, ...]:
+    return (shard_of_name(value, shards),) if value and kind_of(value) == "object" else ()
+
+
+def _pmap_lock(value: str, shards: int) -> tuple[int, ...]:
+    return (shard_of_name(value, shards),) if kind_of(value) == "pmap" else ()
+
+
+ACTOR = 0
+"""In place of a field's position: the receiver of the event."""
+
+_PAGE_RECORDS = (
+    r.PAGE_QUEUE, r.PAGE_BUSY, r.PAGE_UNBUSY, r.PAGE_FLAGS, r.PAGE_WIRE, r.PAGE_HOLD, r.PAGE_DIRTY, r.PV_ADD, r.PV_DEL,
+)  # fmt: skip
+
+ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
+    **{number: ((PAGE, 1, _frame),) for number in _PAGE_RECORDS},
+    r.PAGE_BIND: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock)),
+    r.PAGE_REBIND: ((PAGE, 1, _frame),),
+    r.PAGE_RELEASE: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock)),
+    r.FREE_TAKE: ((PAGE, 1, _frame), (FREE, ACTOR, _name)),
+    r.FREE_PUT: ((PAGE, 1, _frame), (FREE, ACTOR, _name)),
+    r.FREE_WITHHOLD: ((FREE, ACTOR, _name),),
+    r.OBJECT_INSERT: ((OBJECT, ACTOR, _name),),
+    r.OBJECT_REMOVE: ((OBJECT, ACTOR, _name),),
+    r.OBJECT_IO: ((PAGE, 2, _frame), (OBJECT, ACTOR, _name)),
+    r.PTE_SET: ((PAGE, 2, _frame), (OLD_PAGE, 4, _frame), (PMAP, ACTOR, _name)),
+    r.PTE_CLEAR: ((PAGE, 2, _frame), (PMAP, ACTOR, _name)),
+    r.PTE_BITS: ((PMAP, ACTOR, _name),),
+    r.TLB_FILL: ((PAGE, 3, _frame), (PMAP, 1, _name)),
+    r.TLB_EVICT: ((PAGE, 1, _every), (PMAP, 1, _name)),
+    r.TLB_FLUSH: ((PAGE, 1, _every), (PMAP, 1, _space)),
+    r.SHOOT_BEGIN: ((PMAP, 2, _space),),
+    r.SHOOT_DONE: ((PMAP, 2, _space),),
+    r.STORE: ((PAGE, 4, _frame),),
+    r.LOCK_ACQUIRE: ((THREAD, 1, _number), (LOCK, 2, _name), (OBJECT, 2, _object_lock), (PAGE, 2, _page_queues)),
+    r.LOCK_RELEASE: ((THREAD, 1, _number), (LOCK, 2, _name), (PMAP, 2, _pmap_lock)),
+    r.LOCK_WAIT: ((THREAD, 1, _number), (LOCK, 2, _name)),
+    r.SLEEP: ((THREAD, 1, _number), (PAGE, 2, _channel)),
+    r.WAKE: ((THREAD, 1, _number), (PAGE, 2, _channel)),
+    r.WAKEUP: ((PAGE, 1, _channel),),
+    r.SWITCH: ((THREAD, 1, _number),),
+    r.ENTER: ((THREAD, 1, _number),),
+    r.LEAVE: ((THREAD, 1, _number),),
+}
+"""Record number to (role, position of the key in the record, who owns that key)."""
+
+
+def route(entries: list[Entry], shards: int) -> list[list[RoutedEntry]]:
+    """The entries each shard must read, in the order given: item ``i`` is for shard ``i``."""
+    out: list[list[RoutedEntry]] = [[] for _ in range(shards)]
+    for head, _, records in entries:
+        if not records:
+            continue
+        parts: dict[int, list[tuple[int, int, tuple[Any, ...]]]] = {}
+        for index, record in enumerate(records):
+            for shard, roles in _owners(record, head, shards).items():
+                parts.setdefault(shard, []).append((index, roles, record))
+        for shard, part in parts.items():
+            out[shard].append((head, part))
+    return out
+
+
+def _owners(record: tuple[Any, ...], head: Head, shards: int) -> dict[int, int]:
+    """Shard to roles for one record."""
+    owners: dict[int, int] = {}
+    for role, position, place in ROUTES.get(record[0], ()):
+        for shard in place(record[position] if position else head[3], shards):
+            owners[shard] = owners.get(shard, 0) | role
+    return owners
+
+
+def merge(batches: Iterable[list[Any]]) -> list[Any]:
+    """Batches from several workers, each ascending by event key, as one ascending list. Works for entries and routed entries alike."""
+    merged = [entry for batch in batches for entry in batch]
+    merged.sort(key=_event_key)
+    return merged
+
+
+def _event_key(entry: Any) -> Any:
+    return entry[0][:6]
+
+
+_decoder = msgspec.msgpack.Decoder(list[RoutedEntry])
+
+
+def encode_routed(entries: list[RoutedEntry]) -> bytes:
+    """A batch for another worker."""
+    return msgspec.msgpack.encode(entries)
+
+
+def decode_routed(data: bytes) -> list[RoutedEntry]:
+    """A batch from another worker. Raises msgspec.ValidationError or msgspec.DecodeError on anything else."""
+    return _decoder.decode(data)
