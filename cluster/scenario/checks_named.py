@@ -1,0 +1,25 @@
+"""The names of the checks a scenario may enable."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from cluster.scenario.refusal import Place
+
+
+def known_checks() -> tuple[str, ...]:
+    """Every check there is, in order of name. Loaded only when a scenario is: the checks themselves are not needed to parse options."""
+    from protocol.checks.suite import CHECKS
+
+    return tuple(sorted(CHECKS))
+
+
+def checks_of(enable: Literal["all"] | list[str], place: Place) -> tuple[str, ...]:
+    """The enabled checks in order of name. Raises InputError for a name no check has."""
+    known = known_checks()
+    if enable == "all":
+        return known
+    for index, name in enumerate(enable):
+        if name not in known:
+            raise place.refuse(f"checks.enable[{index}]", name, list(known))
+    return tuple(sorted(set(enable)))

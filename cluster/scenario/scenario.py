@@ -1,0 +1,174 @@
+"""The scenario: all that defines a run besides its seed, validated and free of paths where it counts.
+
+:func:`load` makes one from a file, a name or a recording; :meth:`Scenario.expanded` prints every option, chosen or default, so that two
+scenarios that mean the same expand to the same text; :meth:`Scenario.to_plan` is what the engine runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from pydantic import ValidationError
+
+from cluster.plan import Limits, Model, Plan
+from cluster.scenario.checks_named import checks_of
+from cluster.scenario.cross import faults_of
+from cluster.scenario.overrides import apply_sets
+from cluster.scenario.read import Raw, Source, read_source, with_preset
+from cluster.scenario.refusal import Place, refusal_of
+from cluster.scenario.tables import ExpectTable, KernelTable, ScenarioTable
+from cluster.scenario.work import Work, work_of
+from protocol.faults import Fault
+from protocol.kernels import KernelError
+from protocol.kernels import kernel as kernel_forms
+from protocol.machine import Machine
+from protocol.workload import Workload
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A validated scenario. ``file`` is what it was read from, for messages only; nothing else holds a path but ``work``."""
+
+    name: str
+    title: str
+    file: str
+    machine: Machine
+    kernel_preset: str
+    kernel: dict[str, str]
+    work: Work
+    faults: tuple[Fault, ...]
+    checks: tuple[str, ...]
+    stop_at_first: bool
+    limits: Limits
+    expect: ExpectTable
+
+    def expanded(self) -> dict[str, Any]:
+        """Every option of the scenario as plain data, canonical in order and without paths."""
+        return {
+            "name": self.name,
+            "machine": msgspec.to_builtins(self.machine),
+            "kernel": {"preset": self.kernel_preset, "forms": dict(sorted(self.kernel.items()))},
+            "workload": self.work.expanded(),
+            "faults": [msgspec.to_builtins(fault) for fault in self.faults],
+            "checks": {"enable": list(self.checks), "stop_at_first": self.stop_at_first},
+            "limits": msgspec.to_builtins(self.limits),
+            "expect": {"ended": list(self.expect.endings), "violations": sorted(self.expect.violations)},
+        }
+
+    def compile(self, seed: int) -> Workload:
+        """The compiled workload (recordings and scripts do not depend on ``seed``, generators do). Raises InputError."""
+        return self.work.compile(self.machine, seed)
+
+    def to_plan(
+        self,
+        seed: int,
+        workers: int = 1,
+        backend: str = "trio",
+        transport: str = "inproc",
+        trace: bool = True,
+        workload: Workload | None = None,
+    ) -> Plan:
+        """The run as data. ``workload`` is the compiled one, whose digest becomes part of the model; paths are the caller's to fill in."""
+        model = Model(
+            name="machine",
+            machine=self.machine,
+            kernel=dict(sorted(self.kernel.items())),
+            faults=self.faults,
+            limits=self.limits,
+            workload_digest=workload.digest if workload is not None else "",
+            workload_options=self.work.options(),
+        )
+        return Plan(
+            model=model,
+            seed=seed,
+            scenario=self.name,
+            workers=workers,
+            backend=backend,
+            transport=transport,
+            trace=trace,
+            checks=self.checks,
+            stop_at_first=self.stop_at_first,
+        )
+
+
+def load(
+    ref: str | Path,
+    sets: Sequence[str] = (),
+    kernel: str | None = None,
+    revert: Sequence[str] = (),
+    apply: Sequence[str] = (),
+) -> Scenario:
+    """The scenario ``ref`` means: a ``.toml`` path, a name under ``configs/``, a recording's path or name.
+
+    ``sets`` are ``KEY=VALUE`` texts; ``kernel`` replaces the file's ``[kernel]``, ``revert`` and ``apply`` add to it. Raises InputError.
+    """
+    source = read_source(ref)
+    raw = dict(source.raw)
+    raw["machine"] = with_preset(_machine(raw, sets), source.file)
+    given = apply_sets(raw, [text for text in sets if not text.startswith(PRESET_KEY)])
+    given |= _lay_kernel(raw, kernel, revert, apply)
+    place = Place(source.file, source.text, given)
+    try:
+        table = ScenarioTable.model_validate(raw)
+    except ValidationError as error:
+        raise refusal_of(error, ScenarioTable, place) from None
+    return _scenario(source, table, place)
+
+
+PRESET_KEY = "machine.preset="
+
+
+def _machine(raw: Raw, sets: Sequence[str]) -> object:
+    """The file's ``[machine]``, its preset replaced by ``--set machine.preset=NAME`` before other sets are laid over."""
+    machine = raw.get("machine", {})
+    presets = [text.removeprefix(PRESET_KEY) for text in sets if text.startswith(PRESET_KEY)]
+    return {**machine, "preset": presets[-1]} if presets and isinstance(machine, dict) else machine
+
+
+def _lay_kernel(raw: Raw, preset: str | None, revert: Sequence[str], apply: Sequence[str]) -> dict[str, str]:
+    """Lay the kernel's options over ``raw``; returns each key they gave with the option's name."""
+    if preset is not None:
+        raw["kernel"] = {"preset": preset}
+    given = {} if preset is None else {"kernel.preset": "--kernel"}
+    for key, texts in (("revert", revert), ("apply", apply)):
+        names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
+        table = raw.get("kernel", {})
+        if names and isinstance(table, dict) and isinstance(table.get(key, []), list):
+            before = table.get(key, [])
+            raw["kernel"] = {**table, key: [*before, *names]}
+            given |= {f"kernel.{key}[{len(before) + index}]": f"--{key}" for index in range(len(names))}
+    return given
+
+
+def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:
+    machine = table.machine.to_machine()
+    return Scenario(
+        name=table.name or source.name,
+        title=table.title,
+        file=source.file,
+        machine=machine,
+        kernel_preset=table.kernel.preset,
+        kernel=_kernel(table.kernel, place),
+        work=work_of(table.workload, machine, source, place),
+        faults=faults_of(table, machine, place),
+        checks=checks_of(table.checks.enable, place),
+        stop_at_first=table.checks.stop_at_first,
+        limits=Limits(**table.limits.model_dump()),
+        expect=table.expect,
+    )
+
+
+def _kernel(table: KernelTable, place: Place) -> dict[str, str]:
+    """The forms in force; an unknown name is refused at the key or option that gave it."""
+    try:
+        return kernel_forms(table.preset, tuple(table.revert), tuple(table.apply))
+    except KernelError as error:
+        named = [("preset", table.preset)]
+        named += [(f"revert[{index}]", name) for index, name in enumerate(table.revert)]
+        named += [(f"apply[{index}]", name) for index, name in enumerate(table.apply)]
+        key = next((key for key, name in named if name == error.found), "preset")
+        raise place.refuse(f"kernel.{key}", error.found, error.allowed) from None
