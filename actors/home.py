@@ -1,9 +1,12 @@
 """A home: an actor that owns a lock, the state the lock protects, and the channels on which threads sleep with it.
 
-The lock's protocol (engine notes 5): a request is granted at once or queued; release grants to the head of the queue (spin: to a waiter drawn
-from the home's keyed stream, unfair like test-and-set). Grants are counted, and the count is the fence that proves ownership. Operations
-arrive as :class:`~protocol.messages.base.Op`; their handlers take the operation and return a value, and the table that :meth:`Home.bind` makes
-sends the reply. A sleep enqueues and releases in one handler, so no wake-up can be lost between the two.
+The lock's protocol (engine notes 5): a request is granted at once or queued; release grants to the head of the queue (spin: to a waiter
+drawn from the home's keyed stream, unfair like test-and-set). Grants are counted, and the count is the fence that proves ownership.
+Operations arrive as :class:`~protocol.messages.base.Op`; their handlers take the operation and return a value, and the table that
+:meth:`Home.bind` makes sends the reply. A sleep enqueues and releases in one handler, so no wake-up can be lost between the two.
+
+Whatever a home says because it was asked (grant, wait, refusal, reply, wake-up) leaves ``service_ns`` after the request came. Letting the
+home be busy for that long was rejected: it would make every home a queueing server, and a cache line serves the next reader at once.
 """
 
 from __future__ import annotations
@@ -31,14 +34,18 @@ from protocol.messages.locks import (
     Wakeup,
     Woken,
 )
-from protocol.records import UNGUARDED, WAKEUP
+from protocol.records import PEEK, UNGUARDED, WAKEUP
 
 Waiter = tuple[str, int, int]
 """(CPU, thread, mode)."""
 
 
 class Home(Actor, kw_only=True):
-    """An actor with a lock and sleep channels. Subclasses list their operations in ``ops``: type to method name."""
+    """An actor with a lock and sleep channels.
+
+    Subclasses list in ``ops`` the operations that are answered at once (type to method name; the method's result is the answer), and in
+    ``handlers`` those that are answered later or not at all (the method takes the message and its sender).
+    """
 
     ops: ClassVar[dict[type[Op], str]] = {}
     handlers: ClassVar[dict[type[Message], str]] = {
@@ -48,19 +55,32 @@ class Home(Actor, kw_only=True):
         Unsleep: "unsleep",
     }
 
+    service_ns: int = 0
+    """What the home spends before it answers."""
     fence: int = 0
     owner: int = -1
     readers: dict[int, int] = {}
     """Thread to fence of each shared holder."""
     waiters: list[Waiter] = []
     sleepers: dict[str, list[tuple[str, int]]] = {}
+    """Channel to (CPU, thread) of each sleeper, in the order of going to sleep."""
 
     def bind(self, port: Port) -> dict[type[Message], Handler]:
         """Attach to an engine; operations are wrapped so that what their handler returns is the reply."""
         table = super().bind(port)
-        for message, method in {**self.ops, Wakeup: "wakeup"}.items():
-            table[message] = _serving(getattr(self, method), port)
+        table[Wakeup] = _serving(self.wakeup, port, self.service_ns)
+        for message, method in self.ops.items():
+            table[message] = _serving(getattr(self, method), port, self.service_ns)
         return table
+
+    def tell(self, cpu: str, message: Message) -> None:
+        """Say something to a CPU, ``service_ns`` from now."""
+        self.port.send(cpu, message, self.service_ns)
+
+    def answer(self, cpu: str, op: Op, value: Value) -> None:
+        """The reply to an operation whose handler is not one of ``ops``, if a reply is wanted."""
+        if op.reply:
+            self.tell(cpu, Reply(op.thread, value))
 
     # The lock -------------------------------------------------------------------------------------------------------------
 
@@ -72,11 +92,11 @@ class Home(Actor, kw_only=True):
         elif self._free_for(mode):
             self._grant(sender, thread, mode)
         elif mode in (TRY, TRY_SHARED):
-            self.port.send(sender, LockFail(thread, self.owner))
+            self.tell(sender, LockFail(thread, self.owner))
         else:
             self.waiters.append((sender, thread, mode))
             if mode != SPIN:
-                self.port.send(sender, LockWait(thread, self.owner))
+                self.tell(sender, LockWait(thread, self.owner))
 
     def _free_for(self, mode: int) -> bool:
         if self.owner != -1:
@@ -91,7 +111,7 @@ class Home(Actor, kw_only=True):
             self.readers[thread] = self.fence
         else:
             self.owner = thread
-        self.port.send(cpu, LockGrant(thread, self.fence))
+        self.tell(cpu, LockGrant(thread, self.fence))
 
     def _upgrade(self, thread: int, sender: str) -> None:
         """sx upgrade: succeeds only for the sole reader; otherwise fails and the shared lock is kept."""
@@ -99,30 +119,33 @@ class Home(Actor, kw_only=True):
             del self.readers[thread]
             self._grant(sender, thread, EXCLUSIVE)
         else:
-            self.port.send(sender, LockFail(thread, self.owner))
+            self.tell(sender, LockFail(thread, self.owner))
 
     def unlock(self, message: Unlock, sender: str) -> None:
         """Release and hand over."""
         self._release(message.thread, message.fence)
 
     def _release(self, thread: int, fence: int) -> None:
-        if self.readers.get(thread) == fence:
-            del self.readers[thread]
-        elif self.owner == thread and self.fence == fence:
+        if self.owner == thread and self.fence == fence:
             self.owner = -1
+            self.released(thread, exclusive=True)
+        elif self.readers.get(thread) == fence:
+            del self.readers[thread]
+            self.released(thread, exclusive=False)
         else:
             self.record((UNGUARDED, "lock", self.name, thread, "release by its owner"))
             return
-        self.released(thread)
-        self._hand_over()
+        if self.waiters:
+            self._hand_over()
 
-    def released(self, thread: int) -> None:
+    def released(self, thread: int, *, exclusive: bool) -> None:
         """Called when ``thread`` has given the lock back, before it is handed on. (An sx map counts its timestamp here.)"""
 
     def _hand_over(self) -> None:
+        """Grant to those who may have the lock now: one exclusive waiter, or the readers at the head of the queue."""
         while self.waiters and self.owner == -1:
             index = 0
-            if class_of(self.name).spin and len(self.waiters) > 1:
+            if len(self.waiters) > 1 and class_of(self.name).spin:
                 index = self.port.stream("spin").below(len(self.waiters))
             cpu, thread, mode = self.waiters[index]
             if mode != SHARED and self.readers:
@@ -130,20 +153,38 @@ class Home(Actor, kw_only=True):
             del self.waiters[index]
             self._grant(cpu, thread, mode)
 
+    # Proofs (law 3) -------------------------------------------------------------------------------------------------------
+
     def guarded(self, op: Op, *fields: str) -> bool:
-        """Does the asking thread hold this home's lock? If not, that is recorded, and the access is performed all the same (law 3)."""
-        if (self.owner == op.thread and (self.name, self.fence) in op.held) or op.thread in self.readers:
+        """Does the asking thread hold this home's lock exclusively? If not, that is recorded, and the access is performed all the same."""
+        if self.owner == op.thread and (self.name, self.fence) in op.held:
             return True
         for field in fields:
             self.record((UNGUARDED, field, self.name, op.thread, self.name))
         return False
+
+    def guarded_read(self, op: Op, *fields: str) -> bool:
+        """As :meth:`guarded`, for a read: a shared lock will do."""
+        fence = self.readers.get(op.thread)
+        if fence is not None and (self.name, fence) in op.held:
+            return True
+        return self.guarded(op, *fields)
+
+    def peeked(self, op: Op, field: str) -> None:
+        """A read that the kernel makes without the lock: recorded as such where the asking thread does not hold it."""
+        if self.owner != op.thread or (self.name, self.fence) not in op.held:
+            self.record((PEEK, field, op.thread))
 
     # Sleeping -------------------------------------------------------------------------------------------------------------
 
     def sleep(self, message: Sleep, sender: str) -> None:
         """Enqueue the thread on the channel and release the interlock, in one step."""
         self.sleepers.setdefault(message.chan, []).append((sender, message.thread))
+        self.slept(message.chan)
         self._release(message.thread, message.fence)
+
+    def slept(self, chan: str) -> None:
+        """Called when a thread has been put on ``chan``, before its interlock is released. (VM_WAIT wakes the page daemon here.)"""
 
     def unsleep(self, message: Unsleep, sender: str) -> None:
         """A timed sleep ran out."""
@@ -152,10 +193,10 @@ class Home(Actor, kw_only=True):
             queue.remove((sender, message.thread))
             if not queue:
                 del self.sleepers[message.chan]
-            self.port.send(sender, Woken(message.thread, message.chan))
+            self.tell(sender, Woken(message.thread, message.chan))
 
     def wakeup(self, op: Wakeup) -> Value:
-        """Wake every sleeper on a channel."""
+        """Wake every sleeper on a channel. No lock is asked: wakeup() needs none."""
         return self.wake_all(op.chan)
 
     def wake_all(self, chan: str) -> int:
@@ -165,17 +206,17 @@ class Home(Actor, kw_only=True):
             return 0
         self.record((WAKEUP, chan, tuple(thread for _, thread in queue)))
         for cpu, thread in queue:
-            self.port.send(cpu, Woken(thread, chan))
+            self.tell(cpu, Woken(thread, chan))
         return len(queue)
 
 
-def _serving(method: Callable[[Any], Value], port: Port) -> Handler:
+def _serving(method: Callable[[Any], Value], port: Port, service_ns: int) -> Handler:
     """A handler that performs an operation and answers it if an answer is wanted."""
     send = port.send
 
     def serve(op: Any, sender: str) -> None:
         value = method(op)
         if op.reply:
-            send(sender, Reply(op.thread, value))
+            send(sender, Reply(op.thread, value), service_ns)
 
     return serve

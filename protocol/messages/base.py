@@ -3,7 +3,7 @@
 Messages are msgspec structs encoded as arrays: 43 ns to make, plain MessagePack on the wire, typed and checked when decoded.
 An operation (:class:`Op`) carries the asking thread, the locks that thread holds with their grant numbers (law 3: the proof
 of a lock is a fencing token), and whether an answer is wanted. What a home answers must survive the wire unchanged, so
-it is a :data:`Value`: scalars and tuples of scalars at most two deep, never a list.
+it is a :data:`Value`: scalars and tuples of scalars at most three deep, never a list.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 
 Scalar = None | bool | int | str
 Row = tuple[Scalar, ...]
-Value = None | bool | int | str | tuple[None | bool | int | str | Row, ...]
+Value = None | bool | int | str | tuple[None | bool | int | str | tuple[None | bool | int | str | Row, ...], ...]
 Held = tuple[tuple[str, int], ...]
 """(lock, grant number) of each lock a thread holds, in the order of acquisition."""
 

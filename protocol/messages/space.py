@@ -93,9 +93,18 @@ class SetActive(Op, tag=119, gc=False):
 
 
 class ActiveMask(Op, tag=120, gc=False):
-    """Read pm_active. Value: the bit mask of CPUs on which the address space is loaded."""
+    """Read pm_active. Value: the bit mask of CPUs on which the address space is loaded.
+
+    A mask of more than 64 CPUs is no MessagePack integer: on larger machines :class:`ActiveCpus` is the one to use.
+    """
 
     word: ClassVar[str] = "pmap.active-mask"
+
+
+class ActiveCpus(Op, tag=121, gc=False):
+    """Read pm_active. Value: the numbers of the CPUs on which the address space is loaded, ascending."""
+
+    word: ClassVar[str] = "pmap.active-cpus"
 
 
 EntryRow = tuple[int, int, str, int, int, int]

@@ -1,0 +1,44 @@
+"""Which class an actor's name denotes, and the homes that exist when a machine starts.
+
+Objects, pmaps and maps are made by CPUs as the workload runs; these here exist once.
+"""
+
+from __future__ import annotations
+
+from actors.home import Home
+from actors.homes.free_queues import FreeQueues
+from actors.homes.maps import VmMap
+from actors.homes.objects import VmObject
+from actors.homes.page_queues import PageQueues
+from actors.homes.pagers import Pager
+from actors.homes.pmaps import Pmap
+from actors.homes.rendezvous import Rendezvous
+from actors.homes.sequencer import Sequencer
+from protocol.identity import DISK_PAGER, FREE_QUEUES, PAGE_QUEUES, RENDEZVOUS, SEQUENCER, SWAP_PAGER
+from protocol.machine import Machine
+
+HOME_CLASSES: dict[str, type[Home]] = {
+    "pq": PageQueues,
+    "fq": FreeQueues,
+    "object": VmObject,
+    "pmap": Pmap,
+    "map": VmMap,
+    "pager": Pager,
+    "smp": Rendezvous,
+    "order": Sequencer,
+    "lock": Home,
+}
+"""By the first word of an actor's name; "lock" is a plain lock, with no state under it."""
+
+
+def boot_homes(machine: Machine) -> list[Home]:
+    """The paging queues, the free lists (every frame free), the rendezvous, the sequencer, the disk and the swap space of this machine."""
+    service_ns, depth = machine.costs.service_ns, machine.pager_queue
+    return [
+        PageQueues(name=PAGE_QUEUES, service_ns=service_ns, colours=machine.colours),
+        FreeQueues(name=FREE_QUEUES, service_ns=service_ns, frames=machine.frames, colours=machine.colours, thresholds=machine.thresholds),
+        Rendezvous(name=RENDEZVOUS, service_ns=service_ns),
+        Sequencer(name=SEQUENCER, service_ns=service_ns),
+        Pager(name=DISK_PAGER, service_ns=service_ns, read_ns=machine.disk_read_ns, write_ns=machine.disk_write_ns, depth=depth),
+        Pager(name=SWAP_PAGER, service_ns=service_ns, read_ns=machine.swap_read_ns, write_ns=machine.swap_write_ns, depth=depth, swap=True),
+    ]

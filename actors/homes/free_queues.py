@@ -1,0 +1,124 @@
+"""The free lists (``fq``): frames nobody owns, by colour, under the free-queue spin lock (vm-facts 2.3, 2.6, 3.1, 3.2).
+
+Thresholds are decided inside ``Take``: test and pop are one step under the lock. The number of CACHE pages, which the kernel reads there
+without the page-queues lock, is a mirror that the paging queues' home posts; asking for it under a spin lock was rejected, for it would
+lengthen every hold.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from actors.home import Home
+from actors.homes.free_lists import FreeList, boot_lists
+from protocol.machine import Thresholds
+from protocol.messages import Message, Op, Value
+from protocol.messages.free import CacheCount, FreeCounts, Put, ReturnWithheld, Take, Withhold
+from protocol.pages import CLASS_INTERRUPT, CLASS_SYSTEM
+from protocol.records import FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD
+
+
+class FreeQueues(Home, kw_only=True):
+    """The home of the free lists. Frames are 1 to ``frames``; the colour of a frame is its number modulo ``colours``."""
+
+    ops: ClassVar[dict[type[Op], str]] = {
+        Take: "take",
+        Put: "put",
+        CacheCount: "set_cache",
+        FreeCounts: "counts",
+        ReturnWithheld: "give_back",
+    }
+    handlers: ClassVar[dict[type[Message], str]] = {**Home.handlers, Withhold: "withhold"}
+
+    frames: int
+    colours: int
+    thresholds: Thresholds
+    free: int = -1
+    """Free frames that may be taken: those on the lists less the withheld."""
+    zeroed: int = 0
+    cache: int = 0
+    """Mirror of the number of pages on the CACHE queue, which the kernel reads without its lock."""
+    withheld: int = 0
+    lists: list[FreeList] = []
+
+    def __post_init__(self) -> None:
+        """A new home: every frame is free and has never been used."""
+        if not self.lists:
+            self.free = self.frames
+            self.lists = boot_lists(self.frames, self.colours)
+
+    # Operations -----------------------------------------------------------------------------------------------------------
+
+    def take(self, op: Take) -> Value:
+        """vm_page_alloc, steps 2, 4 and 5: pop a frame if the thresholds allow it."""
+        self.guarded(op, "free_list")
+        if not self._allowed(op.klass, op.last_resort):
+            self.record((FREE_FAIL, op.klass, self.free, self.cache))
+            return (-1, False, self._paging_needed())
+        frame, zeroed = self._pop(op.colour % self.colours, op.prefer_zero)
+        self.free -= 1
+        self.zeroed -= zeroed
+        self.record((FREE_TAKE, frame, op.colour, op.klass, zeroed, self.free))
+        return (frame, zeroed, self._paging_needed())
+
+    def _allowed(self, klass: int, last_resort: bool) -> bool:
+        free, limits = self.free, self.thresholds
+        if free > limits.free_reserved:
+            return True
+        if klass == CLASS_INTERRUPT:
+            return free > 0
+        return klass == CLASS_SYSTEM and (last_resort or self.cache == 0) and free > limits.interrupt_free_min
+
+    def _paging_needed(self) -> bool:
+        return self.thresholds.free_reserved + self.thresholds.cache_min > self.free + self.cache
+
+    def _pop(self, colour: int, prefer_zero: bool) -> tuple[int, bool]:
+        """From the colour's own list, else from the head of the first that has one: colour ± i, i from colours/2 down to 1."""
+        lists, colours = self.lists, self.colours
+        if lists[colour].count:
+            return lists[colour].pop_tail() if prefer_zero else lists[colour].pop_head()
+        for distance in range(colours // 2, 0, -1):
+            for near in ((colour + distance) % colours, (colour - distance) % colours):
+                if lists[near].count:
+                    return lists[near].pop_head()
+        raise AssertionError(f"fq counts {self.free} free frames and no list has one")
+
+    def put(self, op: Put) -> Value:
+        """vm_page_free, step 8: to the tail if its content is zero, else to the head."""
+        self.guarded(op, "free_list")
+        self.lists[op.frame % self.colours].push(op.frame, op.zeroed)
+        self.zeroed += op.zeroed
+        self.free += 1
+        self.record((FREE_PUT, op.frame, op.zeroed, self.free))
+        return (self.free + self.cache, self.free)
+
+    def set_cache(self, op: CacheCount) -> Value:
+        """The paging queues' home tells its cache count."""
+        self.cache = op.count
+        return None
+
+    def counts(self, op: FreeCounts) -> Value:
+        """v_free_count, v_cache_count and the zeroed frames, read without the lock."""
+        self.peeked(op, "v_free_count")
+        return (self.free, self.cache, self.zeroed)
+
+    # Memory taken away ----------------------------------------------------------------------------------------------------
+
+    def withhold(self, op: Withhold, sender: str) -> None:
+        """A fault takes frames out of use: they stay on their lists, the count that decisions read is lower. ``until_ns`` 0: for good."""
+        frames = min(op.frames, self.free)
+        if frames <= 0:
+            return
+        self._withhold(frames)
+        if op.until_ns > 0:
+            self.port.timer(ReturnWithheld(frames=frames, reply=False), max(1, op.until_ns - self.clock.now))
+
+    def give_back(self, op: ReturnWithheld) -> Value:
+        """The time is over: withheld frames may be taken again."""
+        self._withhold(-min(op.frames, self.withheld))
+        return None
+
+    def _withhold(self, frames: int) -> None:
+        self.withheld += frames
+        self.free -= frames
+        self.record((FREE_WITHHOLD, frames, self.free))

@@ -1,0 +1,203 @@
+"""A vm object: its resident pages, references and shadow chain, under its lock (vm-facts 2.4, 3.4).
+
+The kernel's splay tree becomes a dictionary and an ordered index of it: what a page's lookup answers does not depend on the tree's shape.
+The page records themselves live with the paging queues; here stays what the object lock protects: which frame is where, valid bitmap,
+soft-busy count.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+from actors.home import Home
+from actors.homes.indexes import Indexes
+from protocol.messages import Op, Value
+from protocol.messages.objects import (
+    CHAN_PIP,
+    OBJ_PIPWNT,
+    Backing,
+    Describe,
+    Enter,
+    Insert,
+    IoCount,
+    Lookup,
+    Remove,
+    Resident,
+    SetFlag,
+    SetType,
+    SetValid,
+    ShadowCount,
+    WantPip,
+)
+from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE
+from protocol.records import (
+    OBJECT_BACKING,
+    OBJECT_INSERT,
+    OBJECT_IO,
+    OBJECT_PIP,
+    OBJECT_REFS,
+    OBJECT_REMOVE,
+    OBJECT_SHADOWS,
+    OBJECT_TYPE,
+    OBJECT_VALID,
+)
+
+Slot = tuple[int, int, int]
+"""(frame, valid bitmap, soft-busy count) of a resident page."""
+
+
+class VmObject(Home, kw_only=True):
+    """A vm object of ``size`` pages. ``backing`` is the name of the object it shadows, "" for none; ``colour`` is its pg_color."""
+
+    ops: ClassVar[dict[type[Op], str]] = {
+        Lookup: "lookup",
+        Insert: "insert",
+        Remove: "remove",
+        SetValid: "set_valid",
+        IoCount: "io_count",
+        Enter: "enter",
+        WantPip: "want_pip",
+        Describe: "describe",
+        Backing: "set_backing",
+        ShadowCount: "count_shadows",
+        SetType: "set_type",
+        SetFlag: "set_flag",
+        Resident: "resident",
+    }
+
+    size: int
+    type: int = OBJT_DEFAULT
+    refs: int = 1
+    shadow_count: int = 0
+    pip: int = 0
+    """Paging in progress: faults and I/O that use the object without its lock."""
+    backing: str = ""
+    backing_offset: int = 0
+    """In pages."""
+    flags: int = 0
+    colour: int = 0
+    pages: dict[int, Slot] = {}
+    index: Indexes = msgspec.field(default_factory=Indexes)
+    """The keys of ``pages``, in order."""
+
+    # Pages ----------------------------------------------------------------------------------------------------------------
+
+    def lookup(self, op: Lookup) -> Value:
+        """vm_page_lookup."""
+        self.guarded(op, "memq")
+        return self.pages.get(op.pindex)
+
+    def insert(self, op: Insert) -> Value:
+        """vm_page_insert."""
+        self.guarded(op, "memq")
+        pindex = op.pindex
+        if pindex in self.pages:
+            return "vm_page_insert: offset already allocated"
+        self.pages[pindex] = (op.frame, op.valid, 0)
+        self.index.add(pindex)
+        self.record((OBJECT_INSERT, pindex, op.frame))
+        if op.valid:
+            self.record((OBJECT_VALID, pindex, op.frame, 0, op.valid))
+        return None
+
+    def remove(self, op: Remove) -> Value:
+        """vm_page_remove."""
+        self.guarded(op, "memq")
+        slot = self.pages.pop(op.pindex, None)
+        if slot is None:
+            return None
+        self.index.discard(op.pindex)
+        self.record((OBJECT_REMOVE, op.pindex, slot[0]))
+        return slot[:2]
+
+    def set_valid(self, op: SetValid) -> Value:
+        """vm_page_set_valid and its like."""
+        self.guarded(op, "valid")
+        slot = self.pages.get(op.pindex)
+        if slot is not None and slot[1] != op.valid:
+            frame, valid, soft = slot
+            self.pages[op.pindex] = (frame, op.valid, soft)
+            self.record((OBJECT_VALID, op.pindex, frame, valid, op.valid))
+        return None
+
+    def io_count(self, op: IoCount) -> Value:
+        """vm_page_io_start and vm_page_io_finish. A page that is gone has no I/O: 0."""
+        self.guarded(op, "soft_busy")
+        slot = self.pages.get(op.pindex)
+        if slot is None:
+            return 0
+        frame, valid, soft = slot
+        self.pages[op.pindex] = (frame, valid, soft + op.delta)
+        self.record((OBJECT_IO, op.pindex, frame, soft, soft + op.delta))
+        return soft + op.delta
+
+    def resident(self, op: Resident) -> Value:
+        """The resident pages of a range, in order."""
+        self.guarded(op, "memq")
+        pages = self.pages
+        return tuple((pindex, *pages[pindex]) for pindex in self.index.between(op.start, op.end, op.limit))
+
+    # References -----------------------------------------------------------------------------------------------------------
+
+    def enter(self, op: Enter) -> Value:
+        """vm_object_reference, vm_object_pip_add and their opposites."""
+        self.guarded(op, "refs_pip")
+        if op.refs:
+            self.record((OBJECT_REFS, self.refs, self.refs + op.refs))
+            self.refs += op.refs
+        if op.pip:
+            self.record((OBJECT_PIP, self.pip, self.pip + op.pip))
+            self.pip += op.pip
+            if self.pip == 0 and self.flags & OBJ_PIPWNT:
+                self.flags &= ~OBJ_PIPWNT
+                self.wake_all(CHAN_PIP)
+        return (self.refs, self.pip, self.shadow_count)
+
+    def want_pip(self, op: WantPip) -> Value:
+        """The test of vm_object_pip_wait."""
+        self.guarded(op, "pip")
+        if self.pip <= 0:
+            return False
+        self.flags |= OBJ_PIPWNT
+        return True
+
+    def describe(self, op: Describe) -> Value:
+        """The header. Pager blocks are an upper bound (a pager is asked for each): an anonymous object never paged out has none."""
+        self.guarded(op, "header")
+        blocks = self.size if self.type in (OBJT_SWAP, OBJT_VNODE) else 0
+        counts = (self.type, self.size, self.refs, self.shadow_count, self.pip)
+        return (*counts, self.backing, self.backing_offset, self.flags, len(self.pages), blocks, self.colour)
+
+    # Header ---------------------------------------------------------------------------------------------------------------
+
+    def set_backing(self, op: Backing) -> Value:
+        """What the object shadows."""
+        self.guarded(op, "backing")
+        if (self.backing, self.backing_offset) != (op.backing, op.offset):
+            self.backing, self.backing_offset = op.backing, op.offset
+            self.record((OBJECT_BACKING, op.backing, op.offset))
+        return None
+
+    def count_shadows(self, op: ShadowCount) -> Value:
+        """An object begins or ceases to shadow this one."""
+        self.guarded(op, "shadow_count")
+        if op.delta:
+            self.record((OBJECT_SHADOWS, self.shadow_count, self.shadow_count + op.delta))
+            self.shadow_count += op.delta
+        return self.shadow_count
+
+    def set_type(self, op: SetType) -> Value:
+        """The object becomes another kind of object."""
+        self.guarded(op, "type")
+        if self.type != op.type:
+            self.record((OBJECT_TYPE, self.type, op.type))
+            self.type = op.type
+        return None
+
+    def set_flag(self, op: SetFlag) -> Value:
+        """vm_object_set_flag and vm_object_clear_flag."""
+        self.guarded(op, "flags")
+        self.flags = (self.flags | op.set) & ~op.clear
+        return None

@@ -1,0 +1,95 @@
+"""Hard-busy pages and those who wait for them (vm-facts 3.5, 3.9): claim, busy, unbusy, flash, want.
+
+Tests and sets that the kernel makes under one hold of the lock are one handler each. WANTED and the sleepers live here, with the lock that
+is the sleep's interlock; with the object they would lose wake-ups.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from actors.homes.page_policy import PagePolicy
+from protocol.messages import Op, Value
+from protocol.messages.queues import (
+    CLAIMED,
+    NEEDS_COW,
+    WAS_BUSY,
+    WAS_CACHED_SEVERE,
+    Claim,
+    Finish,
+    Flash,
+    SetBusy,
+    Unbusy,
+    WantBusy,
+)
+from protocol.pages import BUSY, CACHE, NONE, REFERENCED, WANTED
+
+
+class PageBusy(PagePolicy, kw_only=True):
+    """Operations on BUSY and WANTED."""
+
+    ops: ClassVar[dict[type[Op], str]] = {
+        **PagePolicy.ops,
+        Claim: "claim",
+        SetBusy: "set_busy",
+        Unbusy: "clear_busy",
+        Finish: "finish",
+        Flash: "flash_page",
+        WantBusy: "want_busy",
+    }
+
+    def claim(self, op: Claim) -> Value:
+        """A fault finds a resident page (3.9 step 3a)."""
+        self.guarded(op, "busy")
+        frame, page = op.frame, self.page(op, op.frame)
+        if page.cow and op.write_first:
+            return (NEEDS_COW, page.cow)
+        if page.flags & BUSY or op.soft:
+            return (WAS_BUSY, page.cow)
+        if page.queue == CACHE and op.severe:
+            self.activate_page(frame, page)
+            return (WAS_CACHED_SEVERE, page.cow)
+        self.move(frame, page, NONE)
+        self.busy(op, frame, page)
+        return (CLAIMED, page.cow)
+
+    def set_busy(self, op: SetBusy) -> Value:
+        """vm_page_busy."""
+        self.guarded(op, "busy")
+        self.busy(op, op.frame, self.page(op, op.frame))
+        return None
+
+    def clear_busy(self, op: Unbusy) -> Value:
+        """vm_page_wakeup."""
+        self.guarded(op, "busy")
+        self.unbusy(op, op.frame, self.page(op, op.frame))
+        return None
+
+    def finish(self, op: Finish) -> Value:
+        """The end of a fault (3.9 step 7)."""
+        self.guarded(op, "busy")
+        frame, page = op.frame, self.page(op, op.frame)
+        self.set_flags(frame, page, page.flags | REFERENCED)
+        if op.activate:
+            self.activate_page(frame, page)
+        else:
+            self.deactivate_page(frame, page)
+        self.unbusy(op, frame, page)
+        return None
+
+    def flash_page(self, op: Flash) -> Value:
+        """vm_page_flash."""
+        self.guarded(op, "flags")
+        page = self.pages.get(op.frame)
+        if page is not None:
+            self.flash(op.frame, page)
+        return None
+
+    def want_busy(self, op: WantBusy) -> Value:
+        """The test of vm_page_sleep_if_busy."""
+        self.guarded(op, "flags")
+        page = self.pages.get(op.frame)
+        if page is None or not (page.flags & BUSY or (op.also_soft and op.soft > 0)):
+            return False
+        self.set_flags(op.frame, page, page.flags | WANTED | REFERENCED)
+        return True

@@ -1,0 +1,118 @@
+"""How pages come, are renamed, held and go: bind, rebind, free, hold.
+
+Freeing drops the page record, so that allocating has nothing to reset; resetting at allocation, as the kernel does, was rejected: it would
+need the page-queues lock there, and the kernel holds only the free-queue lock (model notes 1).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from actors.homes.page_store import Page, PageStore
+from protocol.messages import Op, Value
+from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageState, Rebind
+from protocol.pages import BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
+from protocol.records import PAGE_BIND, PAGE_HOLD, PAGE_REBIND, PAGE_RELEASE, UNGUARDED
+
+
+class PageLife(PageStore, kw_only=True):
+    """Operations that begin and end a page."""
+
+    ops: ClassVar[dict[type[Op], str]] = {
+        Bind: "bind_page",
+        Rebind: "rebind",
+        FreePage: "free_page",
+        Hold: "hold",
+        PageState: "page_state",
+    }
+
+    def bind_page(self, op: Bind) -> Value:
+        """The second half of vm_page_alloc and vm_page_insert. No lock is asked: nobody else can reach a frame just taken."""
+        frame = op.frame
+        old = self.pages.get(frame)
+        if old is not None:
+            # The frame was owned already. The kernel would leave the old owner's links in the queue; here the queue at least stays whole.
+            self.record((UNGUARDED, "page", f"page.{frame}", op.thread, "a frame fresh from the free lists"))
+            self.move(frame, old, NONE)
+        flags = (BUSY if op.busy else 0) | (ZERO if op.zeroed else 0) | (UNMANAGED if op.unmanaged else 0)
+        self.pages[frame] = Page(op.object, op.pindex, flags, op.wire)
+        self.record((PAGE_BIND, frame, op.object, op.pindex, op.wire, flags, op.thread))
+        return None
+
+    def rebind(self, op: Rebind) -> Value:
+        """vm_page_rename (3.4): remove, which clears BUSY, and insert; with object "" it is vm_page_remove alone."""
+        self.guarded(op, "object")
+        frame, page = op.frame, self.page(op, op.frame)
+        if page.flags & BUSY:
+            self.unbusy(op, frame, page)
+        page.object, page.pindex = op.object, op.pindex
+        self.record((PAGE_REBIND, frame, op.object, op.pindex))
+        if op.object:
+            if page.queue == CACHE:
+                self.deactivate_page(frame, page)
+            self.set_dirty(frame, page, VALID_ALL)
+        return None
+
+    def free_page(self, op: FreePage) -> Value:
+        """vm_page_free, steps 2 to 7. The frame itself is put back by its owner, under the free-queue lock."""
+        self.guarded(op, "queue")
+        frame, page = op.frame, self.pages.get(op.frame)
+        waits = self.needed or CHAN_DAEMON_MEMORY in self.sleepers
+        if page is None:
+            return ("vm_page_free: freeing free page", waits)
+        panic = _unfit_to_free(page, op.soft)
+        if panic:
+            return (panic, waits)
+        self.move(frame, page, NONE)
+        if page.flags & BUSY:
+            self.unbusy(op, frame, page)
+        if page.flags & FICTITIOUS:
+            return (False, waits)
+        if page.hold > 0:
+            self._to_hold(frame, page)
+            return (False, waits)
+        self._drop(frame, page)
+        return (True, waits)
+
+    def _to_hold(self, frame: int, page: Page) -> None:
+        """Step 7 for a held page: it has no owner any more, and waits for the last unhold."""
+        self.set_flags(frame, page, page.flags & ~(UNMANAGED | ZERO))
+        self.set_dirty(frame, page, 0)
+        self.record((PAGE_RELEASE, frame, page.object, page.pindex, HOLD))
+        page.object, page.queue = "", HOLD
+        self.rings[HOLD].push_tail(frame)
+
+    def _drop(self, frame: int, page: Page) -> None:
+        del self.pages[frame]
+        self.record((PAGE_RELEASE, frame, page.object, page.pindex, FREE))
+
+    def hold(self, op: Hold) -> Value:
+        """vm_page_hold and vm_page_unhold; the last unhold of a page on HOLD lets its frame go."""
+        self.guarded(op, "hold_count")
+        frame, page = op.frame, self.page(op, op.frame)
+        self.record((PAGE_HOLD, frame, page.hold, page.hold + op.delta))
+        page.hold += op.delta
+        if page.hold or page.queue != HOLD:
+            return False
+        self.rings[HOLD].remove(frame)
+        self._drop(frame, page)
+        return True
+
+    def page_state(self, op: PageState) -> Value:
+        """The whole record, or None for a frame that is not allocated."""
+        self.guarded(op, "page")
+        page = self.pages.get(op.frame)
+        if page is None:
+            return None
+        return (page.queue, page.flags, page.wire, page.hold, page.act, page.dirty, page.cow, page.object, page.pindex)
+
+
+def _unfit_to_free(page: Page, soft: int) -> str:
+    """The panic with which the kernel refuses to free this page, or ""."""
+    if page.pvs:
+        return "vm_page_free_toq: freeing mapped page"
+    if soft:
+        return "vm_page_free: freeing busy page"
+    if page.wire > 1:
+        return f"vm_page_free: invalid wire count ({page.wire}), pindex: 0x{page.pindex:x}"
+    return "vm_page_free: freeing wired page" if page.wire and not page.flags & FICTITIOUS else ""

@@ -1,0 +1,178 @@
+"""Which queue a page belongs on, its flags, wiring and mappings (vm-facts 3.7, 3.8, 3.14): each operation under the page-queues lock.
+
+One message per primitive of the kernel. Messages that do a whole step of the page daemon were rejected: the interleavings to be studied lie
+between these primitives.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from actors.homes.page_life import PageLife
+from protocol.messages import Op, Value
+from protocol.messages.queues import (
+    Activate,
+    CowCount,
+    Deactivate,
+    MakeCache,
+    PvAdd,
+    PvDel,
+    Pvs,
+    Requeue,
+    SetDirty,
+    SetFlags,
+    SetWriteable,
+    Unwire,
+    Wire,
+)
+from protocol.pages import ACTIVE, BUSY, CACHE, FICTITIOUS, INACTIVE, NONE, REFERENCED, UNMANAGED, VALID_ALL, WINATCFLS, WRITEABLE
+from protocol.records import PAGE_COW, PAGE_WIRE, PV_ADD, PV_DEL
+
+
+class PagePolicy(PageLife, kw_only=True):
+    """Operations on allocated pages that neither begin nor end them."""
+
+    ops: ClassVar[dict[type[Op], str]] = {
+        **PageLife.ops,
+        Activate: "activate",
+        Deactivate: "deactivate",
+        MakeCache: "make_cache",
+        Requeue: "requeue",
+        SetWriteable: "set_writeable",
+        SetFlags: "change_flags",
+        SetDirty: "change_dirty",
+        Wire: "wire",
+        Unwire: "unwire",
+        CowCount: "cow_count",
+        PvAdd: "pv_add",
+        PvDel: "pv_del",
+        Pvs: "pvs",
+    }
+
+    # Queues ---------------------------------------------------------------------------------------------------------------
+
+    def activate(self, op: Activate) -> Value:
+        """vm_page_activate."""
+        self.guarded(op, "queue")
+        self.activate_page(op.frame, self.page(op, op.frame))
+        return None
+
+    def deactivate(self, op: Deactivate) -> Value:
+        """vm_page_deactivate."""
+        self.guarded(op, "queue")
+        self.deactivate_page(op.frame, self.page(op, op.frame), op.head)
+        return None
+
+    def make_cache(self, op: MakeCache) -> Value:
+        """vm_page_cache; its caller has removed the mappings. True also for a page that was there."""
+        self.guarded(op, "queue")
+        frame, page = op.frame, self.page(op, op.frame)
+        if page.flags & (BUSY | UNMANAGED) or op.soft or page.hold or page.wire:
+            return False
+        if page.queue == CACHE:
+            return True
+        if page.dirty:
+            return "vm_page_cache: caching a dirty page"
+        self.move(frame, page, CACHE)
+        return True
+
+    def requeue(self, op: Requeue) -> Value:
+        """vm_pageq_requeue, with what the scans write at the same time. A page on no queue stays off."""
+        self.guarded(op, "queue")
+        frame, page = op.frame, self.page(op, op.frame)
+        if op.act >= 0:
+            self.set_act(frame, page, op.act)
+        if op.clear_referenced:
+            self.set_flags(frame, page, page.flags & ~REFERENCED)
+        self.move(frame, page, page.queue)
+        return None
+
+    # Flags and counts -----------------------------------------------------------------------------------------------------
+
+    def set_writeable(self, op: SetWriteable) -> Value:
+        """Step 6 of a fault."""
+        self.guarded(op, "flags")
+        frame, page = op.frame, self.page(op, op.frame)
+        self.set_flags(frame, page, page.flags | WRITEABLE)
+        if op.dirty:
+            self.set_dirty(frame, page, VALID_ALL)
+        return None
+
+    def change_flags(self, op: SetFlags) -> Value:
+        """vm_page_flag_set and vm_page_flag_clear; BUSY has operations of its own and is left alone here."""
+        self.guarded(op, "flags")
+        page = self.page(op, op.frame)
+        self.set_flags(op.frame, page, (page.flags | op.set) & ~op.clear)
+        return None
+
+    def change_dirty(self, op: SetDirty) -> Value:
+        """vm_page_dirty, vm_page_undirty."""
+        self.guarded(op, "dirty")
+        self.set_dirty(op.frame, self.page(op, op.frame), op.dirty)
+        return None
+
+    def wire(self, op: Wire) -> Value:
+        """vm_page_wire: the first wiring takes a managed page off its queue; a fictitious one is not counted (C16)."""
+        self.guarded(op, "wire_count")
+        frame, page = op.frame, self.page(op, op.frame)
+        if page.flags & FICTITIOUS:
+            return None
+        if page.wire == 0 and not page.flags & UNMANAGED:
+            self.move(frame, page, NONE)
+        self.record((PAGE_WIRE, frame, page.wire, page.wire + 1))
+        page.wire += 1
+        return None
+
+    def unwire(self, op: Unwire) -> Value:
+        """vm_page_unwire: the last one puts a managed page on ACTIVE or INACTIVE."""
+        self.guarded(op, "wire_count")
+        frame, page = op.frame, self.page(op, op.frame)
+        if page.flags & FICTITIOUS:
+            return None
+        if page.wire <= 0:
+            return f"vm_page_unwire: invalid wire count: {page.wire}"
+        self.record((PAGE_WIRE, frame, page.wire, page.wire - 1))
+        page.wire -= 1
+        if page.wire == 0 and not page.flags & UNMANAGED:
+            if not op.activate:
+                self.set_flags(frame, page, page.flags & ~WINATCFLS)
+            self.move(frame, page, ACTIVE if op.activate else INACTIVE)
+        return None
+
+    def cow_count(self, op: CowCount) -> Value:
+        """Zero-copy sends begin (+) or end (-)."""
+        self.guarded(op, "cow")
+        page = self.page(op, op.frame)
+        if op.delta:
+            self.record((PAGE_COW, op.frame, page.cow, page.cow + op.delta))
+            page.cow += op.delta
+        return page.cow
+
+    # Mappings -------------------------------------------------------------------------------------------------------------
+
+    def pv_add(self, op: PvAdd) -> Value:
+        """pmap_insert_entry."""
+        self.guarded(op, "pv_list")
+        self.page(op, op.frame).pvs.append((op.pmap, op.vpn))
+        self.record((PV_ADD, op.frame, op.pmap, op.vpn))
+        return None
+
+    def pv_del(self, op: PvDel) -> Value:
+        """pmap_remove_entry with the bits harvested from the PTE. The last mapping takes WRITEABLE with it (2.2)."""
+        self.guarded(op, "pv_list")
+        frame, page = op.frame, self.page(op, op.frame)
+        entry = (op.pmap, op.vpn)
+        if entry in page.pvs:
+            page.pvs.remove(entry)
+            self.record((PV_DEL, frame, op.pmap, op.vpn, op.accessed, op.modified))
+        if op.modified:
+            self.set_dirty(frame, page, VALID_ALL)
+        gained = REFERENCED if op.accessed else 0
+        self.set_flags(frame, page, (page.flags | gained) & ~(0 if page.pvs else WRITEABLE))
+        return len(page.pvs)
+
+    def pvs(self, op: Pvs) -> Value:
+        """The page's mappings, oldest first."""
+        self.guarded(op, "pv_list")
+        page = self.pages.get(op.frame)
+        return tuple(page.pvs) if page else ()

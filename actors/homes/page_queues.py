@@ -1,0 +1,141 @@
+"""The paging queues' home (``pq``): what scans ask, and who waits for memory (vm-facts 2.6, 3.1 select_cache, 3.3, 3.11).
+
+A scan takes one message per step, from a frame or from a marker it left, as the kernel walks its list. Handing a scan the whole list was
+rejected: the list changes under a scan that drops the lock, and that is where its bugs are (C13, C28, C29).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from actors.homes.page_busy import PageBusy
+from actors.homes.rings import END, Ring
+from protocol.messages import Op, Value
+from protocol.messages.queues import (
+    CHAN_FREE,
+    CHAN_NEEDED,
+    LEFT,
+    Mark,
+    NextAfter,
+    PagesNeeded,
+    QueueCounts,
+    SelectCache,
+)
+from protocol.pages import ACTIVE, CACHE, HOLD, INACTIVE
+from protocol.records import PAGES_NEEDED
+
+
+class PageQueues(PageBusy, kw_only=True):
+    """The home of the page-queues lock, of the page records and of the four paging queues. Made with ``colours``."""
+
+    ops: ClassVar[dict[type[Op], str]] = {
+        **PageBusy.ops,
+        NextAfter: "next_after",
+        Mark: "mark",
+        SelectCache: "select_cache",
+        QueueCounts: "queue_counts",
+        PagesNeeded: "pages_needed",
+    }
+
+    # Scans ----------------------------------------------------------------------------------------------------------------
+
+    def next_after(self, op: NextAfter) -> Value:
+        """A scan's step."""
+        self.guarded(op, "queue")
+        item = self._follower(op.queue, op.after)
+        if item is None:
+            return (LEFT,)
+        if item == END:
+            return None
+        if item < 0:
+            return (item,)
+        page = self.pages[item]
+        return (item, page.object, page.pindex, page.flags, page.dirty, page.hold, page.act, page.wire)
+
+    def _follower(self, queue: int, after: int) -> int | None:
+        """What follows ``after``: END at the end of the queue, None if ``after`` is not on it."""
+        if queue != CACHE:
+            return self.rings[queue].after.get(after)
+        colours = range(self.colours)
+        if after != END:
+            ring = self._holding(CACHE, after)
+            if ring is None:
+                return None
+            if ring.after[after] != END:
+                return ring.after[after]
+            colours = range(self.cache.index(ring) + 1, self.colours)
+        return next((self.cache[c].after[END] for c in colours if self.cache[c].after[END] != END), END)
+
+    def _holding(self, queue: int, item: int) -> Ring | None:
+        """The list of ``queue`` on which ``item`` stands, if any."""
+        rings = self.cache if queue == CACHE else [self.rings[queue]]
+        return next((ring for ring in rings if item in ring.after), None)
+
+    def mark(self, op: Mark) -> Value:
+        """Place or remove a scan's marker; a marker stands at one place, so placing it again moves it."""
+        self.guarded(op, "queue")
+        old = self._holding(op.queue, op.marker)
+        if op.frame == END:
+            if old is not None:
+                old.remove(op.marker)
+            return old is not None
+        ring = self._holding(op.queue, op.frame)
+        if ring is None or op.frame == op.marker:
+            return False
+        if old is not None:
+            old.remove(op.marker)
+        ring.insert_after(op.frame, op.marker)
+        return True
+
+    def select_cache(self, op: SelectCache) -> Value:
+        """vm_page_select_cache's finder: the colour itself, then colour + i and colour - i, for i from colours/2 down to 1 (2.3)."""
+        self.guarded(op, "queue")
+        if self.cache_count:
+            for ring in self._near(op.colour % self.colours):
+                for frame in ring.frames():
+                    page = self.pages[frame]
+                    if page.hold == 0:
+                        return (frame, page.object, page.pindex)
+        return None
+
+    def _near(self, colour: int) -> Iterator[Ring]:
+        """The colours' lists in the finder's order, those that are not empty."""
+        cache, colours = self.cache, self.colours
+        if cache[colour].count:
+            yield cache[colour]
+        for distance in range(colours // 2, 0, -1):
+            for near in ((colour + distance) % colours, (colour - distance) % colours):
+                if cache[near].count:
+                    yield cache[near]
+
+    # Memory ---------------------------------------------------------------------------------------------------------------
+
+    def queue_counts(self, op: QueueCounts) -> Value:
+        """The counters of the queues and of the daemon. The kernel reads them, and takes the deficit, without the lock (2.1a)."""
+        self.peeked(op, "queue_counts")
+        rings, deficit = self.rings, self.deficit
+        if op.take_deficit:
+            self._need(self.needed, 0)
+        return (rings[INACTIVE].count, rings[ACTIVE].count, self.cache_count, rings[HOLD].count, deficit, self.needed)
+
+    def pages_needed(self, op: PagesNeeded) -> Value:
+        """pagedaemon_wakeup (setting), vm_page_free_wakeup and the daemon (clearing). Only a change wakes anybody, as in the kernel."""
+        self.peeked(op, "vm_pages_needed")
+        changed = self._need(op.needed, self.deficit + op.deficit)
+        if changed:
+            self.wake_all(CHAN_NEEDED if op.needed else CHAN_FREE)
+        return None
+
+    def _need(self, needed: bool, deficit: int) -> bool:
+        """Set vm_pages_needed and the deficit; did the former change?"""
+        old = self.needed
+        if old != needed or deficit != self.deficit:
+            self.needed, self.deficit = needed, deficit
+            self.record((PAGES_NEEDED, old, needed, deficit))
+        return old != needed
+
+    def slept(self, chan: str) -> None:
+        """VM_WAIT (3.3): a sleep on CHAN_FREE sets vm_pages_needed and wakes the daemon, under the lock that the sleep then releases."""
+        if chan == CHAN_FREE and self._need(True, self.deficit):
+            self.wake_all(CHAN_NEEDED)

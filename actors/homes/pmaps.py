@@ -1,0 +1,223 @@
+"""An address space's page table: PTEs with the bits that hardware sets, page-table pages, pm_active (vm-facts 3.14, 3.15; model notes 4).
+
+pm_active lives with the PTEs although no lock protects it: a switcher sets its bit and then walks, an initiator writes a PTE and then reads
+the set, and one actor puts the two in line. A real radix tree of tables was rejected: only which tables exist and how many entries each
+holds can be seen.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import ClassVar
+
+import msgspec
+
+from actors.actor import Handler, Port
+from actors.home import Home
+from actors.homes.indexes import Indexes
+from actors.homes.paging import PAGING
+from protocol.messages import Message, Op, Row, Value
+from protocol.messages.space import (
+    ActiveCpus,
+    ActiveMask,
+    PteClear,
+    PteProtect,
+    PteSwap,
+    PteTest,
+    PtInstall,
+    PtNeed,
+    Range,
+    ResidentCount,
+    SetActive,
+    Walk,
+)
+from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_V
+from protocol.records import PMAP_ACTIVE, PT_INSTALL, PT_REMOVE, PTE_BITS, PTE_CLEAR, PTE_SET, UNGUARDED
+
+
+class Table(msgspec.Struct, array_like=True):
+    """A page-table page: its frame, and the number of valid entries in it."""
+
+    frame: int
+    entries: int = 0
+
+
+class Pmap(Home, kw_only=True):
+    """A pmap. ``paging`` is a key of :data:`~actors.homes.paging.PAGING`."""
+
+    ops: ClassVar[dict[type[Op], str]] = {
+        Walk: "walk",
+        PtNeed: "pt_need",
+        PtInstall: "pt_install",
+        PteSwap: "pte_swap",
+        PteClear: "pte_clear",
+        PteProtect: "pte_protect",
+        PteTest: "pte_test",
+        Range: "range",
+        ResidentCount: "resident_count",
+        SetActive: "set_active",
+        ActiveMask: "active_mask",
+        ActiveCpus: "active_cpus",
+    }
+
+    paging: str = "amd64"
+    ptes: dict[int, tuple[int, int]] = {}
+    """vpn to (frame, bits)."""
+    index: Indexes = msgspec.field(default_factory=Indexes)
+    """The keys of ``ptes``, in order."""
+    tables: list[dict[int, Table]] = []
+    """Per level (0 unused), slot to page-table page."""
+    active: list[int] = []
+    """pm_active: the CPUs on which the address space is loaded, ascending."""
+
+    def __post_init__(self) -> None:
+        """A new pmap has its root and no other table."""
+        if not self.tables:
+            self.tables = [{} for _ in range(PAGING[self.paging].levels)]
+
+    def bind(self, port: Port) -> dict[type[Message], Handler]:
+        """Attach to an engine."""
+        self.bits = PAGING[self.paging].bits
+        return super().bind(port)
+
+    # The hardware ---------------------------------------------------------------------------------------------------------
+
+    def walk(self, op: Walk) -> Value:
+        """The MMU's page walk: no lock, and A and M set on the way."""
+        vpn = op.vpn
+        frame, bits = self.ptes.get(vpn, (-1, 0))
+        if not bits & PTE_V or (op.write and not bits & PTE_RW):
+            return (-1, bits)
+        used = bits | (PTE_A | PTE_M if op.write else PTE_A)
+        if used != bits:
+            self.ptes[vpn] = (frame, used)
+            self.record((PTE_BITS, vpn, frame, bits, used))
+        return (frame, used)
+
+    # PTEs -----------------------------------------------------------------------------------------------------------------
+
+    def pte_swap(self, op: PteSwap) -> Value:
+        """Store a PTE. Without a page-table page to hold it, the store goes astray: recorded, and performed."""
+        self.guarded(op, "pte")
+        vpn = op.vpn
+        old = self.ptes.get(vpn)
+        if old is None:
+            table = self.tables[1].get(vpn >> self.bits)
+            if table is None:
+                self.record((UNGUARDED, "page table", self.name, op.thread, "an installed page-table page"))
+            else:
+                table.entries += 1
+            self.index.add(vpn)
+            old = (-1, 0)
+        self.ptes[vpn] = (op.frame, op.bits)
+        self.record((PTE_SET, vpn, op.frame, op.bits, *old))
+        return old
+
+    def pte_clear(self, op: PteClear) -> Value:
+        """pte_load_clear, and the tables that this leaves empty. Without a PTE, tables on its path that never got an entry are given up."""
+        self.guarded(op, "pte")
+        vpn = op.vpn
+        frame, bits = self.ptes.pop(vpn, (-1, 0))
+        table = self.tables[1].get(vpn >> self.bits)
+        if frame >= 0:
+            self.index.discard(vpn)
+            self.record((PTE_CLEAR, vpn, frame, bits))
+            if table is not None:
+                table.entries -= 1
+                if table.entries:
+                    return (frame, bits, ())
+        return (frame, bits, self._give_up_tables(vpn))
+
+    def pte_protect(self, op: PteProtect) -> Value:
+        """Take rights from a PTE."""
+        self.guarded(op, "pte")
+        return self._clear_bits(op.vpn, op.clear)
+
+    def pte_test(self, op: PteTest) -> Value:
+        """Read a PTE; ts_referenced and clear_modify take a bit along."""
+        self.guarded(op, "pte")
+        return self._clear_bits(op.vpn, op.clear)
+
+    def _clear_bits(self, vpn: int, clear: int) -> Value:
+        old = self.ptes.get(vpn)
+        if old is None:
+            return (-1, 0)
+        frame, bits = old
+        if bits & clear:
+            self.ptes[vpn] = (frame, bits & ~clear)
+            self.record((PTE_BITS, vpn, frame, bits, bits & ~clear))
+        return old
+
+    def range(self, op: Range) -> Value:
+        """The valid PTEs of a range, in order."""
+        self.guarded(op, "pte")
+        ptes = self.ptes
+        return tuple((vpn, *ptes[vpn]) for vpn in self.index.between(op.start, op.end, op.limit))
+
+    # Page-table pages -----------------------------------------------------------------------------------------------------
+
+    def pt_need(self, op: PtNeed) -> Value:
+        """The tables that pmap_allocpte has to allocate."""
+        self.guarded(op, "page_table")
+        bits, tables = self.bits, self.tables
+        return tuple((k, op.vpn >> bits * k) for k in range(len(tables) - 1, 0, -1) if op.vpn >> bits * k not in tables[k])
+
+    def pt_install(self, op: PtInstall) -> Value:
+        """Link a page-table page into its parent, which thereby gets an entry."""
+        self.guarded(op, "page_table")
+        level, slot = op.level, op.slot
+        if slot in self.tables[level]:
+            return False
+        self.tables[level][slot] = Table(op.frame)
+        self._count_parent(level, slot, 1)
+        self.record((PT_INSTALL, level, slot, op.frame))
+        return True
+
+    def _count_parent(self, level: int, slot: int, delta: int) -> None:
+        if level + 1 < len(self.tables):
+            parent = self.tables[level + 1].get(slot >> self.bits)
+            if parent is not None:
+                parent.entries += delta
+
+    def _give_up_tables(self, vpn: int) -> tuple[Row, ...]:
+        """Unlink the empty tables on the way to ``vpn``, from the leaf up: (level, slot, frame) of each."""
+        gone: list[Row] = []
+        for level in range(1, len(self.tables)):
+            slot = vpn >> self.bits * level
+            table = self.tables[level].get(slot)
+            if table is None:
+                continue
+            if table.entries:
+                break
+            del self.tables[level][slot]
+            self._count_parent(level, slot, -1)
+            self.record((PT_REMOVE, level, slot, table.frame))
+            gone.append((level, slot, table.frame))
+        return tuple(gone)
+
+    # Statistics and pm_active ---------------------------------------------------------------------------------------------
+
+    def resident_count(self, op: ResidentCount) -> Value:
+        """pm_stats.resident_count; pmap_remove's early exit reads it without the lock (R04)."""
+        self.peeked(op, "resident_count")
+        return len(self.ptes)
+
+    def set_active(self, op: SetActive) -> Value:
+        """An atomic bit operation of a CPU's dispatcher."""
+        if op.active != (op.cpu in self.active):
+            if op.active:
+                insort(self.active, op.cpu)
+            else:
+                del self.active[bisect_left(self.active, op.cpu)]
+            self.record((PMAP_ACTIVE, op.cpu, op.active))
+        return None
+
+    def active_mask(self, op: ActiveMask) -> Value:
+        """pm_active as bits."""
+        self.peeked(op, "pm_active")
+        return sum(1 << cpu for cpu in self.active)
+
+    def active_cpus(self, op: ActiveCpus) -> Value:
+        """pm_active as CPU numbers, ascending."""
+        self.peeked(op, "pm_active")
+        return tuple(self.active)

@@ -1,0 +1,61 @@
+"""A doubly linked queue of integers as two dictionaries: insert anywhere, remove and step in constant time, and a state that is plain data.
+
+The kernel's TAILQ threads its links through the page records; here the links are the queue's own, so that a scan marker (a negative number)
+needs no record. A list or a deque was rejected: taking a page out of the middle, the commonest move of all, costs them a walk.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+END = 0
+"""The sentinel before the head and behind the tail: 0 is never a frame."""
+
+
+def _closed() -> dict[int, int]:
+    return {END: END}
+
+
+class Ring(msgspec.Struct, array_like=True):
+    """A queue of frames (positive) and markers (negative). ``count`` is the number of frames."""
+
+    after: dict[int, int] = msgspec.field(default_factory=_closed)
+    before: dict[int, int] = msgspec.field(default_factory=_closed)
+    count: int = 0
+
+    def push_tail(self, item: int) -> None:
+        """Append ``item``."""
+        after, before = self.after, self.before
+        last = before[END]
+        after[last] = before[END] = item
+        before[item] = last
+        after[item] = END
+        if item > 0:
+            self.count += 1
+
+    def insert_after(self, place: int, item: int) -> None:
+        """Insert ``item`` behind ``place``, which is in the queue; END puts it at the head."""
+        after, before = self.after, self.before
+        follower = after[place]
+        after[place] = before[follower] = item
+        before[item] = place
+        after[item] = follower
+        if item > 0:
+            self.count += 1
+
+    def remove(self, item: int) -> None:
+        """Take ``item``, which is in the queue, out of it."""
+        follower, leader = self.after.pop(item), self.before.pop(item)
+        self.after[leader] = follower
+        self.before[follower] = leader
+        if item > 0:
+            self.count -= 1
+
+    def frames(self) -> list[int]:
+        """The frames from head to tail."""
+        found, item = [], self.after[END]
+        while item != END:
+            if item > 0:
+                found.append(item)
+            item = self.after[item]
+        return found
