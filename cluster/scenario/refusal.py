@@ -52,6 +52,9 @@ class Place:
         for given, option in self.given.items():
             if key == given or key.startswith((given + ".", given + "[")):
                 return option, None
+        for given, option in self.given.items():
+            if given.startswith(key + "."):
+                return f"{self.file} with {option} {given}", None
         return self.file, line_of(self.text, key)
 
     def refuse(self, key: str, found: object, allowed: str | Iterable[str], why: str = "") -> InputError:
@@ -83,7 +86,7 @@ def _found_and_allowed(first: Any, model: type[BaseModel], keys: list[str | int]
         case "extra_forbidden":
             return keys[-1], _allowed_keys(model, keys)
         case "missing":
-            return "nothing", f"the key must be given: {_allowed_keys(model, keys)}"
+            return "nothing", f"{keys[-1]} must be given"
         case "impossible":
             return context["found"], context["allowed"]
         case "literal_error":

@@ -17,13 +17,14 @@ from pydantic import ValidationError
 from cluster.plan import Limits, Model, Plan
 from cluster.scenario.checks_named import checks_of
 from cluster.scenario.cross import faults_of
+from cluster.scenario.expand import fault_expanded, machine_expanded
 from cluster.scenario.overrides import apply_sets
 from cluster.scenario.read import Raw, Source, read_source, with_preset
 from cluster.scenario.refusal import Place, refusal_of
 from cluster.scenario.tables import ExpectTable, KernelTable, ScenarioTable
 from cluster.scenario.work import Work, work_of
 from protocol.faults import Fault
-from protocol.kernels import KernelError
+from protocol.kernels import SWITCHES, KernelError
 from protocol.kernels import kernel as kernel_forms
 from protocol.machine import Machine
 from protocol.workload import Workload
@@ -47,13 +48,14 @@ class Scenario:
     expect: ExpectTable
 
     def expanded(self) -> dict[str, Any]:
-        """Every option of the scenario as plain data, canonical in order and without paths."""
+        """Every option as plain data in the shape of a scenario file, canonical in order and without paths; loading it gives the same."""
         return {
             "name": self.name,
-            "machine": msgspec.to_builtins(self.machine),
+            "title": self.title,
+            "machine": machine_expanded(self.machine),
             "kernel": {"preset": self.kernel_preset, "forms": dict(sorted(self.kernel.items()))},
             "workload": self.work.expanded(),
-            "faults": [msgspec.to_builtins(fault) for fault in self.faults],
+            "faults": [fault_expanded(fault) for fault in self.faults],
             "checks": {"enable": list(self.checks), "stop_at_first": self.stop_at_first},
             "limits": msgspec.to_builtins(self.limits),
             "expect": {"ended": list(self.expect.endings), "violations": sorted(self.expect.violations)},
@@ -165,10 +167,17 @@ def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:
 def _kernel(table: KernelTable, place: Place) -> dict[str, str]:
     """The forms in force; an unknown name is refused at the key or option that gave it."""
     try:
-        return kernel_forms(table.preset, tuple(table.revert), tuple(table.apply))
+        forms = kernel_forms(table.preset, tuple(table.revert), tuple(table.apply))
     except KernelError as error:
         named = [("preset", table.preset)]
         named += [(f"revert[{index}]", name) for index, name in enumerate(table.revert)]
         named += [(f"apply[{index}]", name) for index, name in enumerate(table.apply)]
         key = next((key for key, name in named if name == error.found), "preset")
         raise place.refuse(f"kernel.{key}", error.found, error.allowed) from None
+    for name, form in table.forms.items():
+        if name not in SWITCHES:
+            raise place.refuse(f"kernel.forms.{name}", name, list(SWITCHES))
+        if form not in SWITCHES[name].forms:
+            raise place.refuse(f"kernel.forms.{name}", form, list(SWITCHES[name].forms))
+        forms[name] = form
+    return forms

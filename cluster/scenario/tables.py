@@ -23,11 +23,15 @@ Ending = Literal["finished", "stuck", "panic", "limit"]
 
 
 class KernelTable(Table):
-    """``[kernel]``: a preset, with changes put back to their oldest form (``revert``) or on to their newest (``apply``)."""
+    """``[kernel]``: a preset, with changes put back to their oldest form (``revert``) or on to their newest (``apply``).
+
+    ``forms`` names a form outright (``R03 = "clear-set-load"``) and has the last word: a change can have more than two.
+    """
 
     preset: str = DEFAULT_PRESET
     revert: list[str] = []
     apply: list[str] = []
+    forms: dict[str, str] = {}
 
 
 class WorkloadTable(Table):

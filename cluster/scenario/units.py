@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from cluster.scenario.refusal import impossible
 
@@ -43,8 +43,13 @@ def _size(value: object) -> object:
     return quantity(value, SIZE_BYTES, "B") if isinstance(value, str) else value
 
 
-Ns = Annotated[int, Field(strict=True, ge=0, le=NS_MAX), BeforeValidator(_time)]
+def _schema(least: int, units: dict[str, int]) -> WithJsonSchema:
+    pattern = rf"^\s*[0-9][0-9_]*(\.[0-9]+)?\s*({'|'.join(units)})\s*$"
+    return WithJsonSchema({"anyOf": [{"type": "integer", "minimum": least}, {"type": "string", "pattern": pattern}]})
+
+
+Ns = Annotated[int, Field(strict=True, ge=0, le=NS_MAX), BeforeValidator(_time), _schema(0, TIME_NS)]
 """A duration or instant in ns, 0 or more."""
-PositiveNs = Annotated[int, Field(strict=True, ge=1, le=NS_MAX), BeforeValidator(_time)]
-Bytes = Annotated[int, Field(strict=True, ge=1, le=BYTES_MAX), BeforeValidator(_size)]
+PositiveNs = Annotated[int, Field(strict=True, ge=1, le=NS_MAX), BeforeValidator(_time), _schema(1, TIME_NS)]
+Bytes = Annotated[int, Field(strict=True, ge=1, le=BYTES_MAX), BeforeValidator(_size), _schema(1, SIZE_BYTES)]
 Count = Annotated[int, Field(strict=True, ge=0, le=1 << 40)]

@@ -43,6 +43,8 @@ class Work:
 
     def expanded(self) -> dict[str, Any]:
         """The table with every option, without paths."""
+        if self.source == "script":
+            return {key: value for key, value in self.script.items() if value} | self.options()
         extra = {"parameters": dict(sorted(self.parameters.items()))} if self.source == "generator" else {}
         return {self.source: self.name, **extra, **self.options()}
 
