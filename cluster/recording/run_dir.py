@@ -1,0 +1,127 @@
+"""The run directory: made as ``NAME.partial`` and renamed when the run is over, so that a directory with its proper name is a whole run.
+
+Writing into a directory that exists and renaming only the manifest was rejected: a reader would have to know the order of writing to tell
+a whole run from half a one. A partial directory can be read all the same (:func:`open_run`), which is what one wants after Ctrl-C or a
+crash.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+from itertools import count
+from pathlib import Path
+
+from cluster.errors import InputError, RunError
+from cluster.recording.manifest import LOG, MANIFEST, SUMMARY, VIOLATIONS, Manifest, Violation, write_json, write_lines
+from cluster.recording.stored import StoredRun, open_run
+from cluster.recording.trace import TRACE_DIR
+
+RUNS = "runs"
+PARTIAL = ".partial"
+SNAPSHOT_DIR = "snapshots"
+
+__all__ = ["PARTIAL", "RUNS", "SNAPSHOT_DIR", "RunDirectory", "StoredRun", "open_run"]
+
+
+class RunDirectory:
+    """A run directory while its run goes on. ``path`` is where it is now, ``final`` where it will be."""
+
+    def __init__(self, path: Path, final: Path) -> None:
+        self.path, self.final = path, final
+
+    @classmethod
+    def create(cls, scenario: str, seed: int, out: Path | None = None, root: Path | None = None) -> RunDirectory:
+        """Make the directory of a new run: ``out``, or the next free ``runs/<scenario>-<seed>-<n>`` below ``root`` (the current directory).
+
+        Raises InputError if ``out`` is something else than a new or empty directory, RunError if it cannot be made.
+        """
+        try:
+            if out is not None:
+                directory = _given(out)
+            else:
+                directory = _numbered((root or Path()) / RUNS, f"{_safe(scenario)}-{seed}")
+            for name in (TRACE_DIR, SNAPSHOT_DIR):
+                (directory.path / name).mkdir(mode=0o700)
+        except OSError as error:
+            place = error.filename or out or root
+            raise RunError(f"{place}: the run directory cannot be made: {error.strerror}", file=str(place), found=error.strerror) from error
+        return directory
+
+    @property
+    def log_path(self) -> Path:
+        """Where the operational log goes."""
+        return self.path / LOG
+
+    @property
+    def snapshots(self) -> Path:
+        """Where snapshots go."""
+        return self.path / SNAPSHOT_DIR
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Write or replace the manifest. Raises RunError."""
+        write_json(self.path / MANIFEST, manifest)
+
+    def write_summary(self, summary: object) -> None:
+        """Write the summary (what ``run --json`` prints). Raises RunError."""
+        write_json(self.path / SUMMARY, summary)
+
+    def write_violations(self, violations: Iterable[Violation]) -> None:
+        """Write all violations, in key order. Raises RunError."""
+        write_lines(self.path / VIOLATIONS, violations)
+
+    def finish(self) -> Path:
+        """Give the directory its proper name. Raises RunError."""
+        try:
+            self.path.rename(self.final)
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot be renamed to {self.final.name}: {error.strerror}", file=str(self.path)) from error
+        self.path = self.final
+        return self.final
+
+    def discard(self) -> None:
+        """Remove everything: a run that could not be carried out leaves nothing half-written."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _given(out: Path) -> RunDirectory:
+    if out.name in ("", ".."):
+        out = out.resolve()
+    partial = out.with_name((out.name or "root") + PARTIAL)
+    _refuse_used(out, "the output directory")
+    _refuse_used(partial, "an unfinished run of that name")
+    partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial.chmod(0o700)
+    return RunDirectory(partial, out)
+
+
+def _refuse_used(path: Path, what: str) -> None:
+    if path.is_dir():
+        entries = len(list(path.iterdir()))
+        found = f"{entries} entries" if entries else ""
+    else:
+        found = "a file" if path.exists() else "a broken link" if path.is_symlink() else ""
+    if found:
+        sentence = f"{path}: {what} must be new or an empty directory, found {found}"
+        raise InputError(sentence, file=str(path), key="out", found=found, allowed="a new or empty directory")
+
+
+def _numbered(runs: Path, stem: str) -> RunDirectory:
+    runs.mkdir(parents=True, exist_ok=True)
+    for number in count(1):
+        final = runs / f"{stem}-{number}"
+        partial = final.with_name(final.name + PARTIAL)
+        if final.exists() or final.is_symlink():
+            continue
+        try:
+            partial.mkdir(mode=0o700)
+        except FileExistsError:
+            continue
+        return RunDirectory(partial, final)
+    raise AssertionError("unreachable: numbers do not end")
+
+
+def _safe(name: str) -> str:
+    """A scenario's name as part of a file name, whatever it holds."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:80].strip(".-") or "run"
