@@ -101,7 +101,7 @@ class OperationalLog:
                 self._console = None
         return event
 
-    def _to_file(self, logger: object, method: str, line: str) -> str:
+    def _to_file(self, logger: object, method: str, line: Any) -> Any:
         self.file.line(line)
         return line
 
@@ -122,5 +122,5 @@ def console_line(event: Mapping[str, Any]) -> str:
 
 
 def open_log(path: Path | None, role: str, console: bool = True, verbose: bool = False) -> OperationalLog:
-    """The operational log of this process: to ``path`` if given, and to stderr (warnings and errors, everything from info if ``verbose``)."""
+    """The operational log of this process: to ``path`` if given, and to stderr from warning on (from info on if ``verbose``)."""
     return OperationalLog(path, role, sys.stderr if console else None, "info" if verbose else "warning")
