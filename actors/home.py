@@ -20,7 +20,6 @@ from protocol.messages import Message, Op, Reply, Value
 from protocol.messages.locks import (
     EXCLUSIVE,
     SHARED,
-    SPIN,
     TRY,
     TRY_SHARED,
     UPGRADE,
@@ -34,7 +33,7 @@ from protocol.messages.locks import (
     Wakeup,
     Woken,
 )
-from protocol.records import PEEK, UNGUARDED, WAKEUP
+from protocol.records import UNGUARDED, WAKEUP
 
 Waiter = tuple[str, int, int]
 """(CPU, thread, mode)."""
@@ -85,7 +84,7 @@ class Home(Actor, kw_only=True):
     # The lock -------------------------------------------------------------------------------------------------------------
 
     def lock_request(self, message: LockRequest, sender: str) -> None:
-        """Grant, queue, or refuse."""
+        """Grant, queue, or refuse. A spin waiter, too, is told whom it waits for; it keeps its CPU all the same."""
         thread, mode = message.thread, message.mode
         if mode == UPGRADE:
             self._upgrade(thread, sender)
@@ -95,8 +94,7 @@ class Home(Actor, kw_only=True):
             self.tell(sender, LockFail(thread, self.owner))
         else:
             self.waiters.append((sender, thread, mode))
-            if mode != SPIN:
-                self.tell(sender, LockWait(thread, self.owner))
+            self.tell(sender, LockWait(thread, self.owner))
 
     def _free_for(self, mode: int) -> bool:
         if self.owner != -1:
@@ -153,7 +151,7 @@ class Home(Actor, kw_only=True):
             del self.waiters[index]
             self._grant(cpu, thread, mode)
 
-    # Proofs (law 3) -------------------------------------------------------------------------------------------------------
+    # Proofs (law 3): reads that the kernel makes without a lock are declared by the thread that makes them, not asked for here ----------
 
     def guarded(self, op: Op, *fields: str) -> bool:
         """Does the asking thread hold this home's lock exclusively? If not, that is recorded, and the access is performed all the same."""
@@ -169,11 +167,6 @@ class Home(Actor, kw_only=True):
         if fence is not None and (self.name, fence) in op.held:
             return True
         return self.guarded(op, *fields)
-
-    def peeked(self, op: Op, field: str) -> None:
-        """A read that the kernel makes without the lock: recorded as such where the asking thread does not hold it."""
-        if self.owner != op.thread or (self.name, self.fence) not in op.held:
-            self.record((PEEK, field, op.thread))
 
     # Sleeping -------------------------------------------------------------------------------------------------------------
 

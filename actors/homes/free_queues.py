@@ -99,7 +99,6 @@ class FreeQueues(Home, kw_only=True):
 
     def counts(self, op: FreeCounts) -> Value:
         """v_free_count, v_cache_count and the zeroed frames, read without the lock."""
-        self.peeked(op, "v_free_count")
         return (self.free, self.cache, self.zeroed)
 
     # Memory taken away ----------------------------------------------------------------------------------------------------

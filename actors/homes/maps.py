@@ -11,7 +11,18 @@ from typing import ClassVar
 
 from actors.home import Home
 from protocol.messages import Op, Value
-from protocol.messages.space import AddEntry, Cut, Entries, EntryRow, Find, FindSpace, Gap, ProtectEntries, SetEntryObject
+from protocol.messages.space import (
+    AddEntry,
+    Cut,
+    Entries,
+    EntryRow,
+    Find,
+    FindSpace,
+    Gap,
+    ProtectEntries,
+    SetEntryObject,
+    SpaceUsers,
+)
 from protocol.records import MAP_ADD, MAP_OBJECT, MAP_PROTECT, MAP_REMOVE, UNGUARDED
 
 BLOCK_PAGES = 512
@@ -30,10 +41,13 @@ class VmMap(Home, kw_only=True):
         SetEntryObject: "set_object",
         FindSpace: "find_space",
         Gap: "gap",
+        SpaceUsers: "count_users",
     }
 
     low: int = 16
     high: int = 1 << 35
+    users: int = 1
+    """Tasks in this address space."""
     timestamp: int = 0
     """Counts the exclusive holds of the lock."""
     starts: list[int] = []
@@ -85,7 +99,9 @@ class VmMap(Home, kw_only=True):
         return (start, end)
 
     def _touching(self, start: int, end: int) -> tuple[int, int]:
-        """The slice of ``rows`` that touches [start, end)."""
+        """The slice of ``rows`` that touches [start, end); an empty range touches nothing."""
+        if start >= end:
+            return (0, 0)
         first = bisect_right(self.starts, start) - 1
         if first < 0 or self.rows[first][1] <= start:
             first += 1
@@ -106,25 +122,36 @@ class VmMap(Home, kw_only=True):
     def cut(self, op: Cut) -> Value:
         """vm_map_delete, as far as the entries go."""
         self.guarded(op, "entries")
+        more = self._pieces_more(op.start, op.end)
         first, last = self._clip(op.start, op.end)
         gone = self.rows[first:last]
         self._splice(first, last, [])
         for start, end, name, offset, _, _ in gone:
             self.record((MAP_REMOVE, start, end, name, offset))
-        return tuple(gone)
+        return tuple((*row, pieces - 1) for row, pieces in zip(gone, more, strict=True))
 
     def protect(self, op: ProtectEntries) -> Value:
-        """vm_map_protect, as far as the entries go. The answer shows the entries before they were clipped."""
+        """vm_map_protect, as far as the entries go. The answer shows the pieces as they were."""
         self.guarded(op, "entries")
-        first, last = self._touching(op.start, op.end)
-        before = tuple(self.rows[first:last])
+        more = self._pieces_more(op.start, op.end)
         first, last = self._clip(op.start, op.end)
+        before = self.rows[first:last]
         for place in range(first, last):
             start, end, name, offset, prot, flags = self.rows[place]
             if prot != op.prot:
                 self.rows[place] = (start, end, name, offset, op.prot, flags)
                 self.record((MAP_PROTECT, start, end, op.prot))
-        return before
+        return tuple((*row, pieces) for row, pieces in zip(before, more, strict=True))
+
+    def count_users(self, op: SpaceUsers) -> Value:
+        """The vmspace's reference count."""
+        self.users += op.delta
+        return self.users
+
+    def _pieces_more(self, start: int, end: int) -> list[int]:
+        """For each entry that touches [start, end): into how many pieces more clipping at its edges will split it."""
+        first, last = self._touching(start, end)
+        return [(row[0] < start) + (row[1] > end) for row in self.rows[first:last]]
 
     def set_object(self, op: SetEntryObject) -> Value:
         """An entry gets its object. If none starts there, the asker's picture of the map was stale: recorded."""

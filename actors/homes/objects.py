@@ -78,6 +78,10 @@ class VmObject(Home, kw_only=True):
     """In pages."""
     flags: int = 0
     colour: int = 0
+    warm: bool = False
+    """A file whose pages the host had in its page cache: a page's first touch needs no I/O."""
+    touched: Indexes = msgspec.field(default_factory=Indexes)
+    """Of a warm file: pages that have been resident before."""
     pages: dict[int, Slot] = {}
     index: Indexes = msgspec.field(default_factory=Indexes)
     """The keys of ``pages``, in order."""
@@ -87,7 +91,11 @@ class VmObject(Home, kw_only=True):
     def lookup(self, op: Lookup) -> Value:
         """vm_page_lookup."""
         self.guarded(op, "memq")
-        return self.pages.get(op.pindex)
+        slot = self.pages.get(op.pindex)
+        if slot is not None:
+            return slot
+        warm = self.warm and op.pindex not in self.touched
+        return (-1, self.type, self.size, self.backing, self.backing_offset, warm)
 
     def insert(self, op: Insert) -> Value:
         """vm_page_insert."""
@@ -96,6 +104,8 @@ class VmObject(Home, kw_only=True):
         if pindex in self.pages:
             return "vm_page_insert: offset already allocated"
         self.pages[pindex] = (op.frame, op.valid, 0)
+        if self.warm:
+            self.touched.add(pindex)
         self.index.add(pindex)
         self.record((OBJECT_INSERT, pindex, op.frame))
         if op.valid:

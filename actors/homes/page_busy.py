@@ -14,7 +14,7 @@ from protocol.messages.queues import (
     CLAIMED,
     NEEDS_COW,
     WAS_BUSY,
-    WAS_CACHED_SEVERE,
+    WAS_CACHED,
     Claim,
     Finish,
     Flash,
@@ -47,8 +47,9 @@ class PageBusy(PagePolicy, kw_only=True):
         if page.flags & BUSY or op.soft:
             return (WAS_BUSY, page.cow)
         if page.queue == CACHE and op.severe:
-            self.activate_page(frame, page)
-            return (WAS_CACHED_SEVERE, page.cow)
+            if op.severe > 0:
+                self.activate_page(frame, page)
+            return (WAS_CACHED, page.cow)
         self.move(frame, page, NONE)
         self.busy(op, frame, page)
         return (CLAIMED, page.cow)

@@ -93,11 +93,19 @@ class PageQueues(PageBusy, kw_only=True):
         self.guarded(op, "queue")
         if self.cache_count:
             for ring in self._near(op.colour % self.colours):
-                for frame in ring.frames():
+                frame = self._first_unheld(ring)
+                if frame != END:
                     page = self.pages[frame]
-                    if page.hold == 0:
-                        return (frame, page.object, page.pindex)
+                    return (frame, page.object, page.pindex)
         return None
+
+    def _first_unheld(self, ring: Ring) -> int:
+        """The first frame on the list, markers skipped, that nobody holds; END if there is none."""
+        after, pages = ring.after, self.pages
+        item = after[END]
+        while item < 0 or (item > 0 and pages[item].hold):
+            item = after[item]
+        return item
 
     def _near(self, colour: int) -> Iterator[Ring]:
         """The colours' lists in the finder's order, those that are not empty."""
@@ -113,7 +121,6 @@ class PageQueues(PageBusy, kw_only=True):
 
     def queue_counts(self, op: QueueCounts) -> Value:
         """The counters of the queues and of the daemon. The kernel reads them, and takes the deficit, without the lock (2.1a)."""
-        self.peeked(op, "queue_counts")
         rings, deficit = self.rings, self.deficit
         if op.take_deficit:
             self._need(self.needed, 0)
@@ -121,7 +128,6 @@ class PageQueues(PageBusy, kw_only=True):
 
     def pages_needed(self, op: PagesNeeded) -> Value:
         """pagedaemon_wakeup (setting), vm_page_free_wakeup and the daemon (clearing). Only a change wakes anybody, as in the kernel."""
-        self.peeked(op, "vm_pages_needed")
         changed = self._need(op.needed, self.deficit + op.deficit)
         if changed:
             self.wake_all(CHAN_NEEDED if op.needed else CHAN_FREE)

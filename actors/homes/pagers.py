@@ -75,8 +75,9 @@ class Pager(Home, kw_only=True):
         self._ask(Request(sender, op.thread, op.reply, READ, op.object, pages, op.fail))
 
     def write(self, op: PagerWrite, sender: str) -> None:
-        """Queue a write."""
+        """Queue a write. An answer, if one is wanted, says only that it is queued."""
         self._ask(Request(sender, op.thread, False, WRITE, op.object, op.pages, op.fail))
+        self.answer(sender, op, None)
 
     def _ask(self, request: Request) -> None:
         if len(self.working) < self.depth:

@@ -199,7 +199,6 @@ class Pmap(Home, kw_only=True):
 
     def resident_count(self, op: ResidentCount) -> Value:
         """pm_stats.resident_count; pmap_remove's early exit reads it without the lock (R04)."""
-        self.peeked(op, "resident_count")
         return len(self.ptes)
 
     def set_active(self, op: SetActive) -> Value:
@@ -214,10 +213,8 @@ class Pmap(Home, kw_only=True):
 
     def active_mask(self, op: ActiveMask) -> Value:
         """pm_active as bits."""
-        self.peeked(op, "pm_active")
         return sum(1 << cpu for cpu in self.active)
 
     def active_cpus(self, op: ActiveCpus) -> Value:
         """pm_active as CPU numbers, ascending."""
-        self.peeked(op, "pm_active")
         return tuple(self.active)

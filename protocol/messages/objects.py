@@ -8,7 +8,10 @@ from protocol.messages.base import Op
 
 
 class Lookup(Op, tag=80, gc=False):
-    """vm_page_lookup. Value: (frame, valid, soft busy), or None if nothing is resident at ``pindex``."""
+    """vm_page_lookup. Value: (frame, valid, soft busy), or (-1, type, size, backing or "", backing offset, warm) if nothing is resident.
+
+    ``warm``: a file's page that the host had in its page cache and that has not been touched here yet: it needs no I/O.
+    """
 
     word: ClassVar[str] = "object.lookup"
     pindex: int

@@ -51,8 +51,8 @@ class Timer(Message, tag=184, gc=False):
     stamp: int
 
 
-COMPUTE, START, SWITCHED, RESUME, TIMEOUT, STALL_END = range(6)
-TIMER_NAMES = ("compute", "start", "switched", "resume", "timeout", "stall-end")
+COMPUTE, START, SWITCHED, RESUME, TIMEOUT, ACTIVATE = range(6)
+TIMER_NAMES = ("compute", "start", "switched", "resume", "timeout", "activate")
 
 
 class Stall(Message, tag=185, gc=False):

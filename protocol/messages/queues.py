@@ -39,17 +39,18 @@ class Claim(Op, tag=42, gc=False):
     """The fault's test-and-set on a resident page: dequeue it and set BUSY, unless it may not.
 
     ``soft`` is the page's soft-busy count as its object told; ``write_first`` is true for a write fault on the first object. Value:
-    (code, cow count) with code CLAIMED, WAS_BUSY, WAS_CACHED_SEVERE (CACHE under severe shortage: activated instead) or NEEDS_COW.
+    (code, cow count) with code CLAIMED, WAS_BUSY, WAS_CACHED or NEEDS_COW. A page on CACHE is claimed only when the asker has said
+    whether memory is severely short (``severe`` 0 or 1; -1: it has not looked): if so it is activated instead. Both answer WAS_CACHED.
     """
 
     word: ClassVar[str] = "page.claim"
     frame: int
     soft: int = 0
     write_first: bool = False
-    severe: bool = False
+    severe: int = -1
 
 
-CLAIMED, WAS_BUSY, WAS_CACHED_SEVERE, NEEDS_COW = range(4)
+CLAIMED, WAS_BUSY, WAS_CACHED, NEEDS_COW = range(4)
 
 
 class SetBusy(Op, tag=43, gc=False):

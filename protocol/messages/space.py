@@ -107,6 +107,9 @@ class ActiveCpus(Op, tag=121, gc=False):
     word: ClassVar[str] = "pmap.active-cpus"
 
 
+CutRow = tuple[int, int, str, int, int, int, int]
+"""An EntryRow, and how many entries more than before the operation refer to its object because of it (-1: an entry is gone)."""
+
 EntryRow = tuple[int, int, str, int, int, int]
 """A map entry as a value: (start, end, object or "", offset in pages, protection, flags); start and end are vpns, end exclusive."""
 
@@ -133,7 +136,7 @@ class AddEntry(Op, tag=141, gc=False):
 
 
 class Cut(Op, tag=142, gc=False):
-    """Remove [start, end), clipping entries at its edges. Value: the removed entries as EntryRow tuples, ascending."""
+    """Remove [start, end), clipping entries at its edges. Value: the removed pieces as CutRow tuples, ascending."""
 
     word: ClassVar[str] = "map.cut"
     start: int
@@ -141,7 +144,7 @@ class Cut(Op, tag=142, gc=False):
 
 
 class ProtectEntries(Op, tag=143, gc=False):
-    """Set the protection of [start, end), clipping. Value: (the entries as they were) as EntryRow tuples."""
+    """Set the protection of [start, end), clipping. Value: the pieces inside, with their old protection, as CutRow tuples."""
 
     word: ClassVar[str] = "map.protect"
     start: int
@@ -166,6 +169,13 @@ class SetEntryObject(Op, tag=145, gc=False):
     object: str
     offset: int
     flags: int
+
+
+class SpaceUsers(Op, tag=148, gc=False):
+    """Add to the number of tasks that use the address space (vmspace reference count; atomic, no lock). Value: the new number."""
+
+    word: ClassVar[str] = "map.users"
+    delta: int
 
 
 class FindSpace(Op, tag=146, gc=False):

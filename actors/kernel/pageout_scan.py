@@ -1,0 +1,215 @@
+"""vm_pageout_scan: the inactive queue, the active queue, and the top-up of the free list (vm-facts 3.11).
+
+The order of locks is object before page queues, and a scan holds the page queues: it tries the page's object, and if that fails leaves a marker, drops the page queues,
+takes both in order, and looks whether the page is still where it was. ``after`` is the last page that stayed in its place: what follows it is next.
+"""
+
+from __future__ import annotations
+
+from actors.kernel.context import Context
+from actors.kernel.launder import pageout_clean
+from actors.kernel.pmap import page_referenced, pmap_remove_all
+from actors.kernel.requests import KernelPanic
+from actors.kernel.vm_page import vm_page_free
+from protocol.identity import FREE_QUEUES, PAGE_QUEUES
+from protocol.messages.free import FreeCounts
+from protocol.messages.locks import TRY
+from protocol.messages.objects import Describe, Lookup
+from protocol.messages.queues import Activate, Deactivate, MakeCache, Mark, NextAfter, PageState, Requeue, SelectCache, SetFlags
+from protocol.pages import ACTIVE, BUSY, INACTIVE, REFERENCED, WINATCFLS
+
+PAGES_AT_ONCE = 32
+"""Pages looked at in one step of the daemon's history."""
+MARKER = -2
+ACT_ADVANCE, ACT_MAX = 3, 64
+
+Row = tuple[int, str, int, int, int, int, int, int]
+"""(frame, object, pindex, flags, dirty, hold, act, wire), as NextAfter tells."""
+
+
+class Scan:
+    """Where a scan is: the pass, how many pages it may still look at, how many are short, how many may be laundered, after which page it goes on."""
+
+    __slots__ = ("after", "extra", "launder", "left", "passes", "shortage")
+
+    def __init__(self, passes: int, left: int, shortage: int, launder: int, after: int, extra: int) -> None:
+        self.passes, self.left, self.shortage, self.launder, self.after, self.extra = passes, left, shortage, launder, after, extra
+
+
+async def _next(k: Context, scan: Scan, queue: int) -> Row | None:
+    """The next page to look at; None at the end of the queue or of the scan's allowance."""
+    while scan.left > 0:
+        scan.left -= 1
+        row = await k.call(PAGE_QUEUES, NextAfter(queue, scan.after))
+        if row is None:
+            return None
+        if len(row) == 8:
+            frame: Row = row
+            return frame
+        scan.after = row[0] if row[0] <= MARKER else 0
+    return None
+
+
+async def _lock_object(k: Context, queue: int, frame: int, obj: str) -> bool:
+    """Lock the page's object out of order. False: the page changed meanwhile, and the object is not held. [L: PQ on entry and exit]"""
+    if await k.acquire(obj, TRY):
+        return True
+    await k.call(PAGE_QUEUES, Mark(queue, MARKER, frame))
+    await k.release(PAGE_QUEUES)
+    await k.acquire(obj)
+    await k.acquire(PAGE_QUEUES)
+    state = await k.call(PAGE_QUEUES, PageState(frame))
+    await k.call(PAGE_QUEUES, Mark(queue, MARKER))
+    if state is not None and state[0] == queue and state[7] == obj:
+        return True
+    await k.release(obj)
+    return False
+
+
+# The inactive queue -----------------------------------------------------------------------------------------------------------
+
+
+async def scan_inactive(k: Context, scan: Scan) -> bool:
+    """Look at some pages. Returns whether the scan goes on."""
+    for _ in range(PAGES_AT_ONCE):
+        if scan.shortage <= 0:
+            return False
+        row = await _next(k, scan, INACTIVE)
+        if row is None:
+            return False
+        await k.compute("scan", k.costs.scan_page_ns)
+        await _inactive_page(k, scan, row)
+    return True
+
+
+async def _inactive_page(k: Context, scan: Scan, row: Row) -> None:
+    frame, obj, pindex, _, _, hold, _, _ = row
+    if hold:
+        await k.post(PAGE_QUEUES, Requeue(frame))
+        scan.extra += 1
+        return
+    if not await _lock_object(k, INACTIVE, frame, obj):
+        scan.after = 0
+        return
+    found = await k.call(obj, Lookup(pindex))
+    state = await k.call(PAGE_QUEUES, PageState(frame))
+    if found[0] != frame or state[1] & BUSY or found[2]:
+        scan.after = frame
+        scan.extra += 1
+    else:
+        await _idle_inactive(k, scan, row, found[1], state)
+    await k.release(obj)
+
+
+async def _idle_inactive(k: Context, scan: Scan, row: Row, valid: int, state: tuple[int, ...]) -> None:
+    """An idle page: reactivate it, free it, cache it, give a dirty one a second chance, or launder it. [L: OBJ, PQ]"""
+    frame, obj, pindex = row[:3]
+    kind, _, refs, *_ = await k.call(obj, Describe())
+    referenced = await page_referenced(k, frame, state[1]) if refs else 0
+    if referenced:
+        await k.post(PAGE_QUEUES, SetFlags(frame, 0, REFERENCED))
+        await k.post(PAGE_QUEUES, Activate(frame))
+        await k.post(PAGE_QUEUES, Requeue(frame, min(ACT_MAX, state[4] + referenced + ACT_ADVANCE)))
+        return
+    if not valid:
+        await pmap_remove_all(k, frame)
+        await vm_page_free(k, frame, obj, pindex)
+        scan.shortage -= 1
+        return
+    dirty = state[5] or await _dirty_without_mappings(k, frame)
+    if not dirty:
+        await _cache(k, frame)
+        scan.shortage -= 1
+    elif not state[1] & WINATCFLS and scan.passes <= 1:
+        await k.post(PAGE_QUEUES, SetFlags(frame, WINATCFLS))
+        await k.post(PAGE_QUEUES, Requeue(frame))
+    elif scan.launder > 0:
+        written = await pageout_clean(k, frame, obj, pindex, kind)
+        scan.shortage -= written
+        scan.launder -= written
+        scan.after = 0
+    else:
+        scan.after = frame
+
+
+async def _dirty_without_mappings(k: Context, frame: int) -> int:
+    """Remove the mappings *first* and look at the dirty bits then: a store through a mapping cannot be missed (C20, C21). [L: OBJ, PQ]"""
+    await pmap_remove_all(k, frame)
+    state = await k.call(PAGE_QUEUES, PageState(frame))
+    return int(state[5])
+
+
+async def _cache(k: Context, frame: int) -> None:
+    done = await k.call(PAGE_QUEUES, MakeCache(frame))
+    if isinstance(done, str):
+        raise KernelPanic(done)
+
+
+# The active queue -------------------------------------------------------------------------------------------------------------
+
+
+async def scan_active(k: Context, scan: Scan) -> bool:
+    """Look at some pages. Returns whether the scan goes on."""
+    for _ in range(PAGES_AT_ONCE):
+        if scan.shortage <= 0:
+            return False
+        row = await _next(k, scan, ACTIVE)
+        if row is None:
+            return False
+        await k.compute("scan", k.costs.scan_page_ns)
+        await _active_page(k, scan, row)
+    return True
+
+
+async def _active_page(k: Context, scan: Scan, row: Row) -> None:
+    frame, obj, pindex, _, _, hold, _, _ = row
+    if not await _lock_object(k, ACTIVE, frame, obj):
+        scan.after = 0
+        return
+    found = await k.call(obj, Lookup(pindex))
+    state = await k.call(PAGE_QUEUES, PageState(frame))
+    if found[0] != frame or state[1] & BUSY or found[2] or hold:
+        await k.post(PAGE_QUEUES, Requeue(frame))
+    else:
+        await _idle_active(k, scan, frame, obj, state)
+    await k.release(obj)
+
+
+async def _idle_active(k: Context, scan: Scan, frame: int, obj: str, state: tuple[int, ...]) -> None:
+    """Age an idle page; deactivate it when it has not been used for long, or cache it when nobody refers to its object. [L: OBJ, PQ]"""
+    refs = (await k.call(obj, Describe()))[2]
+    used = await page_referenced(k, frame, state[1]) if refs else 0
+    act = state[4]
+    if used:
+        await k.post(PAGE_QUEUES, Requeue(frame, min(ACT_MAX, act + ACT_ADVANCE + used), clear_referenced=True))
+        return
+    act = max(0, act - 1)
+    if act and refs:
+        await k.post(PAGE_QUEUES, Requeue(frame, act, clear_referenced=True))
+        return
+    scan.shortage -= 1
+    if not refs and not (state[5] or await _dirty_without_mappings(k, frame)):
+        await _cache(k, frame)
+    else:
+        await k.post(PAGE_QUEUES, Deactivate(frame))
+
+
+# The free list ----------------------------------------------------------------------------------------------------------------
+
+
+async def top_up(k: Context) -> None:
+    """Turn cached pages into free ones until the reserve is there or no object can be had. [L: PQ]"""
+    colour = 0
+    while True:
+        free, _, _ = await k.call(FREE_QUEUES, FreeCounts())
+        if free >= k.machine.thresholds.free_reserved:
+            return
+        victim = await k.call(PAGE_QUEUES, SelectCache(colour))
+        if victim is None:
+            return
+        frame, obj, pindex = victim
+        if not await k.acquire(obj, TRY):
+            return
+        await vm_page_free(k, frame, obj, pindex)
+        await k.release(obj)
+        colour = (colour + 7) % k.machine.colours

@@ -1,0 +1,30 @@
+"""The TLB shootdown: pmap_invalidate_page, _range and _all (vm-facts 3.15).
+
+At most one is in flight: the rendezvous lock is a spin lock. The initiator reads pm_active after its PTE stores; reader and writers of pm_active meet at the
+address space's own home, which also holds the PTEs, so a CPU that switches to the space either is in the mask or walks after the stores.
+"""
+
+from __future__ import annotations
+
+from actors.kernel.context import Context
+from protocol.identity import RENDEZVOUS
+from protocol.messages.space import ActiveCpus
+from protocol.records import SHOOT_BEGIN, SHOOT_DONE
+
+
+async def pmap_invalidate(k: Context, pmap: str, start: int, end: int) -> None:
+    """Drop the translations of [start, end) of ``pmap`` everywhere; all of them if start = end. Returns when every target has acknowledged.
+
+    [L: the pmap's lock; interrupts enabled]
+    """
+    await k.acquire(RENDEZVOUS)
+    active: tuple[int, ...] = await k.call(pmap, ActiveCpus())
+    others = tuple(cpu for cpu in active if cpu != k.cpu)
+    await k.note(SHOOT_BEGIN, k.tid, pmap, start, end, others)
+    if k.cpu in active:
+        await k.flush_local(pmap, start, end)
+    spun_ns = 0
+    if others:
+        spun_ns = await k.send_ipis(pmap, start, end, others)
+    await k.note(SHOOT_DONE, k.tid, pmap, start, end, others, spun_ns)
+    await k.release(RENDEZVOUS)

@@ -1,0 +1,108 @@
+"""One step of a task: wait for what it must follow, do it, and tell those that follow it.
+
+A recorded fault is performed as an access. What the model does not need to fault on is counted with its reason (design 7).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from actors.kernel.access import HIT, access
+from actors.kernel.context import Context
+from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
+from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass
+from actors.kernel.pager import pager_done
+from actors.kernel.process import execve, exit_task, fork, vmspace_free
+from actors.kernel.requests import Again
+from actors.kernel.zero_copy import zero_copy_done, zero_copy_send
+from protocol.identity import SEQUENCER
+from protocol.messages.processor import Await, Complete
+from protocol.records import EXPECTED, TLB_HIT
+from protocol.workload import Access, Brk, Exec, Exit, Fork, Kernel, Madvise, Mmap, Mprotect, Mremap, Munmap, Think
+
+
+async def step(k: Context, task: int, index: int) -> Any:
+    """Begin step ``index`` of ``task``."""
+    s = k.tables.workload.tasks[task].steps[index]
+    if s.after:
+        await k.wait_for(SEQUENCER, Await(tuple(s.after)))
+    outcome = await OPERATIONS[type(s)](k, s)
+    if isinstance(outcome, Again):
+        return outcome
+    return await step_done(k, index, outcome)
+
+
+async def step_done(k: Context, index: int, outcome: str) -> None:
+    """End a step: compare a script's expectation, and announce the step to those that wait for it."""
+    s = k.tables.workload.tasks[k.task].steps[index]
+    if s.expect:
+        await k.note(EXPECTED, k.task, index, s.expect, outcome)
+    if s.announced or k.tables.leaves_at(k.task) == index:
+        await k.call(SEQUENCER, Complete(k.task, index))
+
+
+async def user_access(k: Context, s: Access) -> str:
+    """Touch a page; a recorded fault that the model has no need of is counted."""
+    outcome = await access(k, s.vpn, s.write, s.cold)
+    if outcome == "segv" and s.recorded and await map_unknown(k, s.vpn):
+        outcome = await access(k, s.vpn, s.write, s.cold)
+    if s.recorded and outcome == HIT:
+        await k.note(TLB_HIT, k.tid, s.vpn, absorbed(s))
+    return outcome
+
+
+def absorbed(s: Access) -> str:
+    """Why the host faulted where the model has the page mapped already.
+
+    zero_page: a write to a page that the host had mapped read-only to its shared zero page; this kernel allocated at the first touch.
+    present: a read of a present page (a spurious or a NUMA fault of the host). earlier: another access of the space, or populate, came first here.
+    """
+    if s.present:
+        return "zero_page" if s.write else "present"
+    return "earlier"
+
+
+async def think(k: Context, s: Think) -> str:
+    """Compute in user mode."""
+    await k.compute("think", s.for_ns)
+    return "ok"
+
+
+async def kernel_step(k: Context, s: Kernel) -> Any:
+    """A script's step inside the kernel."""
+    return await SCRIPTED[s.routine](k, *s.arguments)
+
+
+OPERATIONS: dict[type, Any] = {
+    Access: user_access,
+    Mmap: mmap,
+    Munmap: munmap,
+    Mprotect: mprotect,
+    Madvise: madvise,
+    Brk: brk,
+    Mremap: mremap,
+    Fork: fork,
+    Exec: execve,
+    Exit: exit_task,
+    Think: think,
+    Kernel: kernel_step,
+}
+
+SCRIPTED: dict[str, Any] = {
+    "zero_copy_send": zero_copy_send,
+    "zero_copy_done": zero_copy_done,
+}
+"""Kernel routines a script's step may name."""
+
+ROUTINES: dict[str, Any] = {
+    "step": step,
+    "step_done": step_done,
+    "vmspace_free": vmspace_free,
+    "pageout": pageout,
+    "pageout_pass": pageout_pass,
+    "pageout_inactive": pageout_inactive,
+    "pageout_active": pageout_active,
+    "pager_done": pager_done,
+}
+"""Routines a thread can begin with."""
+

@@ -1,0 +1,98 @@
+"""Zero-copy sends: set up, fault, completion (vm-facts 3.8; C03, C04, C08, R01).
+
+R01 open: after waiting for memory, with both locks dropped, the routine still trusts the page it was called with. Closed: it looks the page up again and
+gives up if it is another.
+"""
+
+from __future__ import annotations
+
+from actors.kernel.context import Context
+from actors.kernel.pmap import pmap_page_protect, pmap_remove_all
+from actors.kernel.vm_map import vm_map_lookup
+from actors.kernel.vm_page import vm_page_alloc, vm_page_free, vm_wait
+from protocol.identity import PAGE_QUEUES
+from protocol.messages.objects import Insert, Lookup, Remove, SetValid
+from protocol.messages.queues import CowCount, PageState, Rebind, SetDirty, Unbusy, Unwire, Wire
+from protocol.pages import VALID_ALL
+
+
+async def vm_page_cowsetup(k: Context, frame: int) -> None:
+    """A send of the page begins: count it, take write access away, wire the page. [L: PQ]"""
+    await k.call(PAGE_QUEUES, CowCount(frame, 1))
+    await pmap_page_protect(k, frame)
+    await k.post(PAGE_QUEUES, Wire(frame))
+
+
+async def vm_page_cowclear(k: Context, frame: int) -> None:
+    """The network card has sent it: count down and unwire; free it if it has no owner any more. [L: nothing]"""
+    await k.acquire(PAGE_QUEUES)
+    await k.call(PAGE_QUEUES, CowCount(frame, -1))
+    await k.post(PAGE_QUEUES, Unwire(frame, False))
+    state = await k.call(PAGE_QUEUES, PageState(frame))
+    if state is not None and not state[7] and not state[2]:
+        await vm_page_free(k, frame, "", 0)
+    await k.release(PAGE_QUEUES)
+
+
+async def vm_page_cowfault(k: Context, frame: int, obj: str, pindex: int) -> bool:
+    """A store hits a page being sent: give the object another page with the same content. Returns whether it did. [L: PQ, OBJ]"""
+    looks_again = k.form("R01") == "looks-again"
+    while True:
+        await pmap_remove_all(k, frame)
+        await k.post(obj, Remove(pindex))
+        await k.call(PAGE_QUEUES, Rebind(frame, "", pindex))
+        fresh, _ = await vm_page_alloc(k, obj, pindex)
+        if fresh:
+            break
+        await _put_back(k, frame, obj, pindex)
+        await k.release(PAGE_QUEUES)
+        await k.release(obj)
+        await vm_wait(k)
+        await k.acquire(obj)
+        await k.acquire(PAGE_QUEUES)
+        if looks_again and (await k.call(obj, Lookup(pindex)))[0] != frame:
+            return False
+    state = await k.call(PAGE_QUEUES, PageState(frame))
+    if not state[6]:
+        await vm_page_free(k, fresh, obj, pindex)
+        await _put_back(k, frame, obj, pindex)
+        return False
+    await _replace(k, frame, fresh, obj, pindex, state[2] - state[6])
+    return True
+
+
+async def _put_back(k: Context, frame: int, obj: str, pindex: int) -> None:
+    await k.post(obj, Insert(pindex, frame, VALID_ALL))
+    await k.call(PAGE_QUEUES, Rebind(frame, obj, pindex))
+
+
+async def _replace(k: Context, frame: int, fresh: int, obj: str, pindex: int, wirings: int) -> None:
+    await k.compute("copy page", k.costs.copy_page_ns)
+    await k.post(obj, SetValid(pindex, VALID_ALL))
+    await k.post(PAGE_QUEUES, SetDirty(fresh, VALID_ALL))
+    for _ in range(wirings):
+        await k.post(PAGE_QUEUES, Wire(fresh))
+        await k.post(PAGE_QUEUES, Unwire(frame, False))
+    await k.post(PAGE_QUEUES, Unbusy(fresh))
+
+
+async def zero_copy_send(k: Context, vpn: int) -> str:
+    """A script's step: begin a zero-copy send of the page that is mapped at ``vpn``. Returns "sent" or "not-resident"."""
+    found = await vm_map_lookup(k, vpn, False)
+    if found is None:
+        return "segv"
+    await k.acquire(found.object)
+    resident = await k.call(found.object, Lookup(found.pindex))
+    if resident[0] > 0:
+        await k.acquire(PAGE_QUEUES)
+        await vm_page_cowsetup(k, resident[0])
+        await k.release(PAGE_QUEUES)
+    await k.release(found.object)
+    await k.release(k.map)
+    return "sent" if resident[0] > 0 else "not-resident"
+
+
+async def zero_copy_done(k: Context, frame: int) -> str:
+    """A script's step: the network card has sent the page in ``frame``."""
+    await vm_page_cowclear(k, frame)
+    return "done"

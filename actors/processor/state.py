@@ -1,0 +1,107 @@
+"""What a CPU is made of, and the small steps the rest of it shares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any, ClassVar
+
+from actors.actor import Actor, Handler, Port
+from actors.kernel.context import Context, Tables
+from actors.kernel.requests import Request
+from actors.processor.thread import Thread
+from actors.processor.tlb import Tlb
+from protocol.identity import cpu_name
+from protocol.machine import Machine
+from protocol.messages import Message, Value
+from protocol.messages.processor import Timer
+from protocol.records import PANIC
+
+KERNEL_TIDS = 1 << 24
+"""Thread ids from here on are kernel threads: KERNEL_TIDS + cpu * 4096 + n."""
+
+Routine = Callable[..., Coroutine[Any, Any, Any]]
+
+
+class CpuState(Actor, kw_only=True):
+    """The state of one CPU.
+
+    ``until_ns`` is when the interrupt handler (or injected stall) under way ends: nothing else of this CPU happens before.
+    """
+
+    reports: ClassVar[bool] = True
+
+    index: int
+    machine: Machine
+    threads: dict[int, Thread] = {}
+    run_queue: list[int] = []
+    current: int = -1
+    """The thread on the CPU, -1 when idle."""
+    switching: bool = False
+    loaded: str = ""
+    """The address space whose page table is loaded (lazily kept by kernel threads)."""
+    until_ns: int = 0
+    pending: list[tuple[str, Message]] = []
+    """Interrupts that arrived while they were disabled, in order."""
+    tlb: Tlb
+    made: dict[str, int] = {}
+    """How many actors of each kind this CPU has created."""
+    kernel_threads: int = 0
+    tasks_done: int = 0
+    panic_text: str = ""
+
+    def bind(self, port: Port) -> dict[type[Message], Handler]:
+        """Attach to an engine."""
+        self.coroutines: dict[int, Coroutine[Any, Any, Any]] = {}
+        self.requests: dict[int, Request] = {}
+        return super().bind(port)
+
+    def equip(self, tables: Tables) -> None:
+        """Give the CPU what is constant and the same everywhere: routines, kernel forms, the compiled workload."""
+        self.tables = tables
+
+    def context(self, thread: Thread) -> Context:
+        """What a routine that runs on this thread knows."""
+        return Context(self.tables, self.machine, self.index, thread.tid, thread.task, thread.index, thread.map, thread.pmap)
+
+    def set_timer(self, thread: Thread, what: int, delay_ns: int) -> None:
+        """Arm the thread's one timer; an earlier one becomes stale."""
+        thread.stamp += 1
+        self.port.timer(Timer(what, thread.tid, thread.stamp), max(1, delay_ns))
+
+    def panic(self, thread: Thread, text: str) -> None:
+        """The modelled kernel panics: this CPU stops, and the run ends at the end of the slice."""
+        self.panic_text = text
+        self.record((PANIC, thread.tid, text))
+
+    def new_kernel_thread(self, routine: str, arguments: tuple[Value, ...]) -> Thread:
+        """A thread without a task, known to this CPU from now on, that will run a routine."""
+        tid = KERNEL_TIDS + self.index * 4096 + self.kernel_threads
+        self.kernel_threads = (self.kernel_threads + 1) % 4096
+        thread = self.threads[tid] = Thread(tid, routine=routine, arguments=arguments)
+        return thread
+
+    def held_names(self, thread: Thread) -> tuple[str, ...]:
+        """The locks a thread holds, outermost first."""
+        return tuple(lock for lock, _ in thread.held)
+
+    def report(self) -> tuple[int, int, str]:
+        """Tasks done, since when the oldest wait lasts (-1: nobody waits), and the panic text."""
+        oldest = -1
+        for thread in self.threads.values():
+            since = thread.waiting_since
+            if since >= 0 and not thread.want.startswith("order") and (oldest < 0 or since < oldest):
+                oldest = since
+        return self.tasks_done, oldest, self.panic_text
+
+    def waits(self) -> list[tuple[int, int, str, int, tuple[str, ...], Value]]:
+        """(thread, task, what it waits for, since, locks held, routine) of every waiting thread: the rows of the wait-for graph."""
+        rows: list[tuple[int, int, str, int, tuple[str, ...], Value]] = []
+        for thread in self.threads.values():
+            if thread.waiting_since >= 0:
+                rows.append((thread.tid, thread.task, thread.want, thread.waiting_since, self.held_names(thread), thread.routine))
+        return rows
+
+
+def home_cpu(index: int, cpus: int) -> str:
+    """The CPU actor for a recorded CPU number, wrapped into the machine's."""
+    return cpu_name(index % cpus)

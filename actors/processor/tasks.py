@@ -1,0 +1,76 @@
+"""Tasks: how a CPU steps threads through the compiled workload (design 7).
+
+Open replay: a step begins at the later of its recorded time and the end of the task's previous one. Between two steps the task stays on the CPU in user mode and
+gives way to whoever is ready. A step recorded on another CPU makes the task migrate first.
+"""
+
+from __future__ import annotations
+
+from actors.processor.interrupts import Interrupts
+from actors.processor.state import home_cpu
+from actors.processor.thread import CURRENT, TIMED, Thread
+from protocol.messages.processor import START, Arrive
+from protocol.records import TASK_END, TASK_MOVE, TASK_STEP
+
+
+class Tasks(Interrupts, kw_only=True):
+    """Steps tasks."""
+
+    def send_task(self, task: int, index: int, space: str, pmap: str) -> None:
+        """Let a task arrive where its step ``index`` belongs."""
+        steps = self.tables.workload.tasks[task].steps
+        cpu = steps[index].cpu if index < len(steps) else -1
+        target = self.name if cpu < 0 else home_cpu(cpu, self.machine.cpus)
+        message = Arrive(task, index, space, pmap)
+        if target == self.name:
+            self.port.timer(message, 1)
+        else:
+            self.port.send(target, message)
+
+    def arrive(self, message: Arrive, sender: str) -> None:
+        """A task comes to this CPU."""
+        thread = self.threads[message.task] = Thread(
+            message.task, message.task, message.index, message.map, message.pmap, state=TIMED
+        )
+        self.schedule(thread)
+
+    def schedule(self, thread: Thread) -> None:
+        """Arm the timer of the task's next step, end the task, or let it migrate."""
+        steps = self.tables.workload.tasks[thread.task].steps
+        if thread.index >= len(steps):
+            self.tasks_done += 1
+            self.record((TASK_END, thread.task))
+            self.leave_cpu(thread)
+            return
+        step = steps[thread.index]
+        if step.cpu >= 0 and home_cpu(step.cpu, self.machine.cpus) != self.name:
+            self.record((TASK_MOVE, thread.task, step.cpu % self.machine.cpus))
+            self.leave_cpu(thread)
+            self.send_task(thread.task, thread.index, thread.map, thread.pmap)
+            return
+        self.set_timer(thread, START, step.at_ns - self.clock.now)
+        self.user_mode(thread)
+
+    def start_due(self, thread: Thread) -> None:
+        """The step's time has come: begin it if the task is on the CPU, else queue the task."""
+        if self.current == thread.tid and not self.switching:
+            thread.state = CURRENT
+            self.resume(thread, None)
+        else:
+            thread.woke = None
+            self.ready(thread)
+
+    def next_step(self, thread: Thread) -> None:
+        """The thread has the CPU and no routine under way: begin its step."""
+        step = self.tables.workload.tasks[thread.task].steps[thread.index]
+        late_ns = max(0, self.clock.now - step.at_ns)
+        self.record((TASK_STEP, thread.task, thread.index, step.word, late_ns))
+        self.start_routine(thread, "step", (thread.task, thread.index))
+
+    def operation_ended(self, thread: Thread) -> None:
+        """A routine has returned."""
+        if thread.task < 0:
+            self.leave_cpu(thread)
+            return
+        thread.index += 1
+        self.schedule(thread)
