@@ -15,10 +15,14 @@ from actors.kernel.requests import (
     Create,
     Fill,
     FlushLocal,
+    Forget,
     KernelPanic,
     Note,
+    Pause,
     Post,
+    Recall,
     Release,
+    Remember,
     SendIpis,
     SetSpace,
     SleepOn,
@@ -110,6 +114,22 @@ class Context:
     def sleep(self, interlock: str, chan: str, timeout_ns: int = 0) -> SleepOn:
         """msleep(chan, interlock, PDROP)."""
         return SleepOn(interlock, chan, timeout_ns)
+
+    def pause(self, ns: int) -> Pause:
+        """Give the CPU up for a while."""
+        return Pause(ns)
+
+    def remember(self, vpn: int, write: bool) -> Remember:
+        """This page was touched."""
+        return Remember(vpn, write)
+
+    def recall(self) -> Recall:
+        """A page touched lately."""
+        return Recall()
+
+    def forget(self, start: int, end: int) -> Forget:
+        """Pages touched in this range are no longer what they were."""
+        return Forget(start, end)
 
     def compute(self, what: str, ns: int) -> Compute:
         """Spend CPU time."""

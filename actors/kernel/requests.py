@@ -126,6 +126,30 @@ class StartTask(Request, tag=14, gc=False):
     how: str
 
 
+class Pause(Request, tag=15, gc=False):
+    """Give the CPU up for ``ns``."""
+
+    ns: int
+
+
+class Remember(Request, tag=16, gc=False):
+    """The task has touched this page: it may be touched again (``workload.retouch``)."""
+
+    vpn: int
+    write: bool
+
+
+class Recall(Request, tag=17, gc=False):
+    """A page touched lately, drawn from the CPU's keyed stream. Answer: (vpn, write), (-1, False) if there is none."""
+
+
+class Forget(Request, tag=18, gc=False):
+    """The mapping of [start, end) changed: forget the pages of this address space that were touched there."""
+
+    start: int
+    end: int
+
+
 class Again(msgspec.Struct, gc=False):
     """What a long routine returns instead of going on: run ``routine`` with ``arguments`` next, with the same locks held, on a new history."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from actors.kernel.access import HIT, access
 from actors.kernel.context import Context
+from actors.kernel.inject import inject
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
 from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass
 from actors.kernel.pager import pager_done
@@ -17,7 +18,7 @@ from actors.kernel.requests import Again
 from actors.kernel.zero_copy import zero_copy_done, zero_copy_send
 from protocol.identity import SEQUENCER
 from protocol.messages.processor import Await, Complete
-from protocol.records import EXPECTED, TLB_HIT
+from protocol.records import EXPECTED, RETOUCH, TLB_HIT
 from protocol.workload import Access, Brk, Exec, Exit, Fork, Kernel, Madvise, Mmap, Mprotect, Mremap, Munmap, Think
 
 
@@ -26,6 +27,10 @@ async def step(k: Context, task: int, index: int) -> Any:
     s = k.tables.workload.tasks[task].steps[index]
     if s.after:
         await k.wait_for(SEQUENCER, Await(tuple(s.after)))
+    if s.delay_ns:
+        await k.pause(s.delay_ns)
+    if k.tables.options.get("retouch") and isinstance(s, Mmap | Munmap | Mremap | Mprotect | Madvise):
+        await k.forget(s.start, s.end)
     outcome = await OPERATIONS[type(s)](k, s)
     if isinstance(outcome, Again):
         return outcome
@@ -48,7 +53,21 @@ async def user_access(k: Context, s: Access) -> str:
         outcome = await access(k, s.vpn, s.write, s.cold)
     if s.recorded and outcome == HIT:
         await k.note(TLB_HIT, k.tid, s.vpn, absorbed(s))
+    again = int(k.tables.options.get("retouch", 0))
+    if again:
+        await retouch(k, s, again)
     return outcome
+
+
+async def retouch(k: Context, s: Access, times: int) -> None:
+    """A recording holds first touches only: touch some pages again that this task touched lately."""
+    for _ in range(times):
+        vpn, write = await k.recall()
+        if vpn < 0:
+            break
+        outcome = await access(k, vpn, write)
+        await k.note(RETOUCH, k.task, vpn, write, outcome)
+    await k.remember(s.vpn, s.write)
 
 
 def absorbed(s: Access) -> str:
@@ -103,6 +122,7 @@ ROUTINES: dict[str, Any] = {
     "pageout_inactive": pageout_inactive,
     "pageout_active": pageout_active,
     "pager_done": pager_done,
+    "inject": inject,
 }
 """Routines a thread can begin with."""
 

@@ -6,7 +6,9 @@ from typing import ClassVar
 
 import msgspec
 
+from actors.kernel.inject import BEFORE_TASKS_NS
 from actors.kernel.requests import Call, Request
+from actors.processor.perform import PAUSED
 from actors.processor.tasks import Tasks
 from actors.processor.thread import BLOCKED, Thread
 from protocol.messages import Message, Reply
@@ -35,9 +37,12 @@ class Cpu(Tasks, kw_only=True):
 
     def begin(self) -> None:
         """Start the tasks that exist at time 0 on this CPU, and, on CPU 0, the page daemon."""
+        injected = bool(self.tables.workload.injected)
         for task, space, pmap in self.tables.initial_tasks(self.index):
-            self.port.timer(Arrive(task, 0, space, pmap), 1)
+            self.port.timer(Arrive(task, 0, space, pmap), BEFORE_TASKS_NS if injected else 1)
         if self.index == 0:
+            if injected:
+                self.ready(self.new_kernel_thread("inject", ()))
             self.ready(self.new_kernel_thread("pageout", (0,)))
 
     def reply(self, message: Reply, sender: str) -> None:
@@ -103,6 +108,8 @@ class Cpu(Tasks, kw_only=True):
             self.resume(thread, thread.woke)
         elif what == START:
             self.start_due(thread)
+        elif what == TIMEOUT and thread.want == PAUSED:
+            self.wake(thread, None)
         elif what == TIMEOUT and thread.state == BLOCKED:
             thread.timed_out = True
             home, chan = thread.want.split(" ", 1)

@@ -21,10 +21,14 @@ from actors.kernel.requests import (
     Create,
     Fill,
     FlushLocal,
+    Forget,
     KernelPanic,
     Note,
+    Pause,
     Post,
+    Recall,
     Release,
+    Remember,
     Request,
     SendIpis,
     SetSpace,
@@ -61,6 +65,12 @@ from protocol.records import (
 CREATED: dict[str, Callable[..., Home]] = {"object": VmObject, "map": VmMap, "pmap": Pmap}
 """What a CPU can create, by the first word of its name."""
 
+PAUSED = "pause"
+"""What a pausing thread waits for."""
+
+RECENT = 64
+"""How many pages a task remembers for being touched again."""
+
 WAIT = object()
 """The answer of a request that a message will answer."""
 
@@ -85,6 +95,10 @@ class Performer(Dispatcher, kw_only=True):
             SendIpis: self.do_ipis,
             SetSpace: self.do_space,
             StartTask: self.do_start_task,
+            Pause: self.do_pause,
+            Remember: self.do_remember,
+            Recall: self.do_recall,
+            Forget: self.do_forget,
         }
         return super().bind(port)
 
@@ -338,6 +352,36 @@ class Performer(Dispatcher, kw_only=True):
         """A child task begins on the CPU of its first step."""
         self.record((TASK_FORK, thread.task, request.task, request.how))
         self.send_task(request.task, 0, request.map, request.pmap)
+        return None
+
+    def do_pause(self, thread: Thread, request: Pause) -> Any:
+        """Give the CPU up for a while."""
+        self.set_timer(thread, TIMEOUT, request.ns)
+        self.deschedule(thread, PAUSED)
+        thread.waiting_since = -1
+        return WAIT
+
+    # Pages touched lately ---------------------------------------------------------------------------------------------------
+
+    def do_remember(self, thread: Thread, request: Remember) -> Any:
+        """The last RECENT pages are kept."""
+        thread.recent.append((request.vpn, request.write))
+        if len(thread.recent) > RECENT:
+            del thread.recent[0]
+        return None
+
+    def do_recall(self, thread: Thread, request: Recall) -> Any:
+        """Draw one of them."""
+        if not thread.recent:
+            return (-1, False)
+        return thread.recent[self.port.stream("retouch").below(len(thread.recent))]
+
+    def do_forget(self, thread: Thread, request: Forget) -> Any:
+        """In every thread of the address space on this CPU; what threads elsewhere remember of it may fault, and is then dropped."""
+        start, end = request.start, request.end
+        for other in self.threads.values():
+            if other.map == thread.map and other.recent:
+                other.recent = [page for page in other.recent if not start <= page[0] < end]
         return None
 
     def next_step(self, thread: Thread) -> None:

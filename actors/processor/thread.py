@@ -57,6 +57,8 @@ class Thread(msgspec.Struct, gc=True):
     """The answer it will run on when it gets the CPU again."""
     computing: bool = False
     stolen_ns: int = 0
+    recent: list[tuple[int, bool]] = []
+    """Pages touched lately, (vpn, write), oldest first: what ``workload.retouch`` draws from."""
     walk_generation: int = 0
     """Generation of the TLB when the last walk was asked."""
 
