@@ -50,7 +50,8 @@ class Engine:
     """The actors of one worker and their events.
 
     ``journal``: an entry per handled event since :meth:`take_journal`, if ``record``. ``outboxes``: by rank, events that leave.
-    ``events``: how many were handled. ``horizon_ns``: everything before it has been handled.
+    ``events``: how many were handled. ``reporters``: the actors asked at slices' edges
+    whether the run is over. ``horizon_ns``: everything before it has been handled.
     """
 
     def __init__(self, seed: int, place: Place, latency_ns: Latency, *, record: bool = True) -> None:
@@ -63,6 +64,7 @@ class Engine:
         self.actors: dict[str, Actor] = {}
         self.ports: dict[str, EnginePort] = {}
         self.tables: dict[str, Table] = {}
+        self.reporters: list[Actor] = []
         self.outboxes: list[list[Event]] = [[] for _ in range(place.workers)]
         self.journal: list[Entry] = []
         self.events = 0
@@ -76,16 +78,20 @@ class Engine:
 
     # Actors ---------------------------------------------------------------------------------------------------------------
 
-    def add(self, actor: Actor) -> EnginePort:
-        """Put an actor on this worker and give it its port. Raises RunError if the name is taken."""
+    def add(self, actor: Actor, prepare: Callable[[EnginePort], None] | None = None) -> EnginePort:
+        """Put an actor on this worker and give it its port; a restore ``prepare``s the port first. Raises RunError if the name is taken."""
         name = actor.name
         if name in self.actors:
             raise RunError(f"there are two actors called {name!r}", found=name, allowed="a name used once")
         port = EnginePort(name, self.clock, self.seed, self.record, self._spawn)
         port.connect(self.clock, self.heap, self._new_route)
+        if prepare is not None:
+            prepare(port)
         self.actors[name] = actor
         self.ports[name] = port
         self.tables[name] = actor.bind(port)
+        if getattr(actor, "reports", False):
+            self.reporters.append(actor)
         if self.added is not None:
             self.added(actor)
         return port
@@ -121,6 +127,13 @@ class Engine:
             local = 0 if key[2] else REFUSED
             latencies = self._latencies[key] = (*links[:LOCAL], local)
         return Route(latencies, None if rank == place.rank else self.outboxes[rank])
+
+    def route(self, sender: str, to: str) -> Route:
+        """The way from a local actor to another, made if there was none."""
+        routes = self.ports[sender].routes
+        if to not in routes:
+            routes[to] = self._new_route(sender, to)
+        return routes[to]
 
     # Events ---------------------------------------------------------------------------------------------------------------
 
@@ -163,7 +176,12 @@ class Engine:
         Stopping for the budget changes nothing: the next call goes on where this one stopped. Raises RunError if an actor fails or has no
         handler.
         """
-        done = self._run(limit_ns, budget)
+        try:
+            done = self._run(limit_ns, budget)
+        except RunError:
+            raise
+        except Exception as error:  # an actor is anybody's code; whatever it raises is told with the event it was handling
+            raise self._failed(error) from error
         if done:
             self.horizon_ns = max(self.horizon_ns, limit_ns)
         return done
@@ -209,6 +227,11 @@ class Engine:
         if self.intercept is not None:
             return self.intercept(event)
         raise self.unhandled(event)
+
+    def _failed(self, error: Exception) -> RunError:
+        event = self.clock.event
+        what = f"{event[3]} failed while handling {event[8].word!r} from {event[4]} at {event[0]} ns"
+        return RunError(f"{what}: {type(error).__name__}: {error}", key=event[3], found=repr(error))
 
     def unhandled(self, event: Event) -> RunError:
         """The sentence for an event that no actor here can handle."""

@@ -1,0 +1,87 @@
+"""How a run ends: one pure function of what all workers report at a slice's edge.
+
+Every worker computes it from the same reports and comes to the same end; there is no coordinator to ask. It looks only at slices' edges,
+which do not depend on windows, so what is recorded does not either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from actors.actor import Actor
+from cluster.engine.clock import NEVER
+from cluster.plan import Limits
+
+Key = tuple[int, int, int, str, str, int]
+"""An event's key: the first six fields of its head."""
+FINISHED, STUCK, PANIC, LIMIT = "finished", "stuck", "panic", "limit"
+
+
+class Status(msgspec.Struct, array_like=True):
+    """One worker's report: tasks done, since when its oldest waiter waits (-1: none), panics by actor, events handled, least violating
+    key."""
+
+    done: int
+    oldest_wait_ns: int
+    panics: list[tuple[str, str]]
+    events: int
+    cut: Key | None = None
+    facts: bytes = b""
+
+
+class Ending(msgspec.Struct, array_like=True):
+    """The end: which, at what virtual time, in words why, and above which key nothing is recorded."""
+
+    ended: str
+    at_ns: int
+    why: str
+    cut: Key | None = None
+
+
+def status_of(reporters: Iterable[Actor], events: int) -> Status:
+    """Ask the actors that report (class variable ``reports``; ``report()`` gives done, waiting since or -1, panic text)."""
+    done, oldest, panics = 0, NEVER, []
+    for actor in reporters:
+        count, since_ns, panic = actor.report()  # type: ignore[attr-defined]
+        done += count
+        if since_ns >= 0:
+            oldest = min(oldest, since_ns)
+        if panic:
+            panics.append((actor.name, panic))
+    return Status(done, -1 if oldest == NEVER else oldest, panics, events)
+
+
+def decide(
+    statuses: Sequence[Status], earliest_ns: int, edge_ns: int, limits: Limits, tasks_total: int, cut: Key | None = None
+) -> Ending | None:
+    """The end at this edge, or None to go on.
+
+    ``earliest_ns``: the earliest event pending anywhere, at or after ``edge_ns``. ``cut``: the least violating key, if the run is to stop
+    there.
+    """
+    if cut is not None:
+        return Ending(LIMIT, cut[0], "stopped at the first violation", cut)
+    panics = sorted(panic for status in statuses for panic in status.panics)
+    if panics:
+        return Ending(PANIC, edge_ns, f"{panics[0][0]}: {panics[0][1]}")
+    done = sum(status.done for status in statuses)
+    if done == tasks_total:
+        return Ending(FINISHED, edge_ns, f"all {done} tasks are done")
+    return _without_progress(statuses, earliest_ns, edge_ns, limits, tasks_total - done if tasks_total >= 0 else -1)
+
+
+def _without_progress(statuses: Sequence[Status], earliest_ns: int, edge_ns: int, limits: Limits, left: int) -> Ending | None:
+    waits = [status.oldest_wait_ns for status in statuses if status.oldest_wait_ns >= 0]
+    if earliest_ns == NEVER:
+        if left < 0 and not waits:
+            return Ending(FINISHED, edge_ns, "no event is pending")
+        return Ending(STUCK, edge_ns, f"no event is pending, but {max(left, 0)} tasks are not done")
+    if waits and edge_ns - min(waits) > limits.wait_ns:
+        return Ending(STUCK, edge_ns, f"a wait that began at {min(waits)} ns is longer than {limits.wait_ns} ns")
+    if limits.virtual_ns and earliest_ns >= limits.virtual_ns:
+        return Ending(LIMIT, limits.virtual_ns, f"virtual time has reached {limits.virtual_ns} ns")
+    if limits.events and sum(status.events for status in statuses) >= limits.events:
+        return Ending(LIMIT, edge_ns, f"{limits.events} events were handled")
+    return None

@@ -1,0 +1,189 @@
+"""Running a plan: one worker in this process, several in processes of their own, the same outcome.
+
+One worker costs no child, no socket and no copy. Several are spawned, never forked: a fork of a process that runs an event loop continues
+as the parent in surprising places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter, perf_counter_ns
+
+import anyio
+
+from cluster.engine.control import Start
+from cluster.engine.models import build
+from cluster.engine.partition import Partition
+from cluster.engine.processes import reporter, run_children
+from cluster.engine.results import Outcome, Progress, ShareResult, progress_of
+from cluster.engine.share import Share, load_workload, partition_of
+from cluster.engine.snapshot import ShareState, Snapshots, pack
+from cluster.engine.transport_local import AloneTransport, Hub
+from cluster.engine.windows import Transport, WindowLoop
+from cluster.errors import InputError, ShootdownError
+from cluster.plan import Plan
+from cluster.recording.recorder import put_together
+
+OnProgress = Callable[[Progress], None]
+PROGRESS_NS = 200_000_000
+"""Wall-clock ns between two progress reports."""
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a run is asked for besides its plan."""
+
+    bare: bool
+    states: list[ShareState] | None
+    snapshots: Snapshots
+
+    def write_states(self, directory: Path) -> list[str] | None:
+        """The states as files for workers to read; None if there are none."""
+        if self.states is None:
+            return None
+        paths = [directory / f"{part}.snapshot" for part in range(len(self.states))]
+        for path, state in zip(paths, self.states, strict=True):
+            path.write_bytes(pack(state))
+        return [str(path) for path in paths]
+
+
+async def run_plan(
+    plan: Plan,
+    *,
+    on_progress: OnProgress | None = None,
+    bare: bool = False,
+    states: Sequence[ShareState] | None = None,
+    snapshots: Snapshots | None = None,
+) -> Outcome:
+    """Run ``plan`` to its end; ``plan.run_dir``, if given, exists and gets the trace.
+
+    ``bare`` runs without entries, digest and trace, for benchmarks. ``states``: the parts of a snapshot to start from. ``snapshots``:
+    when to take some, and where to.
+
+    Raises InputError for a plan that cannot be meant (more workers than root actors, an unknown model), RunError if the run could not be
+    carried out. Cancellation stops all workers within a second; what is recorded by then stays readable.
+    """
+    where = check(plan)
+    extras = Extras(bare, list(states) if states is not None else None, snapshots or Snapshots())
+    if plan.workers == 1 or plan.transport == "inproc":
+        return await _run_here(plan, where, on_progress, extras)
+    return await _run_apart(plan, where, on_progress, extras)
+
+
+def check(plan: Plan) -> Partition:
+    """The partition of ``plan``. Raises InputError if the plan cannot be meant."""
+    if plan.workers < 1:
+        raise InputError(f"{plan.workers} workers were asked for", key="workers", found=plan.workers, allowed="1 or more")
+    return partition_of(build(plan.model, load_workload(plan)), plan.workers)
+
+
+async def _run_here(plan: Plan, where: Partition, on_progress: OnProgress | None, extras: Extras) -> Outcome:
+    """All workers as tasks of this process."""
+    called = perf_counter()
+    transports: list[Transport] = [AloneTransport()] if plan.workers == 1 else [*Hub(plan.workers).transports()]
+    shares = [Share(plan, rank, transport, bare=extras.bare, states=extras.states) for rank, transport in enumerate(transports)]
+    started = perf_counter()
+    for share in shares:
+        share.ask(extras.snapshots)
+    shares[0].loop.pause = _pausing(shares, on_progress, started)
+    try:
+        results = await _all([share.run for share in shares])
+    except BaseException:  # whatever ends it, traces are closed as they are; the exception goes on
+        for share in shares:
+            share.abandon()
+        raise
+    return outcome(plan, where, results, started - called, perf_counter() - started)
+
+
+def _pausing(shares: list[Share], on_progress: OnProgress | None, started: float) -> Callable[[WindowLoop], None]:
+    reported = perf_counter_ns()
+
+    def pause(loop: WindowLoop) -> None:
+        nonlocal reported
+        now = perf_counter_ns()
+        if on_progress is not None and now - reported > PROGRESS_NS:
+            reported = now
+            on_progress(progress_of([share.beat() for share in shares], perf_counter() - started))
+
+    return pause
+
+
+async def _all(runs: list[Callable[[], Awaitable[ShareResult]]]) -> list[ShareResult]:
+    """The results of several shares side by side. Raises the first failure alone, not a group of one."""
+    if len(runs) == 1:
+        return [await runs[0]()]
+    results: dict[int, ShareResult] = {}
+    failures: list[ShootdownError] = []
+    async with anyio.create_task_group() as group:
+
+        async def one(rank: int) -> None:
+            try:
+                results[rank] = await runs[rank]()
+            except ShootdownError as error:
+                failures.append(error)
+                group.cancel_scope.cancel()
+
+        for rank in range(len(runs)):
+            group.start_soon(one, rank)
+    if failures:
+        raise failures[0]
+    return [results[rank] for rank in range(len(runs))]
+
+
+async def _run_apart(plan: Plan, where: Partition, on_progress: OnProgress | None, extras: Extras) -> Outcome:
+    """Every worker in a process of its own."""
+    called = perf_counter()
+    with TemporaryDirectory(prefix="shootdown-states-") as directory:
+        paths = extras.write_states(Path(directory))
+
+        def start(rank: int, token: str, sockets: str) -> Start:
+            return Start(plan, rank, token, sockets, extras.bare, paths, snapshots=extras.snapshots)
+
+        results, wall_s = await run_children(start, plan.workers, reporter(plan.workers, on_progress))
+    return outcome(plan, where, results, perf_counter() - called - wall_s, wall_s)
+
+
+def outcome(plan: Plan, where: Partition, results: list[ShareResult], start_s: float, wall_s: float) -> Outcome:
+    """All workers' results as one."""
+    ending = results[0].ending
+    recorded = [result.recorded for result in results if result.recorded is not None]
+    whole = put_together(plan, recorded) if recorded else None
+    violations = sorted((v for result in results for v in result.violations), key=lambda v: (v.key, v.index, v.check, v.message))
+    return Outcome(
+        ended=ending.ended,
+        why=ending.why,
+        virtual_ns=ending.at_ns,
+        events=whole.events if whole is not None else sum(result.shares.events for result in results),
+        records=whole.records if whole is not None else 0,
+        digest=whole.digest if whole is not None else "",
+        violations=violations,
+        evaluated=_summed(results),
+        faults_fired=_fired(results),
+        finals={name: final for result in results for name, final in sorted(result.finals.items())},
+        waits=sorted((row for result in results for row in result.waits), key=repr),
+        shares=[{"rank": result.rank, **result.shares.as_report()} for result in results],
+        partition=where.report(),
+        results=results,
+        wall_s=wall_s,
+        start_s=start_s,
+    )
+
+
+def _summed(results: list[ShareResult]) -> dict[str, tuple[int, int]]:
+    total: dict[str, tuple[int, int]] = {}
+    for result in results:
+        for name, (evaluated, violations) in result.evaluated.items():
+            before = total.get(name, (0, 0))
+            total[name] = (before[0] + evaluated, before[1] + violations)
+    return total
+
+
+def _fired(results: list[ShareResult]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for result in results:
+        for name, count in result.fired.items():
+            total[name] = total.get(name, 0) + count
+    return total
