@@ -1,8 +1,8 @@
 """What every check is made of: the violation, the derived fact, and the base class that counts.
 
-A check is a predicate on (record, view): the view of its domain is kept up to date by one object per domain, and the check is called with the record and
-the view just before or just after the record is applied. It reads nothing else, so that a domain's records can be judged on any worker. Checks that keep
-a copy of the machine each were rejected: sixteen dictionaries would be updated per record where five do.
+A check is a predicate on (record, view): the view of its domain is kept up to date by one object per domain, and the check is called with
+the record and the view just before or just after the record is applied. It reads nothing else, so that a domain's records can be judged on
+any worker. Checks that keep a copy of the machine each were rejected: sixteen dictionaries would be updated per record where five do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ Key = tuple[int, int, int, str, str, int]
 """The key of an event: (time, class, tie, receiver, sender, sequence)."""
 
 Derived = tuple[Key, int, int, int, str, tuple[Any, ...]]
-"""(event key, index of the record, role, running number, word, fields): a fact that one shard found and that only all shards together can judge.
+"""(event key, index of the record, role, running number, word, fields): a fact that one shard found and that only all shards together can
+judge.
 
 The first four fields are unique, so a plain sort is the order of the records whatever the shards were."""
 
@@ -29,8 +30,8 @@ Hook = Callable[[Any, Any, Head, int], None]
 class Violation(msgspec.Struct, frozen=True, array_like=True):
     """A check that failed, keyed by the record that broke it.
 
-    ``event`` is the (sender, sequence) of the event whose entry holds the record at position ``index``; ``order`` is that event's (class, tie). What is
-    only seen at the end of a run has actor "end" and event ("end", 0).
+    ``event`` is the (sender, sequence) of the event whose entry holds the record at position ``index``; ``order`` is that event's (class,
+    tie). What is only seen at the end of a run has actor "end" and event ("end", 0).
     """
 
     check: str
@@ -59,14 +60,23 @@ class Violation(msgspec.Struct, frozen=True, array_like=True):
 class Findings:
     """Where checks and views put what they find during one slice."""
 
-    __slots__ = ("derived", "violations")
+    __slots__ = ("after_entry", "derived", "violations")
 
     def __init__(self) -> None:
+        self.after_entry: list[Callable[[], None]] = []
+        """Judgements that must wait until all records of the current entry are applied."""
         self.violations: list[Violation] = []
         self.derived: list[Derived] = []
 
+    def settle(self) -> None:
+        """The entry is over: make the judgements that waited for it."""
+        for judge in self.after_entry:
+            judge()
+        self.after_entry.clear()
+
     def derive(self, head: Head, index: int, role: int, word: str, *fields: Any) -> None:
-        """A fact for the global stage. One record and role is judged by one shard only, so the running number depends on nothing but the record."""
+        """A fact for the global stage. One record and role is judged by one shard only, so the running number depends on nothing but the
+        record."""
         key = head[:6]
         number = 0
         if self.derived:
@@ -79,8 +89,9 @@ class Findings:
 class Check:
     """Base of all checks.
 
-    ``name`` is the invariant's; ``domain`` the view it reads; ``before`` and ``after`` map record numbers to the methods called with the view as it is
-    before and after the record. ``evaluated`` counts the evaluations that could have failed, ``violations`` those that did.
+    ``name`` is the invariant's; ``domains`` the views it reads; ``before`` and ``after`` map, for each of them, record numbers to the
+    methods called with the view as it is before and after the record is applied. ``evaluated`` counts the evaluations that could have
+    failed, ``violations`` those that did.
     """
 
     name: ClassVar[str] = ""
@@ -93,12 +104,17 @@ class Check:
         self.evaluated = 0
         self.violations = 0
 
+    def attach(self, domain: Any) -> None:
+        """A view this check reads has been built. For checks that look things up for a message or at the end."""
+
+    def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:
+        """The run has ended; called once for each view the check reads. ``active_since_ns``: since when some thread has been at work in the
+        kernel."""
+
     def violate(self, head: Head, index: int, message: str) -> None:
         """The record at ``index`` of the entry with this head breaks the invariant."""
         self.violations += 1
-        self.findings.violations.append(
-            Violation(self.name, head[0], head[3], (head[4], head[5]), index, message, (head[1], head[2]))
-        )
+        self.findings.violations.append(Violation(self.name, head[0], head[3], (head[4], head[5]), index, message, (head[1], head[2])))
 
 
 END_HEAD_ACTOR = "end"

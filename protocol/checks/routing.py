@@ -1,9 +1,10 @@
 """Which shard judges which record.
 
-Each domain of the checks is keyed: pages by frame, threads by thread, locks, objects and page tables by name, counts by their home. A record goes to every
-shard that owns one of its keys, with the *roles* in which that shard is to read it; a record whose subject is not said (a TLB flush names no frame)
-goes to all. With one shard nothing is routed and nothing is copied. Replicating all records everywhere was rejected: it makes checks cost the same on
-every worker however many there are. Names are hashed by CRC-32, never by ``hash()``, which differs between processes.
+Each domain of the checks is keyed: pages by frame, threads by thread, locks, objects and page tables by name, counts by their home. A
+record goes to every shard that owns one of its keys, with the *roles* in which that shard is to read it; a record whose subject is not said
+(a TLB flush names no frame) goes to all. With one shard nothing is routed and nothing is copied. Replicating all records everywhere was
+rejected: it makes checks cost the same on every worker however many there are. Names are hashed by CRC-32, never by ``hash()``, which
+differs between processes.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ _PAGE_RECORDS = (
 )  # fmt: skip
 
 ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
-    **{number: ((PAGE, 1, _frame),) for number in _PAGE_RECORDS},
+    **dict.fromkeys(_PAGE_RECORDS, ((PAGE, 1, _frame),)),
     r.PAGE_BIND: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock)),
     r.PAGE_REBIND: ((PAGE, 1, _frame),),
     r.PAGE_RELEASE: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock)),

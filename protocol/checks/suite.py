@@ -9,34 +9,32 @@ At each edge of a slice the window loop of every worker calls, in this order::
     found += suite.feed_global(all facts)           # the same list on every worker: take it from one, or from all once
     suite.finish(now, ended)                        # once, after the last slice
 
-The second stage is replicated and not run by one shard alone: derived facts are few (first sight of a pair of lock types, contended waits), and
-so all workers know in the same barrier whether the run is cut, without a third exchange. What the checks find, in which order, and how often they were
-evaluated is the same for any number of shards.
+The second stage is replicated and not run by one shard alone: derived facts are few (first sight of a pair of lock types, contended waits),
+and so all workers know in the same barrier whether the run is cut, without a third exchange. What the checks find, in which order, and how
+often they were evaluated is the same for any number of shards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from protocol.checks.base import Check, Derived, Findings, Violation, end_head
-from protocol.checks.domains import Domain, domains_for
+from protocol.checks.domains import domains_for
 from protocol.checks.globals import Globals
 from protocol.checks.registry import CHECKS, check_names
 from protocol.checks.routing import RoutedEntry, route
 from protocol.checks.state import SuiteState
+from protocol.checks.views.domain import Domain, Handler
 from protocol.machine import Machine
-from protocol.records import KINDS, Entry, Head
-
-Handler = Callable[[tuple[Any, ...], Head, int], None]
-"""Applies one record, with the head of its event and its index, to one domain."""
+from protocol.records import KINDS, Entry
 
 
 class Suite:
     """The checks called ``names`` (all if empty), for shard ``shard`` of ``shards``.
 
-    ``machine`` gives the number of frames; ``kernel`` the forms in force, for checks that hold in some forms only. Raises KeyError with a sentence for a
-    name that is no check.
+    ``machine`` gives the number of frames; ``kernel`` the forms in force, for checks that hold in some forms only. Raises KeyError with a
+    sentence for a name that is no check.
     """
 
     def __init__(self, names: Sequence[str], machine: Machine, kernel: dict[str, str], shard: int = 0, shards: int = 1) -> None:
@@ -80,10 +78,11 @@ class Suite:
 
     def route(self, entries: list[Entry]) -> list[list[Any]]:
         """Item ``i`` is what shard ``i`` must be fed with."""
-        return [entries] if self.shards == 1 else route(entries, self.shards)  # type: ignore[list-item]
+        return [entries] if self.shards == 1 else route(entries, self.shards)
 
     def feed(self, entries: Iterable[Any]) -> list[Violation]:
-        """Apply a slice, ascending by key: entries if there is one shard, routed entries otherwise. Returns the violations found, sorted."""
+        """Apply a slice, ascending by key: entries if there is one shard, routed entries otherwise. Returns the violations found,
+        sorted."""
         if self.shards == 1:
             self._feed_all(entries)
         else:
@@ -91,14 +90,14 @@ class Suite:
         return self._take()
 
     def _feed_all(self, entries: Iterable[Entry]) -> None:
-        table = self._table
+        table, late = self._table, self.findings.after_entry
         for head, _, records in entries:
             if records:
-                index = 0
-                for record in records:
+                for index, record in enumerate(records):
                     for handler in table[record[0]]:  # type: ignore[call-overload]
                         handler(record, head, index)
-                    index += 1
+                if late:
+                    self.findings.settle()
 
     def _feed_routed(self, entries: Iterable[RoutedEntry]) -> None:
         by_role = self._by_role
@@ -109,6 +108,8 @@ class Suite:
                     handlers = self._for_roles(record[0], roles)
                 for handler in handlers:
                     handler(record, head, index)
+            if self.findings.after_entry:
+                self.findings.settle()
 
     def _for_roles(self, number: int, roles: int) -> tuple[Handler, ...]:
         found = tuple(handler for role, handler in self._handlers[number] if role & roles)
@@ -138,7 +139,8 @@ class Suite:
         return sorted(found + self.feed_global(self.derived()), key=lambda violation: violation.rank)
 
     def finish(self, now: int, ended: str = "finished") -> list[Violation]:
-        """The evaluations of a quiescent machine. ``ended`` is how the run ended; a run that reached a limit is not judged to be leaking."""
+        """The evaluations of a quiescent machine. ``ended`` is how the run ended; a run that reached a limit is not judged to be
+        leaking."""
         head = end_head(now)
         for domain in self.domains:
             domain.finish(head, ended, self.globals.state.active_since_ns)

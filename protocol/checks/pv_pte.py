@@ -1,0 +1,57 @@
+"""I-PV-PTE: the two halves of a managed mapping go together.
+
+The PTE's home is the page table, the pv entry's the paging queues; between the two writes one half is missing. Both are made under the
+page-queues lock, the PTE by a call and the pv entry at the lock's own home, so when the lock is next granted both have happened. That is
+when they are compared.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protocol import records as r
+from protocol.checks.base import Check, page_name
+from protocol.checks.state import HAS_PTE, PageView
+from protocol.checks.views.pages import Pages
+from protocol.pages import PTE_MANAGED, PTE_V
+from protocol.records import Head
+
+
+class PvPte(Check):
+    """Statement: a managed page has a pv entry (pmap, va) if and only if that page-table entry is valid and holds the page's frame.
+
+    Evaluated: each mapping when its second half appears or disappears, and those with one half at the next ``lock.acquire`` of the
+    page-queues lock. Detects: page tables edited without their locks (C09, C11), a mapping that pmap_remove_all cannot find.
+    """
+
+    name = "I-PV-PTE"
+    domains = ("pages",)
+    before = {"pages": {r.LOCK_ACQUIRE: "queues_locked"}}
+    after = {"pages": {r.PV_ADD: "pv", r.PV_DEL: "pv", r.PTE_SET: "pte", r.PTE_CLEAR: "pte"}}
+
+    def attach(self, domain: Any) -> None:
+        """Mappings with one half are kept by the view."""
+        self.pages: Pages = domain
+
+    def pv(self, record: Any, view: PageView, head: Head, index: int) -> None:
+        """A pv entry came or went: count it if that closed the mapping."""
+        if (record[1], record[2], record[3]) not in self.pages.open_links:
+            self.evaluated += 1
+
+    def pte(self, record: Any, view: PageView, head: Head, index: int) -> None:
+        """A PTE came or went."""
+        managed = PTE_V | PTE_MANAGED
+        if record[3] & managed == managed and (record[2], head[3], record[1]) not in self.pages.open_links:
+            self.evaluated += 1
+
+    def queues_locked(self, record: Any, view: None, head: Head, index: int) -> None:
+        """Whoever held the page-queues lock before has finished."""
+        links = self.pages.open_links
+        if links and record[6] == 1:
+            for (frame, pmap, vpn), half in sorted(links.items()):
+                self.evaluated += 1
+                found = "a PTE but no pv entry" if half == HAS_PTE else "a pv entry but no PTE"
+                self.violate(
+                    head, index, f"{page_name(frame)}: {pmap} va {vpn << 12:#x} has {found} although the page-queues lock has changed hands"
+                )
+            links.clear()

@@ -1,0 +1,105 @@
+"""I-NOSLEEP and I-SPIN: what a thread may hold when it stops running. Judged in the thread's own program order, hence exact at every
+record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from protocol import records as r
+from protocol.checks.base import Check, thread_name
+from protocol.checks.order import NOT_WAITING
+from protocol.checks.state import ThreadView
+from protocol.checks.views.threads import Threads
+from protocol.records import Head
+
+SPIN_LIMIT_NS = 5_000_000_000
+"""``spin lock held too long``: what the 2006 kernel's panic text says (vm-facts 2.5, rule 9)."""
+
+
+class NoSleep(Check):
+    """Statement: a thread that sleeps, or waits for a sleepable lock, holds no non-sleepable lock but the interlock it sleeps with.
+
+    Evaluated: at every ``sleep``, and every ``lock.wait`` for a sleepable lock. Detects: waiting for memory or a page with a mutex held
+    (C06, C14).
+    """
+
+    name = "I-NOSLEEP"
+    domains = ("threads",)
+    before = {"threads": {r.SLEEP: "sleep", r.LOCK_WAIT: "wait"}}
+
+    def attach(self, domain: Any) -> None:
+        """Lock classes are looked up in the view."""
+        self.threads: Threads = domain
+
+    def sleep(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """msleep."""
+        self._judge(view, record[3], f'sleeping on "{record[2]}"', record[1], head, index)
+
+    def wait(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """sx_slock, sx_xlock."""
+        if self.threads.lock_class(record[2]).sleepable:
+            self._judge(view, record[2], f"waiting for {record[2]}", record[1], head, index)
+
+    def _judge(self, view: ThreadView, allowed: str, what: str, thread: int, head: Head, index: int) -> None:
+        self.evaluated += 1
+        wrong = [lock for lock in view.held if lock != allowed and not self.threads.lock_class(lock).sleepable]
+        if wrong:
+            self.violate(head, index, f"{thread_name(thread)}: {what} with the following non-sleepable locks held: {', '.join(wrong)}")
+
+
+class Spin(Check):
+    """Statement: with a spin lock held a thread acquires no blocking lock, does not sleep and is not switched away; and no spin lock is
+    held or waited for longer than the kernel's limit.
+
+    Evaluated: at every such record of a thread that holds a spin lock, and whenever a spin lock is given back. Detects: blocking with
+    interrupts disabled, a CPU lost inside a critical section (C19, C24).
+    """
+
+    name = "I-SPIN"
+    domains = ("threads",)
+    before = {"threads": {r.LOCK_ACQUIRE: "acquire", r.LOCK_WAIT: "wait", r.LOCK_RELEASE: "release", r.SLEEP: "sleep", r.SWITCH: "switch"}}
+
+    def attach(self, domain: Any) -> None:
+        """Lock classes are looked up in the view."""
+        self.threads: Threads = domain
+
+    def acquire(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """Only spin locks, and try-locks of others."""
+        if view.spins:
+            _, thread, lock, mode, _, _, depth = record
+            self.evaluated += 1
+            known = self.threads.lock_class(lock)
+            if not known.spin and mode not in NOT_WAITING and depth == 1 and view.waiting != lock:
+                self.violate(
+                    head, index, f"{thread_name(thread)}: blockable sleep lock ({known.type}) {lock} with {_spins(self.threads, view)} held"
+                )
+
+    def wait(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """Blocking."""
+        self._stop(view, f"blocks on {record[2]}", record[1], head, index)
+
+    def sleep(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """Sleeping."""
+        self._stop(view, f'sleeps on "{record[2]}"', record[1], head, index)
+
+    def switch(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """Switched away."""
+        self._stop(view, "is switched away", record[1], head, index)
+
+    def _stop(self, view: ThreadView, what: str, thread: int, head: Head, index: int) -> None:
+        if view.spins:
+            self.evaluated += 1
+            self.violate(head, index, f"{thread_name(thread)}: {what} with {_spins(self.threads, view)} held")
+
+    def release(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """The hold was short."""
+        if view.spins and not record[5] and self.threads.lock_class(record[2]).spin:
+            self.evaluated += 1
+            if record[4] > SPIN_LIMIT_NS:
+                self.violate(
+                    head, index, f"{thread_name(record[1])}: spin lock {record[2]} held too long: {record[4]} ns, limit {SPIN_LIMIT_NS} ns"
+                )
+
+
+def _spins(threads: Threads, view: ThreadView) -> str:
+    return ", ".join(lock for lock in view.held if threads.lock_class(lock).spin)

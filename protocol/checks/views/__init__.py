@@ -1,0 +1,1 @@
+"""One view per domain: the machine rebuilt from records, and the checks called around each step."""

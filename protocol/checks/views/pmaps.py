@@ -1,0 +1,140 @@
+"""Page tables, the TLB entries made from them, and the shootdowns that cover them.
+
+A TLB entry is made by a walk that read the table a little earlier, so a fill may be recorded after the entry it came from has changed. The
+view therefore remembers, for each entry that lost rights, the changes since the pmap lock was last given back and the flushes of each CPU
+since then. ``clock`` orders them per page table; times would do too, but two facts of one instant need an order that is the same on every
+shard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from protocol import records as r
+from protocol.checks.base import Check, Findings
+from protocol.checks.routing import PMAP
+from protocol.checks.state import PmapsState, PmapView
+from protocol.checks.views.domain import ACTOR, Domain, Handler
+from protocol.pages import PTE_RW, PTE_V
+from protocol.records import Head
+
+_RIGHTS = PTE_V | PTE_RW
+
+
+class Pmaps(Domain):
+    """All page tables of one shard."""
+
+    name = "pmaps"
+
+    def __init__(self, state: PmapsState, findings: Findings, checks: Sequence[Check]) -> None:
+        self.pmaps = state.pmaps
+        self.loaded = state.loaded
+        super().__init__(findings, checks)
+
+    def handlers(self) -> list[tuple[int, int, Handler]]:
+        """As the base says."""
+        pmaps, make = self.pmaps, PmapView
+        return [
+            (PMAP, r.PTE_SET, self.compose(r.PTE_SET, pmaps, ACTOR, _pte_set, make)),
+            (PMAP, r.PTE_CLEAR, self.compose(r.PTE_CLEAR, pmaps, ACTOR, _pte_clear, make)),
+            (PMAP, r.PTE_BITS, self.compose(r.PTE_BITS, pmaps, ACTOR, _pte_bits, make)),
+            (PMAP, r.TLB_FILL, self.compose(r.TLB_FILL, pmaps, 1, self._fill, make)),
+            (PMAP, r.TLB_EVICT, self.compose(r.TLB_EVICT, pmaps, 1, _evict, None)),
+            (PMAP, r.TLB_FLUSH, self._flush),
+            (PMAP, r.SHOOT_BEGIN, self.compose(r.SHOOT_BEGIN, pmaps, 2, _begin, make)),
+            (PMAP, r.SHOOT_DONE, self.compose(r.SHOOT_DONE, pmaps, 2, _done, None)),
+            (PMAP, r.LOCK_RELEASE, self.compose(r.LOCK_RELEASE, pmaps, 2, _released, None)),
+        ]
+
+    def _fill(self, record: Any, view: PmapView, head: Head) -> None:
+        _, pmap, vpn, frame, bits = record
+        cpu = head[3]
+        entries = view.tlb.get(cpu)
+        if entries is None:
+            entries = view.tlb[cpu] = {}
+            self.loaded.setdefault(cpu, []).append(pmap)
+        entries[vpn] = (frame, bits, view.clock)
+
+    def _flush(self, record: Any, head: Head, index: int) -> None:
+        _, pmap, start, end, _ = record
+        cpu = head[3]
+        if pmap:
+            view = self.pmaps.get(pmap)
+            if view is not None:
+                _flush_one(view, cpu, start, end)
+            return
+        for name in self.loaded.pop(cpu, ()):
+            view = self.pmaps[name]
+            _flush_one(view, cpu, 0, 0)
+            view.tlb.pop(cpu, None)
+
+
+def _flush_one(view: PmapView, cpu: str, start: int, end: int) -> None:
+    """Drop [start, end) of a CPU's entries, or all if the range is empty."""
+    if view.changed:
+        view.clock += 1
+        view.flushes.append((cpu, view.clock, start, end))
+    entries = view.tlb.get(cpu)
+    if not entries:
+        return
+    if start == end:
+        entries.clear()
+    elif end - start <= len(entries):
+        for vpn in range(start, end):
+            entries.pop(vpn, None)
+    else:
+        for vpn in [vpn for vpn in entries if start <= vpn < end]:
+            del entries[vpn]
+
+
+def _pte_set(record: Any, view: PmapView, head: Head) -> None:
+    _, vpn, frame, bits, old_frame, old_bits = record
+    if bits & PTE_V:
+        view.ptes[vpn] = (frame, bits)
+    else:
+        view.ptes.pop(vpn, None)
+    if old_bits & PTE_V and (old_frame != frame or old_bits & ~bits & _RIGHTS):
+        _changed(view, vpn)
+
+
+def _pte_clear(record: Any, view: PmapView, head: Head) -> None:
+    view.ptes.pop(record[1], None)
+    if record[3] & PTE_V:
+        _changed(view, record[1])
+
+
+def _pte_bits(record: Any, view: PmapView, head: Head) -> None:
+    _, vpn, frame, old, new = record
+    if new & PTE_V:
+        view.ptes[vpn] = (frame, new)
+    else:
+        view.ptes.pop(vpn, None)
+    if old & ~new & _RIGHTS:
+        _changed(view, vpn)
+
+
+def _changed(view: PmapView, vpn: int) -> None:
+    view.clock += 1
+    view.changed[vpn] = view.clock
+
+
+def _evict(record: Any, view: PmapView, head: Head) -> None:
+    entries = view.tlb.get(head[3])
+    if entries:
+        entries.pop(record[2], None)
+
+
+def _begin(record: Any, view: PmapView, head: Head) -> None:
+    view.clock += 1
+    view.shoots[record[1]] = view.clock
+
+
+def _done(record: Any, view: PmapView, head: Head) -> None:
+    view.shoots.pop(record[1], None)
+
+
+def _released(record: Any, view: PmapView, head: Head) -> None:
+    if not record[5] and view.changed:
+        view.changed.clear()
+        view.flushes.clear()

@@ -1,0 +1,106 @@
+"""Threads: the locks each holds in the order it got them, and how deep it is inside the kernel.
+
+Records of locks are made by the thread's CPU in the thread's program order, so this view is exact at every record whatever the latencies
+are. It is keyed by thread and not by CPU, since a task may migrate between two operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from protocol import records as r
+from protocol.checks.base import Check, Derived, Findings
+from protocol.checks.routing import THREAD
+from protocol.checks.state import NEVER_NS, ThreadView
+from protocol.checks.views.domain import Domain, Handler, nothing
+from protocol.locks import LockClass, class_of
+from protocol.messages.queues import CHAN_NEEDED
+from protocol.records import Head
+
+IDLE_CHANNELS = frozenset({CHAN_NEEDED})
+"""Where a daemon sleeps between two passes: it is inside its routine but works on nothing."""
+
+
+class Threads(Domain):
+    """All threads of one shard."""
+
+    name = "threads"
+
+    def __init__(self, state: dict[int, ThreadView], findings: Findings, checks: Sequence[Check]) -> None:
+        self.threads = state
+        self.classes: dict[str, LockClass] = {}
+        super().__init__(findings, checks)
+
+    def lock_class(self, lock: str) -> LockClass:
+        """The class of a lock, remembered by name (a plain dictionary is half the price of two cached calls)."""
+        known = self.classes.get(lock)
+        if known is None:
+            known = self.classes[lock] = class_of(lock)
+        return known
+
+    def handlers(self) -> list[tuple[int, int, Handler]]:
+        """As the base says."""
+        updates = {
+            r.LOCK_ACQUIRE: self._acquire, r.LOCK_RELEASE: self._release, r.LOCK_WAIT: _wait, r.SLEEP: self._sleep, r.WAKE: _wake,
+            r.SWITCH: nothing, r.ENTER: _enter, r.LEAVE: _leave,
+        }  # fmt: skip
+        return [(THREAD, number, self.compose(number, self.threads, 1, update, ThreadView)) for number, update in updates.items()]
+
+    def _acquire(self, record: Any, view: ThreadView, head: Head) -> None:
+        lock = record[2]
+        held = view.held
+        if lock not in held:
+            known = self.lock_class(lock)
+            view.types += (known.type,)
+            if known.spin:
+                view.spins += 1
+        held[lock] = record[6]
+        view.waiting = ""
+
+    def _release(self, record: Any, view: ThreadView, head: Head) -> None:
+        if record[5]:
+            view.held[record[2]] = record[5]
+        else:
+            self._drop(view, record[2])
+
+    def _drop(self, view: ThreadView, lock: str) -> None:
+        held = view.held
+        if lock not in held:
+            return
+        last = next(reversed(held)) == lock
+        del held[lock]
+        known = self.lock_class(lock)
+        if known.spin:
+            view.spins -= 1
+        view.types = view.types[:-1] if last else tuple(self.lock_class(name).type for name in held)
+
+    def _sleep(self, record: Any, view: ThreadView, head: Head) -> None:
+        """The interlock is given back by the sleep itself; usually its release has been recorded just before."""
+        self._drop(view, record[3])
+        view.idle = record[2] in IDLE_CHANNELS
+
+    def summary(self, shard: int) -> list[Derived]:
+        """Since when a thread of this shard has been inside the kernel, at work."""
+        since_ns = min((v.since_ns for v in self.threads.values() if v.inside > 0 and not v.idle), default=NEVER_NS)
+        return [((0, 0, 0, "", "", 0), 0, 0, shard, "active", (since_ns,))]
+
+
+def _wait(record: Any, view: ThreadView, head: Head) -> None:
+    view.waiting = record[2]
+
+
+def _wake(record: Any, view: ThreadView, head: Head) -> None:
+    if view.idle:
+        view.idle = False
+        view.since_ns = head[0]
+
+
+def _enter(record: Any, view: ThreadView, head: Head) -> None:
+    if view.inside == 0:
+        view.since_ns = head[0]
+    view.inside += 1
+
+
+def _leave(record: Any, view: ThreadView, head: Head) -> None:
+    view.inside -= 1
