@@ -1,0 +1,210 @@
+"""Scripts: litmus tests as TOML tables, compiled to the same form as recordings.
+
+::
+
+    [[file]]
+    name = "lib"
+    pages = 4
+
+    [[task]]
+    name = "writer"
+    cpu = 0
+    space = "shared"
+    steps = [
+        { do = "mmap", vpn = 0x100, pages = 1 },
+        { do = "access", vpn = 0x100, write = true, expect = "zero-fill", name = "fill" },
+    ]
+
+    [[task]]
+    name = "reader"
+    cpu = 1
+    space = "shared"
+    steps = [{ do = "access", vpn = 0x100, when = "writer.fill", delay_ns = 500, expect = "soft" }]
+
+    [[inject]]
+    what = "..."
+
+Tasks that give the same ``space`` share an address space; without the key each has its own. A task that is the ``child`` of a fork step
+starts there. ``when`` names steps of other tasks that must be complete, as ``task.step``; a step without ``name`` is called by its number
+from 0. ``[[inject]]`` tables are passed through to the machine.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from hashlib import blake2b
+from pathlib import Path
+
+import msgspec
+
+from cluster.errors import InputError
+from cluster.intake.script_steps import Names, make_step
+from cluster.intake.tables import Table
+from protocol.workload import Account, AnyStep, Exec, Exit, File, Fork, Inject, Mmap, Task, Workload
+
+
+def load_script(path: str | Path) -> Workload:
+    """The script in a TOML file of its own. Raises InputError."""
+    path = Path(path)
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror}", file=str(path), found=error.strerror, allowed="a TOML file"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not TOML: {error}", file=str(path), found=str(error), allowed="a TOML file") from error
+    return compile_script(tables, path.stem, file=str(path))
+
+
+def compile_script(tables: object, name: str, key: str = "", file: str | None = None) -> Workload:
+    """The workload of a script's tables. ``key`` is the path that leads to them in ``file``, for messages. Raises InputError."""
+    return _Script(Table(tables, key, file), name).workload
+
+
+class _Script:
+    def __init__(self, table: Table, name: str) -> None:
+        self.table = table
+        self.task_tables = table.tables("task")
+        if not self.task_tables:
+            raise table.error("task", [], "at least one [[task]] table")
+        self.files, self.file_numbers = self._files(table.tables("file"))
+        injected = [self._inject(item) for item in table.tables("inject")]
+        table.finish()
+        self.tasks: list[Task] = []
+        self.spaces: list[str] = []
+        self.task_numbers = self._number_tasks()
+        self.step_tables = [item.tables("steps") for item in self.task_tables]
+        self.step_names: list[dict[str, int]] = []
+        self._compile()
+        self.workload = Workload(
+            name=name,
+            tasks=self.tasks,
+            files=self.files,
+            account=self._account(),
+            cpus=1 + max(max(task.cpu, *(step.cpu for step in task.steps), 0) for task in self.tasks),
+            injected=injected,
+        )
+        self.workload.digest = blake2b(msgspec.msgpack.encode([self.tasks, self.files, injected]), digest_size=32).hexdigest()
+
+    def _files(self, tables: list[Table]) -> tuple[list[File], dict[str, int]]:
+        files: list[File] = []
+        numbers: dict[str, int] = {}
+        for table in tables:
+            name = table.text("name")
+            if name in numbers:
+                raise table.error("name", name, "a name that no other file has")
+            numbers[name] = len(files)
+            files.append(File(name, table.integer("pages", low=1, high=1 << 35), table.boolean("warm", True)))
+            table.finish()
+        return files, numbers
+
+    def _inject(self, table: Table) -> Inject:
+        return Inject(table.text("what"), table.scalars())
+
+    def _number_tasks(self) -> dict[str, int]:
+        numbers: dict[str, int] = {}
+        for number, table in enumerate(self.task_tables):
+            name = table.text("name")
+            if name in numbers or not name or "." in name:
+                raise table.error("name", name, "a name without a dot that no other task has")
+            numbers[name] = number
+            space = table.take("space", f"\0{number}")
+            if isinstance(space, bool) or not isinstance(space, int | str):
+                raise table.error("space", space, "text or an integer")
+            self.spaces.append(str(space))
+            self.tasks.append(Task(name, table.integer("cpu", 0, high=4095), -1, -1, []))
+        return numbers
+
+    def _compile(self) -> None:
+        names = Names(self.task_numbers, self.file_numbers)
+        for number, tables in enumerate(self.step_tables):
+            self.step_names.append({})
+            for index, table in enumerate(tables):
+                self._step(number, index, table, names)
+            self.task_tables[number].finish()
+        for number, tables in enumerate(self.step_tables):
+            for index, table in enumerate(tables):
+                self._when(number, index, table)
+                table.finish()
+        self._refuse_circles()
+        self._number_spaces()
+
+    def _step(self, number: int, index: int, table: Table, names: Names) -> None:
+        step = make_step(table, names)
+        label = table.text("name", str(index))
+        if label in self.step_names[number] or not label:
+            raise table.error("name", label, "a name that no other step of the task has")
+        self.step_names[number][label] = index
+        self.tasks[number].steps.append(step)
+        if isinstance(step, Fork):
+            child = self.tasks[step.child]
+            if child.parent != -1 or step.child == number:
+                raise table.error("child", child.name, "a task that is forked once, and by another")
+            child.parent = number
+
+    def _number_spaces(self) -> None:
+        """Spaces in the order of tasks; a thread or vfork child is in its parent's, a forked child in one of its own."""
+        how = {step.child: step.how for task in self.tasks for step in task.steps if isinstance(step, Fork)}
+        numbers: dict[str, int] = {}
+        for number, task in enumerate(self.tasks):
+            top = number
+            while how.get(top, "fork") != "fork" and self.tasks[top].parent not in (-1, number):
+                top = self.tasks[top].parent
+            label = self.spaces[top] if top not in how else f"\0{top}"
+            task.space = numbers.setdefault(label, len(numbers))
+
+    def _when(self, number: int, index: int, table: Table) -> None:
+        after = []
+        for name in table.texts("when"):
+            task_name, _, label = name.partition(".")
+            other = self.task_numbers.get(task_name, -1)
+            if other in (-1, number):
+                raise table.error("when", name, [f"{task.name}.STEP" for task in self.tasks if task is not self.tasks[number]])
+            found = self.step_names[other].get(label)
+            if found is None:
+                raise table.error("when", name, [f"{task_name}.{step}" for step in self.step_names[other]] or f"a step of {task_name}")
+            after.append((other, found))
+            self.tasks[other].steps[found].announced = True
+        self.tasks[number].steps[index].after = tuple(sorted(set(after)))
+
+    def _refuse_circles(self) -> None:
+        """Every step must be able to run: tasks step by step, a child from its fork on, a vfork's parent after the child's exec or exit."""
+        done = [0] * len(self.tasks)
+        started = [task.parent == -1 for task in self.tasks]
+        moved = True
+        while moved:
+            moved = False
+            for number, task in enumerate(self.tasks):
+                while started[number] and done[number] < len(task.steps):
+                    step = task.steps[done[number]]
+                    if any(done[other] <= index for other, index in step.after):
+                        break
+                    if isinstance(step, Fork):
+                        moved |= not started[step.child]
+                        started[step.child] = True
+                        if step.how == "vfork" and not _has_left(self.tasks[step.child], done[step.child]):
+                            break
+                    done[number] += 1
+                    moved = True
+        stuck = [f"{task.name}.{done[n]}" for n, task in enumerate(self.tasks) if done[n] < len(task.steps) or not started[n]]
+        if stuck:
+            raise self.table.error("task", ", ".join(stuck), "steps that do not wait for each other in a circle")
+
+    def _account(self) -> Account:
+        steps: list[AnyStep] = [step for task in self.tasks for step in task.steps]
+        forks: dict[str, int] = {}
+        for step in steps:
+            if isinstance(step, Fork):
+                forks[step.how] = forks.get(step.how, 0) + 1
+        return Account(
+            forks=forks,
+            execs=sum(isinstance(step, Exec) for step in steps),
+            exits=sum(isinstance(step, Exit) for step in steps),
+            mmaps=sum(isinstance(step, Mmap) for step in steps),
+        )
+
+
+def _has_left(child: Task, done: int) -> bool:
+    """Has a vfork child, of whose steps ``done`` are complete, left its parent's space?"""
+    return any(isinstance(step, Exec | Exit) for step in child.steps[:done])
