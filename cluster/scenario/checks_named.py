@@ -9,7 +9,7 @@ from cluster.scenario.refusal import Place
 
 def known_checks() -> tuple[str, ...]:
     """Every check there is, in order of name. Loaded only when a scenario is: the checks themselves are not needed to parse options."""
-    from protocol.checks.suite import CHECKS
+    from protocol.checks.registry import CHECKS
 
     return tuple(sorted(CHECKS))
 

@@ -26,7 +26,7 @@ def quantity(text: str, units: dict[str, int], base: str) -> int:
     """``text`` such as "1.5 us" as an integer number of ``base``. Raises a validation error naming the units."""
     match = _QUANTITY.fullmatch(text)
     if match is None or match[3] not in units:
-        raise impossible(text, f"an integer number of {base}, or a text with one of the units {', '.join(units)}, such as \"120 {base}\"")
+        raise impossible(text, f'an integer number of {base}, or a text with one of the units {", ".join(units)}, such as "120 {base}"')
     fraction = match[2] or ""
     scaled = int(match[1].replace("_", "") + fraction) * units[match[3]]
     whole, rest = divmod(scaled, int("1" + "0" * len(fraction)))

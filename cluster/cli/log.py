@@ -1,0 +1,108 @@
+"""``shootdown log RUN``: a run's records, one line each."""
+
+from __future__ import annotations
+
+import io
+import sys
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from cluster.cli.options import Json, RunArgument
+
+if TYPE_CHECKING:
+    from cluster.inspect.select import Selection
+    from cluster.recording.stored import StoredRun
+
+
+def _option(flag: str, text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(flag, help=text, show_default=False)
+    return option
+
+
+ActorFilter = Annotated[str | None, _option("--actor", "Actors like this pattern, such as 'cpu.*'.")]
+KindFilter = Annotated[str | None, _option("--kind", "Kinds of record like this pattern, such as 'ipi.*'.")]
+PageFilter = Annotated[int | None, _option("--page", "Records about the page in this frame.")]
+LockFilter = Annotated[str | None, _option("--lock", "Records about locks like this: a name, a type or a class.")]
+ThreadFilter = Annotated[int | None, _option("--thread", "Records on behalf of this thread.")]
+FromTime = Annotated[str, _option("--from", 'From this virtual time on: ns, or with a unit ("1.5 ms").')]
+UntilTime = Annotated[str | None, _option("--until", "Before this virtual time.")]
+Limit = Annotated[int, typer.Option("--limit", min=0, help="At most so many lines (0: all).")]
+Cause = Annotated[str | None, _option("--cause", "Walk back from this event (SENDER:SEQ) to the start.")]
+
+
+Lines = Annotated[bool, typer.Option("--jsonl", help="One JSON object per line, for streams.")]
+
+
+class ArrayOut(io.StringIO):
+    """Lines of JSON written as one array, an item per line: one value for those who parse, one line per record for those who cut."""
+
+    def __init__(self, out: TextIO) -> None:
+        super().__init__()
+        self._out, self._items = out, 0
+
+    def write(self, text: str) -> int:
+        """One item, its line end included."""
+        self._items += 1
+        return self._out.write(("[\n" if self._items == 1 else ",\n") + text.rstrip("\n"))
+
+    def flush(self) -> None:
+        """Hand on what is buffered."""
+        self._out.flush()
+
+    def end(self) -> None:
+        """Close the array."""
+        self._out.write("\n]\n" if self._items else "[]\n")
+
+
+def command(
+    run: RunArgument,
+    actor: ActorFilter = None,
+    kind: KindFilter = None,
+    page: PageFilter = None,
+    lock: LockFilter = None,
+    thread: ThreadFilter = None,
+    from_time: FromTime = "0",
+    until: UntilTime = None,
+    limit: Limit = 0,
+    cause: Cause = None,
+    lines: Lines = False,
+    as_json: Json = False,
+) -> None:
+    """Print a run's records in order of time, or with --cause the chain of events that led to one."""
+    import shootdown as sd
+    from cluster.cli.output import note
+    from cluster.inspect.select import Selection
+
+    until_ns = None if until is None else _time_ns("--until", until)
+    selection = Selection(actor, kind, page, lock, thread, _time_ns("--from", from_time), until_ns)
+    stored = sd.open_run(run).stored
+    if as_json:
+        array = ArrayOut(sys.stdout)
+        _render(stored, array, selection, cause, True, limit)
+        array.end()
+    else:
+        _render(stored, sys.stdout, selection, cause, lines, limit)
+    note(*(f"shootdown: {loss}" for loss in stored.losses))
+
+
+def _render(stored: StoredRun, out: TextIO, selection: Selection, cause: str | None, json: bool, limit: int) -> None:
+    from cluster.inspect.causes import render_causes
+    from cluster.inspect.log import render_log
+
+    if cause is not None:
+        render_causes(stored, out, cause, json)
+    else:
+        render_log(stored, out, selection, json, limit)
+
+
+def _time_ns(option: str, text: str) -> int:
+    from pydantic_core import PydanticCustomError
+
+    from cluster.scenario.refusal import refuse
+    from cluster.scenario.units import TIME_NS, quantity
+
+    try:
+        return int(text) if text.isascii() and text.isdigit() else quantity(text, TIME_NS, "ns")
+    except PydanticCustomError as error:
+        raise refuse("log", option, text, error.message()) from None

@@ -1,0 +1,22 @@
+"""Options that several commands share, declared once so that they are called and explained alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SCENARIO_HELP = "A .toml file, a name under configs/ (see `shootdown list`), or a recording (.perf.txt, .xz, .gz)."
+
+ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help=SCENARIO_HELP, show_default=False)]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
+Seed = Annotated[int, typer.Option("--seed", help="Seed of every random choice, 0 to 2^64 - 1.")]
+Workers = Annotated[int, typer.Option("--workers", "-w", help="Worker processes (1: everything in this process).")]
+Out = Annotated[Path | None, typer.Option("--out", help="Run directory to make; default: runs/<scenario>-<seed>-<n>.", show_default=False)]
+Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key, such as machine.cpus=8. Repeatable.")]
+Kernel = Annotated[str | None, typer.Option("--kernel", help="Kernel preset in place of the scenario's.", show_default=False)]
+Revert = Annotated[list[str], typer.Option("--revert", "--before", metavar="CHANGE[,...]", help="Put changes back to their oldest form.")]
+Apply = Annotated[list[str], typer.Option("--apply", metavar="CHANGE[,...]", help="Put changes to their newest form.")]
+Backend = Annotated[str, typer.Option("--backend", help="Async library of the processes: trio or asyncio.")]
+Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value.")]

@@ -1,0 +1,54 @@
+"""``shootdown run SCENARIO``: make a run and say what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cluster.cli.options import Apply, Backend, Json, Kernel, Out, Revert, ScenarioArgument, Seed, Sets, Workers
+from cluster.cli.output import note, print_json, say
+
+if TYPE_CHECKING:
+    from shootdown import Run
+
+Transport = Annotated[str | None, typer.Option("--transport", help="inproc (one worker) or socket (several).", show_default=False)]
+NoTrace = Annotated[bool, typer.Option("--no-trace", help="Keep no trace: digest, checks and metrics only.")]
+
+
+def command(
+    scenario: ScenarioArgument,
+    seed: Seed = 1,
+    workers: Workers = 1,
+    out: Out = None,
+    sets: Sets = [],
+    kernel: Kernel = None,
+    revert: Revert = [],
+    apply: Apply = [],
+    backend: Backend = "trio",
+    transport: Transport = None,
+    no_trace: NoTrace = False,
+    as_json: Json = False,
+) -> int:
+    """Run SCENARIO to its end, check it, and print a summary."""
+    import shootdown as sd
+    from cluster.cli.progress import progress
+    from cluster.cli.summary_text import summary_lines
+
+    loaded = sd.load(scenario, sets, kernel, revert, apply)
+    with progress(loaded.name) as on_progress:
+        run = sd.run(
+            loaded, seed=seed, workers=workers, out=out, backend=backend, transport=transport, trace=not no_trace, on_progress=on_progress
+        )
+    if as_json:
+        print_json(run.summary)
+    else:
+        say(*summary_lines(run.summary))
+    return ended(run)
+
+
+def ended(run: Run) -> int:
+    """The exit status of a run, its surprises said on stderr."""
+    note(*(f"shootdown: {surprise}" for surprise in run.summary["surprises"]))
+    status: int = run.summary["status"]
+    return status

@@ -1,0 +1,162 @@
+"""``shootdown verify SCENARIO``: one digest per (scenario, seed), whatever the workers, the backend, the hash seed and the trace.
+
+Every combination runs in a process of its own, for ``PYTHONHASHSEED`` is fixed when an interpreter starts; so a verification also
+exercises the command line that users have.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from cluster.cli.options import Apply, Json, Kernel, Revert, ScenarioArgument, Seed, Sets
+from cluster.cli.output import DIFFERS, DONE, note, print_json, say
+
+WorkerList = Annotated[str, typer.Option("--workers", help="Worker counts, separated by commas.")]
+BackendList = Annotated[str, typer.Option("--backends", help="Backends, separated by commas.")]
+HashSeeds = Annotated[int, typer.Option("--hash-seeds", min=1, max=64, help="How many values of PYTHONHASHSEED, from 0 on.")]
+Trace = Annotated[str, typer.Option("--trace", help="on, off or both.")]
+Cover = Annotated[str, typer.Option("--cover", help="full: every combination; pairwise: every pair of values at least once.")]
+
+COVERS = ("full", "pairwise")
+TRACES = {"on": (True,), "off": (False,), "both": (True, False)}
+
+
+class Combination(NamedTuple):
+    """One way to run the scenario."""
+
+    workers: int
+    backend: str
+    hash_seed: int
+    trace: bool
+
+
+def command(
+    scenario: ScenarioArgument,
+    seed: Seed = 1,
+    workers: WorkerList = "1,2,3,4",
+    backends: BackendList = "trio,asyncio",
+    hash_seeds: HashSeeds = 3,
+    trace: Trace = "both",
+    cover: Cover = "full",
+    sets: Sets = [],
+    kernel: Kernel = None,
+    revert: Revert = [],
+    apply: Apply = [],
+    as_json: Json = False,
+) -> int:
+    """Run SCENARIO in every combination and compare the digests; status 1 if they differ."""
+    import shootdown as sd
+
+    loaded = sd.load(scenario, sets, kernel, revert, apply)
+    chosen = combinations(_counts(workers), _backends(backends), hash_seeds, _one_of("--trace", trace, TRACES), cover)
+    options = [f"--seed={seed}", *(f"--set={text}" for text in sets), *([f"--kernel={kernel}"] if kernel else [])]
+    options += [f"--revert={text}" for text in revert] + [f"--apply={text}" for text in apply]
+    compiled = loaded.compile(seed)
+    for count in {combination.workers: None for combination in chosen}:
+        sd.placement(loaded, seed=seed, workers=count, workload=compiled)
+    show = note if as_json else say
+    show(f"{loaded.name}, seed {seed}: {len(chosen)} runs", HEAD)
+    runs = []
+    for combination in chosen:
+        runs.append({**combination._asdict(), "digest": digest_of(scenario, options, combination)})
+        show(line(runs[-1]))
+    equal = len({run["digest"] for run in runs}) == 1
+    if as_json:
+        print_json({"scenario": loaded.name, "seed": seed, "runs": runs, "equal": equal})
+    else:
+        say("all digests are equal" if equal else f"{len({run['digest'] for run in runs})} different digests")
+    return DONE if equal else DIFFERS
+
+
+HEAD = "  workers  backend  hash seed  trace  digest"
+
+
+def line(run: dict[str, Any]) -> str:
+    """One row of the table, under HEAD."""
+    return f"  {run['workers']:>7}  {run['backend']:<7}  {run['hash_seed']:>9}  {'on' if run['trace'] else 'off':<5}  {run['digest']}"
+
+
+def combinations(workers: Sequence[int], backends: Sequence[str], hash_seeds: int, trace: str, cover: str) -> list[Combination]:
+    """The combinations to run, in order; with ``pairwise`` a greedy covering set of them."""
+    _one_of("--cover", cover, COVERS)
+    every = [Combination(*parts) for parts in itertools.product(workers, backends, range(hash_seeds), TRACES[trace])]
+    return every if cover == "full" else pairwise(every)
+
+
+def pairwise(every: list[Combination]) -> list[Combination]:
+    """The fewest combinations a greedy choice needs so that every pair of values of two columns occurs; ties go to the first."""
+    wanted = {pair: None for combination in every for pair in _pairs(combination)}
+    chosen = []
+    while wanted:
+        best = max(every, key=lambda combination: sum(pair in wanted for pair in _pairs(combination)))
+        chosen.append(best)
+        for pair in _pairs(best):
+            wanted.pop(pair, None)
+    return sorted(chosen, key=every.index)
+
+
+def _pairs(combination: Combination) -> Iterator[tuple[tuple[int, object], ...]]:
+    return itertools.combinations(enumerate(combination), 2)
+
+
+def digest_of(scenario: str, options: list[str], combination: Combination) -> str:
+    """The digest of one combination, run in a process of its own. Raises the child's error as one of ours."""
+    import json
+    import os
+    import subprocess
+    import sys
+    import tempfile
+    from pathlib import Path
+
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, "PYTHONHASHSEED": str(combination.hash_seed), "PYTHONPATH": path}
+    with tempfile.TemporaryDirectory(prefix="shootdown-verify-") as directory:
+        command_line = [sys.executable, "-m", "cluster.cli.main", "run", scenario, "--json", f"--out={directory}/run", *options]
+        command_line += [f"--workers={combination.workers}", f"--backend={combination.backend}"]
+        command_line += [] if combination.trace else ["--no-trace"]
+        child = subprocess.run(command_line, capture_output=True, text=True, check=False, env=environment)
+    try:
+        value = json.loads(child.stdout)
+    except json.JSONDecodeError:
+        value = {}
+    if "digest" not in value:
+        raise _failure(value.get("error", {}), child.returncode, child.stderr)
+    digest: str = value["digest"]
+    return digest
+
+
+def _failure(error: dict[str, Any], status: int, stderr: str) -> Exception:
+    from cluster.errors import InputError, RunError
+
+    fields = {key: error.get(key) for key in ("file", "line", "key", "found", "allowed")}
+    lines = stderr.strip().splitlines()
+    message = error.get("message") or (lines[-1] if lines else f"a run ended with status {status} and said nothing")
+    return (InputError if status == 2 else RunError)(message, **fields)
+
+
+def _counts(text: str) -> list[int]:
+    counts = [int(part) if part.strip().isdigit() else 0 for part in text.split(",")]
+    if min(counts) < 1:
+        raise _refusal("--workers", text, "whole numbers from 1 on, separated by commas")
+    return list(dict.fromkeys(counts))
+
+
+def _backends(text: str) -> list[str]:
+    return list(dict.fromkeys(_one_of("--backends", part.strip(), ("trio", "asyncio")) for part in text.split(",")))
+
+
+def _one_of(option: str, text: str, allowed: Any) -> str:
+    if text not in allowed:
+        raise _refusal(option, text, " or ".join(allowed))
+    return text
+
+
+def _refusal(option: str, found: str, allowed: str) -> Exception:
+    from cluster.scenario.refusal import refuse
+
+    return refuse("verify", option, found, allowed)

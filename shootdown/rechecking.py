@@ -1,0 +1,43 @@
+"""The checks over a stored run: the same objects as online, fed from the merged file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cluster.errors import InputError
+from cluster.recording.manifest import Violation
+from shootdown.result import Run, open_run
+
+
+def recheck(run: Run | str | Path, checks: Sequence[str] = ()) -> dict[str, Any]:
+    """``{run, checks, violations, violations_total, losses}`` of the checks named (all if none) over a run's trace.
+
+    Raises InputError if the run kept no trace or a check does not exist.
+    """
+    from protocol.checks.suite import Suite
+
+    run = run if isinstance(run, Run) else open_run(run)
+    stored = run.stored
+    stored.need_trace()
+    model = stored.manifest.plan.model
+    if model.machine is None:
+        raise InputError(f"{run.path}: a run of the model {model.name} has nothing to check", file=str(run.path), found=model.name)
+    try:
+        suite = Suite(checks, model.machine, model.kernel)
+    except KeyError as error:
+        raise InputError(str(error.args[0]), key="checks", found=list(checks)) from None
+    found = []
+    for entries in stored.trace.entries(0, None, None):
+        found += suite.step(entries)
+    found += suite.finish(stored.manifest.virtual_ns, stored.manifest.ended or "interrupted")
+    found.sort(key=lambda violation: violation.rank)
+    violations = [Violation(v.check, v.time_ns, v.actor, f"{v.event[0]}:{v.event[1]}", v.message) for v in found]
+    return {
+        "run": str(run.path),
+        "checks": {name: {"evaluated": count, "violations": bad} for name, (count, bad) in sorted(suite.evaluated().items())},
+        "violations": [{name: getattr(v, name) for name in v.__struct_fields__} for v in violations[:100]],
+        "violations_total": len(violations),
+        "losses": stored.losses,
+    }

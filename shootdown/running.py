@@ -1,0 +1,186 @@
+"""Make a run: load, compile, place, run, store.
+
+Everything that can be wrong with the input is found before the run directory is made; what goes wrong afterwards removes it again, but for
+an interruption, whose trace stays readable under ``.partial``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from cluster.errors import InputError, ShootdownError
+from cluster.plan import Plan
+from cluster.recording.manifest import Manifest, replace_file
+from cluster.recording.run_dir import RunDirectory
+from cluster.scenario import Scenario, load
+from protocol.workload import Workload, encode
+from shootdown.placing import placement
+from shootdown.result import Run, open_run
+from shootdown.summary import stored, summarise
+
+if TYPE_CHECKING:
+    from anyio import CancelScope
+
+    from cluster.engine.results import Outcome, Progress
+
+OnProgress = Callable[["Progress"], None]
+BACKENDS = ("trio", "asyncio")
+SEED_MAX = (1 << 64) - 1
+WORKLOAD = "workload.msgpack"
+
+
+def run(
+    scenario: str | Path | Scenario,
+    *,
+    seed: int = 1,
+    workers: int = 1,
+    out: str | Path | None = None,
+    sets: Sequence[str] = (),
+    kernel: str | None = None,
+    revert: Sequence[str] = (),
+    apply: Sequence[str] = (),
+    backend: str = "trio",
+    transport: str | None = None,
+    trace: bool = True,
+    on_progress: OnProgress | None = None,
+) -> Run:
+    """Run ``scenario`` (a file, a name, a recording, or a loaded one) to its end.
+
+    ``out``: the run directory, by default ``runs/<scenario>-<seed>-<n>``. ``transport``: ``inproc`` for one worker, ``socket`` for several.
+    Raises InputError for bad input, RunError if the run could not be carried out, KeyboardInterrupt after Ctrl-C.
+    """
+    _check_options(seed, workers, backend, transport)
+    if not isinstance(scenario, Scenario):
+        scenario = load(scenario, sets, kernel, revert, apply)
+    elif sets or kernel or revert or apply:
+        raise InputError("sets, kernel, revert and apply belong to load(), not to a loaded scenario", key="scenario")
+    workload = scenario.compile(seed)
+    plan = scenario.to_plan(seed, workers, backend, _transport(workers), trace, workload)
+    placement(scenario, seed=seed, workers=workers, workload=workload)
+    directory = RunDirectory.create(scenario.name, seed, Path(out) if out is not None else None)
+    try:
+        summary = _carry_out(scenario, plan, workload, directory, on_progress)
+    except ShootdownError as error:
+        if isinstance(error, InputError) or _disk_full(error):
+            directory.discard()
+        raise
+    assert summary["run_dir"] == str(directory.path), "the summary names the directory where it is"
+    return open_run(directory.path)
+
+
+def _check_options(seed: int, workers: int, backend: str, transport: str | None) -> None:
+    if not 0 <= seed <= SEED_MAX:
+        raise _refused("seed", seed, f"0 to {SEED_MAX}")
+    if workers < 1:
+        raise _refused("workers", workers, "1 to the number of root actors (`shootdown check` lists them)")
+    if backend not in BACKENDS:
+        raise _refused("backend", backend, " or ".join(BACKENDS))
+    if transport is not None and transport != _transport(workers):
+        raise _refused("transport", transport, f"{_transport(workers)} for {workers} worker{'s' if workers > 1 else ''}")
+
+
+def _transport(workers: int) -> str:
+    """What carries events between workers: nothing needs to for one, Unix sockets do for several."""
+    return "inproc" if workers == 1 else "socket"
+
+
+def _refused(key: str, found: object, allowed: str) -> InputError:
+    return InputError(f"--{key}: found {found}, allowed: {allowed}", key=key, found=found, allowed=allowed)
+
+
+def _disk_full(error: ShootdownError) -> bool:
+    return error.found in (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT))
+
+
+def _carry_out(
+    scenario: Scenario, plan: Plan, workload: Workload, directory: RunDirectory, on_progress: OnProgress | None
+) -> dict[str, Any]:
+    path = directory.path / WORKLOAD
+    replace_file(path, encode(workload))
+    plan = msgspec.structs.replace(plan, workload_path=str(path.resolve()), run_dir=str(directory.path.resolve()))
+    manifest = Manifest(plan.scenario, plan.seed, plan.workers, plan, versions=_versions())
+    directory.write_manifest(manifest)
+    outcome = _drive(plan, on_progress)
+    summary = summarise(scenario, plan, workload, outcome, directory.final)
+    directory.write_violations(stored(violation) for violation in outcome.violations)
+    directory.write_summary(summary)
+    directory.write_manifest(
+        msgspec.structs.replace(
+            manifest,
+            plan=msgspec.structs.replace(plan, workload_path=WORKLOAD, run_dir=""),
+            ended=outcome.ended,
+            digest=outcome.digest,
+            events=outcome.events,
+            records=outcome.records,
+            virtual_ns=outcome.virtual_ns,
+        )
+    )
+    directory.finish()
+    return summary
+
+
+def _drive(plan: Plan, on_progress: OnProgress | None) -> Outcome:
+    """Run the plan under its backend. Raises KeyboardInterrupt once all has stopped after SIGINT or SIGTERM."""
+    import anyio
+
+    from cluster.engine.supervise import run_plan
+
+    outcomes: list[Outcome] = []
+
+    async def go() -> None:
+        async with anyio.create_task_group() as group:
+            if threading.current_thread() is threading.main_thread():
+                group.start_soon(_cancel_on_signal, group.cancel_scope)
+            outcomes.append(await run_plan(plan, on_progress=on_progress))
+            group.cancel_scope.cancel()
+
+    try:
+        anyio.run(go, backend=plan.backend)
+    except BaseExceptionGroup as group:
+        raise _single(group) from None
+    if not outcomes:
+        raise KeyboardInterrupt
+    return outcomes[0]
+
+
+async def _cancel_on_signal(scope: CancelScope) -> None:
+    """Ctrl-C as cancellation, which stops workers in order.
+
+    The default, an exception at any bytecode, was rejected: it may hit a trace's write.
+    """
+    import anyio
+
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async for _ in signals:
+            scope.cancel()
+            return
+
+
+def _single(group: BaseExceptionGroup[Any]) -> BaseException:
+    """The one exception in a group that task groups have wrapped, or the group if it holds several."""
+    found: BaseException = group
+    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
+        found = found.exceptions[0]
+    ours = group.subgroup(ShootdownError) if found is group else None
+    return _single(ours) if ours is not None and ours.exceptions != group.exceptions else found
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import PackageNotFoundError, version
+    from platform import python_version
+
+    found = {"python": python_version()}
+    for name in ("shootdown", "msgspec", "anyio", "trio", "zstandard"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

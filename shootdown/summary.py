@@ -1,0 +1,102 @@
+"""What a run has to say for itself: the value of ``run --json``, stored as ``summary.json`` and held by :class:`shootdown.Run`.
+
+One dictionary serves the three, so that a stored run answers what a fresh one does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cluster.engine.results import FoundViolation, Outcome
+from cluster.inspect.tally import merged, metrics_of
+from cluster.plan import Plan
+from cluster.recording.manifest import Violation
+from cluster.scenario import Scenario
+from protocol.workload import Workload
+
+VIOLATIONS_SHOWN_MAX = 100
+HOST_KEYS = ("task_switch", "remote_received", "local", "local_mm", "remote_attempts", "wrong_cpu", "call_function", "tlb_ipis")
+
+
+def stored(violation: FoundViolation) -> Violation:
+    """A violation as it is stored and printed."""
+    time_ns, _, _, actor, sender, seq = violation.key
+    return Violation(violation.check, time_ns, actor, f"{sender}:{seq}", violation.message)
+
+
+def summarise(scenario: Scenario, plan: Plan, workload: Workload, outcome: Outcome, run_dir: Path | None) -> dict[str, Any]:
+    """The summary of a run that has ended."""
+    tally = merged(recorded.tally for recorded in outcome.recorded)
+    account = workload.account
+    metrics = metrics_of(tally, scenario.machine.frames, account.faults)
+    violations = [stored(violation) for violation in outcome.violations]
+    summary: dict[str, Any] = {
+        "scenario": plan.scenario,
+        "title": scenario.title,
+        "seed": plan.seed,
+        "workers": plan.workers,
+        "transport": plan.transport,
+        "backend": plan.backend,
+        "trace": plan.trace,
+        "cpus": scenario.machine.cpus,
+        "kernel": scenario.kernel_preset,
+        "kernel_forms": dict(plan.model.kernel),
+        "ended": outcome.ended,
+        "why": outcome.why,
+        "events": outcome.events,
+        "records": outcome.records,
+        "virtual_ns": outcome.virtual_ns,
+        "wall_s": round(outcome.wall_s, 6),
+        "start_s": round(outcome.start_s, 6),
+        "digest": outcome.digest,
+        "run_dir": str(run_dir) if run_dir is not None else None,
+        "violations": [_violation(violation) for violation in violations[:VIOLATIONS_SHOWN_MAX]],
+        "violations_total": len(violations),
+        "checks": {name: {"evaluated": looked, "violations": bad} for name, (looked, bad) in sorted(outcome.evaluated.items())},
+        "not_exercised": sorted(name for name, (evaluated, _) in outcome.evaluated.items() if not evaluated),
+        "workload": _workload(workload, tally.absorbed),
+        "host": {key: workload.host.get(key) for key in HOST_KEYS},
+        "faults_fired": dict(sorted(outcome.faults_fired.items())),
+        "waits": outcome.waits,
+        "shares": outcome.shares,
+        "partition": outcome.partition,
+        "metrics": metrics,
+    }
+    return summary | judged(scenario, summary, sorted({violation.check for violation in violations}))
+
+
+def _violation(violation: Violation) -> dict[str, Any]:
+    return {name: getattr(violation, name) for name in violation.__struct_fields__}
+
+
+def _workload(workload: Workload, absorbed: dict[str, int]) -> dict[str, Any]:
+    account = workload.account
+    return {
+        "name": workload.name,
+        "lines": account.lines,
+        "replayed": account.replayed,
+        "ignored": dict(sorted(account.ignored.items())),
+        "absorbed": dict(sorted(absorbed.items())),
+        "forks": {how: account.forks.get(how, 0) for how in ("fork", "vfork", "thread")},
+        "execs": account.execs,
+        "exits": account.exits,
+        "mmaps": account.mmaps,
+    }
+
+
+def judged(scenario: Scenario, summary: dict[str, Any], checks_violated: list[str]) -> dict[str, Any]:
+    """``expected`` (what the scenario wanted), ``surprises`` (what came otherwise, in sentences) and the exit ``status`` that follows."""
+    expect = scenario.expect
+    unexpected = [name for name in checks_violated if name not in expect.violations]
+    surprises = [f"{name} was violated, which the scenario does not expect" for name in unexpected]
+    ended = summary["ended"]
+    stopped = scenario.stop_at_first and ended == "limit" and bool(checks_violated)
+    if ended not in expect.endings and not stopped:
+        surprises.append(f"the run ended {ended}, expected was {' or '.join(expect.endings)}")
+    status = 0 if not surprises else 3 if ended == "limit" and not unexpected else 1
+    return {
+        "expected": {"ended": list(expect.endings), "violations": sorted(expect.violations)},
+        "surprises": surprises,
+        "status": status,
+    }
