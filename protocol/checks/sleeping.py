@@ -64,19 +64,28 @@ class Spin(Check):
         self.threads: Threads = domain
 
     def acquire(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
-        """Only spin locks, and try-locks of others."""
+        """Only spin locks, and try-locks of others; and nobody spins for ever."""
+        _, thread, lock, mode, _, wait_ns, depth = record
         if view.spins:
-            _, thread, lock, mode, _, _, depth = record
             self.evaluated += 1
             known = self.threads.lock_class(lock)
             if not known.spin and mode not in NOT_WAITING and depth == 1 and view.waiting != lock:
-                self.violate(
-                    head, index, f"{thread_name(thread)}: blockable sleep lock ({known.type}) {lock} with {_spins(self.threads, view)} held"
-                )
+                self._blocks(record, known.type, view, head, index)
+        if wait_ns > SPIN_LIMIT_NS and self.threads.lock_class(lock).spin:
+            self.evaluated += 1
+            self.violate(head, index, f"{thread_name(thread)}: spun {wait_ns} ns for {lock}, limit {SPIN_LIMIT_NS} ns")
 
     def wait(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
-        """Blocking."""
-        self._stop(view, f"blocks on {record[2]}", record[1], head, index)
+        """Waiting for another spin lock keeps the CPU; waiting for anything else does not."""
+        if view.spins:
+            self.evaluated += 1
+            known = self.threads.lock_class(record[2])
+            if not known.spin:
+                self._blocks(record, known.type, view, head, index)
+
+    def _blocks(self, record: Any, kind: str, view: ThreadView, head: Head, index: int) -> None:
+        held = _spins(self.threads, view)
+        self.violate(head, index, f"{thread_name(record[1])}: blockable sleep lock ({kind}) {record[2]} with {held} held")
 
     def sleep(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
         """Sleeping."""
