@@ -1,8 +1,8 @@
 """I-DEADLOCK: nobody waits for himself.
 
 Locks tell who holds and who waits (protocol.checks.views.locks); pages tell who made them busy and who sleeps on them. The global stage
-follows the chain from every new waiter. Spin locks are not in it: their waiters make no record, and I-SPIN and I-ORDER prove them free of
-cycles instead.
+follows the chain from every new waiter. Waits for acknowledgements and for memory are not in the graph: a run in which nothing else moves
+ends ``stuck``, and says so itself.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The state of the checks moved to another number of shards: joined, and split by the keys of the routes.
 
-A run may be restored on more or fewer workers than it was snapshotted on. The first shard inherits the counts; sums over shards stay what they were.
+A run may be restored on more or fewer workers than it was snapshotted on. The first shard inherits the counts, so sums over shards stay.
 """
 
 from __future__ import annotations

@@ -12,13 +12,18 @@ from typing import Any
 from protocol import records as r
 from protocol.checks.base import Check, thread_name
 from protocol.checks.state import PmapView
-from protocol.pages import PTE_RW
+from protocol.pages import PTE_M, PTE_RW
 from protocol.records import Head
+
+_WRITES = PTE_RW | PTE_M
 
 
 def grants_more(frame: int, bits: int, pte: tuple[int, int] | None) -> bool:
-    """Does a translation allow what the page-table entry does not: any access, another frame, or writing?"""
-    return pte is None or pte[0] != frame or bool(bits & ~pte[1] & PTE_RW)
+    """Does a translation allow what the page-table entry does not: any access, another frame, or writing?
+
+    A translation cached with M clear does not allow writing by itself: the first store through it walks the table again (vm-facts 3.14).
+    """
+    return pte is None or pte[0] != frame or (bits & _WRITES == _WRITES and not pte[1] & PTE_RW)
 
 
 class Tlb(Check):
@@ -38,7 +43,7 @@ class Tlb(Check):
         self.evaluated += 1
         _, pmap, vpn, frame, bits = record
         pte = view.ptes.get(vpn)
-        if (pte is None or pte[0] != frame or bits & ~pte[1] & PTE_RW) and not _flush_to_come(view, head[3], vpn):
+        if grants_more(frame, bits, pte) and not _flush_to_come(view, head[3], vpn):
             self.violate(head, index, f"{head[3]}'s TLB: {pmap} va {vpn << 12:#x} filled with {_entry(frame, bits)}, but {_table(pte)}")
 
     def released(self, record: Any, view: PmapView, head: Head, index: int) -> None:
