@@ -67,8 +67,7 @@ def renderer(output: Output, json: bool) -> Any:
         output,
         processors=[_json_event if json else _console_line, *last],
         wrapper_class=structlog.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
+    ).bind()
 
 
 def render_log(run: StoredRun, out: TextIO, selection: Selection | None = None, json: bool = False, limit: int = 0) -> int:

@@ -59,8 +59,6 @@ class Recorder:
         self._digest = Digest(ledger)
         self._metrics = Metrics()
         self._trace: TraceWriter | None = None
-        if self._directory is not None:
-            self._trace = TraceWriter(trace_path(self._directory, rank))
         self._closed: tuple[int, Sequence[Entry], Groups, Counts] | None = None
 
     def close_slice(self, index: int, entries: Sequence[Entry]) -> None:
@@ -80,17 +78,17 @@ class Recorder:
             entries = until(entries, cut)
             groups, counts = encoded(entries)
         self._digest.fold(index, groups, counts)
-        if self._trace is not None:
-            self._trace.write(index, groups, counts)
+        if self._directory is not None:
+            self._writer(self._directory).write(index, groups, counts)
         self._metrics.feed(entries)
 
     def finish(self) -> RecorderResult:
         """Close the trace as a whole one and give everything."""
         written = 0
-        if self._trace is not None:
-            self._trace.finish()
-            written = self._trace.offset
-            self._trace = None
+        if self._directory is not None:
+            trace = self._writer(self._directory)
+            trace.finish()
+            written, self._trace = trace.offset, None
         metrics = self._metrics
         return RecorderResult(self._digest.chains(), metrics.events, metrics.records, metrics.state(), written, self._digest.ledger)
 
@@ -103,10 +101,11 @@ class Recorder:
     def state(self) -> RecorderState:
         """The recorder as data, between a commit and the next close; what the trace holds by then is forced to the disk."""
         assert self._closed is None, "a slice is closed but not committed"
-        trace = []
-        if self._trace is not None:
-            trace.append((self.rank, self._trace.sync(), self._trace.slices, self._trace.entries))
-        return RecorderState(self._digest.state(), self._metrics.state(), trace)
+        files = []
+        if self._directory is not None:
+            trace = self._writer(self._directory)
+            files.append((self.rank, trace.sync(), trace.slices, trace.entries))
+        return RecorderState(self._digest.state(), self._metrics.state(), files)
 
     def restore(self, state: RecorderState) -> None:
         """Go on from :meth:`state`: the trace file is taken back to the length it had then."""
@@ -122,6 +121,12 @@ class Recorder:
             else:
                 TraceWriter(trace_path(self._directory, row[0]), *row[1:]).abandon()
         self._trace = TraceWriter(trace_path(self._directory, self.rank), *own[1:])
+
+    def _writer(self, directory: Path) -> TraceWriter:
+        """The trace file, opened at the first slice: a recorder that is about to be restored must not shorten what is there."""
+        if self._trace is None:
+            self._trace = TraceWriter(trace_path(directory, self.rank))
+        return self._trace
 
 
 def dealt(states: Iterable[RecorderState], place: Callable[[str], int], workers: int) -> list[RecorderState]:

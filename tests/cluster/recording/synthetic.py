@@ -207,12 +207,16 @@ class Script:
         return sorted(self.entries, key=lambda entry: entry[0])
 
 
-def machine_entries(faults: int = 40, cpus: int = 2) -> list[Entry]:
-    """The entries of ``faults`` faults spread over the CPUs, one in five of them followed by a munmap of what was faulted."""
+def machine_entries(faults: int = 40, cpus: int = 2, think_ns: int = 0) -> list[Entry]:
+    """The entries of ``faults`` faults spread over the CPUs, one in five of them followed by a munmap of what was faulted.
+
+    ``think_ns`` between two faults of a CPU spreads few entries over many slices.
+    """
     script = Script(cpus=cpus)
     for number in range(faults):
         cpu = number % cpus
         vpn = 0x7F3A0 + number // cpus
+        script.clock[cpu] += think_ns
         frame = script.fault(cpu, vpn)
         if number % 5 == 4 and cpus > 1:
             script.munmap(cpu, (cpu + 1) % cpus, vpn, frame)
