@@ -139,8 +139,9 @@ class VmObject(Home, kw_only=True):
         if slot is None:
             return 0
         frame, valid, soft = slot
-        self.pages[op.pindex] = (frame, valid, soft + op.delta)
-        self.record((OBJECT_IO, op.pindex, frame, soft, soft + op.delta))
+        if op.delta:
+            self.pages[op.pindex] = (frame, valid, soft + op.delta)
+            self.record((OBJECT_IO, op.pindex, frame, soft, soft + op.delta))
         return soft + op.delta
 
     def resident(self, op: Resident) -> Value:

@@ -90,8 +90,9 @@ class PageLife(PageStore, kw_only=True):
         """vm_page_hold and vm_page_unhold; the last unhold of a page on HOLD lets its frame go."""
         self.guarded(op, "hold_count")
         frame, page = op.frame, self.page(op, op.frame)
-        self.record((PAGE_HOLD, frame, page.hold, page.hold + op.delta))
-        page.hold += op.delta
+        if op.delta:
+            self.record((PAGE_HOLD, frame, page.hold, page.hold + op.delta))
+            page.hold += op.delta
         if page.hold or page.queue != HOLD:
             return False
         self.rings[HOLD].remove(frame)
