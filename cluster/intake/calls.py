@@ -116,11 +116,18 @@ class Calls:
         if old_end == new_end or not _in_user_space(old_end, 0):
             return "no-effect"
         if new_end > old_end:
+            self._clear(thread, call, old_end, new_end)
             space.table.add(Mapping(old_end, new_end))
         else:
             space.table.cut(new_end, old_end)
         self._emit(thread, call, Brk(old_end=old_end, new_end=new_end))
         return ""
+
+    def _clear(self, thread: Thread, call: Called, start: int, end: int) -> None:
+        """The range that a call fills must be free in the model too: an unknown mapping may have been taken for larger than it was."""
+        for piece in thread.space.table.cut(start, end):
+            step = Munmap(start=piece.start, end=piece.end)
+            self.population.emit_change(thread, step, call.begin_ns, call.cpu, 0)
 
     def _mremap(self, thread: Thread, call: Called) -> str:
         address, old_length, new_length = call.arguments[:3]
@@ -151,7 +158,7 @@ class Calls:
         """Move or resize; ``keep``: the old range stays mapped, empty."""
         table = thread.space.table
         pieces = table.cut(start, start + old_pages)
-        table.cut(new_start, new_start + new_pages)
+        self._clear(thread, call, new_start, new_start + new_pages)
         for piece in pieces:
             at = new_start + piece.start - start
             last = piece.end == start + old_pages

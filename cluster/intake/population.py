@@ -150,6 +150,9 @@ class Population:
         """The tasks with their exits, first CPUs, and names from the ``comms`` of tids. An exit comes last: the last faults may follow its
         line."""
         for thread, task in zip(self.threads, self.tasks, strict=True):
+            if thread.vfork is not None and thread.exited is None:
+                # The recording ends before its exec: its parent must not wait for ever.
+                thread.exited = Exited(0, self.first_ns, task.cpu, thread.process.pid, thread.tid, True)
             if thread.exited is not None:
                 self.emit(thread, Exit(), thread.exited.time_ns, thread.exited.cpu, thread.exited.line)
             task.name = f"{readable(comms.get(thread.tid, '')) or 'task'}/{thread.tid}"
