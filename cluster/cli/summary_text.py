@@ -142,7 +142,16 @@ def wait_lines(summary: Summary) -> list[str]:
     """Who waits for whom, where that is why the run ended."""
     if summary["ended"] not in ("stuck", "panic") or not summary["waits"]:
         return []
-    return ["  who waits for whom", *(f"    {printable(' '.join(map(str, row)))}" for row in summary["waits"])]
+    return ["  who waits for whom", *(f"    {printable(wait_line(row))}" for row in summary["waits"])]
+
+
+def wait_line(row: list[Any]) -> str:
+    """One row of the wait-for graph in words: (thread, task, what it waits for, since, locks held, routine)."""
+    thread, task, wanted, since_ns, held, routine = row
+    who = f"thread {thread}" + (f" (task {task})" if task >= 0 else "")
+    holding = f", holding {', '.join(held)}" if held else ""
+    name = routine if isinstance(routine, str) else routine[0] if isinstance(routine, list | tuple) and routine else ""
+    return f"{who} waits for {wanted or 'its turn'} since {since_ns:,} ns{holding}" + (f", in {name}" if name else "")
 
 
 def check_lines(summary: Summary) -> list[str]:

@@ -42,6 +42,7 @@ class WorkloadTable(Table):
     parameters: dict[str, int | str] = {}
     script: str | None = None
     task: list[dict[str, Any]] = []
+    file: list[dict[str, Any]] = []
     inject: list[dict[str, Any]] = []
     cpus: Annotated[int, Field(strict=True, ge=0, le=CPUS_MAX)] = 0
     retouch: Annotated[int, Field(strict=True, ge=0, le=1000)] = 0
@@ -57,11 +58,14 @@ class WorkloadTable(Table):
             raise impossible(f"parameters with {given[0]}", "parameters only with generator")
         if self.lines_max and not self.recording:
             raise impossible(f"lines_max with {given[0]}", "lines_max only with recording")
-        if self.inject and not self.task:
-            raise impossible(f"inject with {given[0]}", "inject only with task (or inside the script file)")
+        for name in SCRIPT_KEYS:
+            if getattr(self, name) and not self.task:
+                raise impossible(f"{name} with {given[0]}", f"{name} only with task (or inside the script file)")
         return self
 
 
+SCRIPT_KEYS = ("task", "file", "inject")
+"""The tables of a script that stands in the scenario's own file."""
 SOURCES = ("recording", "generator", "script", "task")
 
 

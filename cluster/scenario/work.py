@@ -16,7 +16,8 @@ from pydantic_core import PydanticCustomError
 from cluster.scenario.places import names, stem_of
 from cluster.scenario.read import Source, parse, read_text
 from cluster.scenario.refusal import Place
-from cluster.scenario.tables import WorkloadTable
+from cluster.scenario.schedule import closed
+from cluster.scenario.tables import SCRIPT_KEYS, WorkloadTable
 from cluster.scenario.units import SIZE_BYTES, TIME_NS, quantity
 from protocol.machine import Machine
 from protocol.workload import Workload
@@ -31,6 +32,8 @@ class Work:
     path: Path | None = None
     parameters: Mapping[str, int] = field(default_factory=dict)
     script: Mapping[str, Any] = field(default_factory=dict)
+    key: str = ""
+    """The key under which the script's tables stand in ``place`` ("" in a file of its own)."""
     cpus: int = 0
     retouch: int = 0
     lines_max: int = 0
@@ -44,7 +47,7 @@ class Work:
     def expanded(self) -> dict[str, Any]:
         """The table with every option, without paths."""
         if self.source == "script":
-            return {key: value for key, value in self.script.items() if value} | self.options()
+            return self.options() | dict(self.script)
         extra = {"parameters": dict(sorted(self.parameters.items()))} if self.source == "generator" else {}
         return {self.source: self.name, **extra, **self.options()}
 
@@ -55,6 +58,8 @@ class Work:
             from cluster.intake import respread
 
             workload = respread(workload, self.cpus)
+        if self.schedule == "closed":
+            workload = closed(workload, machine.costs.user_ns)
         if workload.cpus > machine.cpus:
             found = f"{machine.cpus} for a workload of {workload.cpus}"
             allowed = f"at least {workload.cpus}, or workload.cpus = {machine.cpus} to spread its tasks over the machine's"
@@ -73,7 +78,7 @@ class Work:
             return GENERATORS[self.name].generate(dict(self.parameters), seed)
         from cluster.intake.scripts import compile_script
 
-        return compile_script(dict(self.script), file=self.place.file, name=self.name)
+        return compile_script(dict(self.script), self.name, self.key, self.place.file)
 
 
 def work_of(table: WorkloadTable, machine: Machine, source: Source, place: Place) -> Work:
@@ -91,7 +96,7 @@ def work_of(table: WorkloadTable, machine: Machine, source: Source, place: Place
         path = _found(table.script, source.base, "script", place)
         text = read_text(path)
         return replace(work, name=stem_of(path), script=parse(text, str(path)), place=Place(str(path), text))
-    return replace(work, script={"task": table.task, "inject": table.inject})
+    return replace(work, script={name: getattr(table, name) for name in SCRIPT_KEYS if getattr(table, name)}, key="workload")
 
 
 def _found(ref: str, base: Path, key: str, place: Place) -> Path:
