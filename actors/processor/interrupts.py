@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from actors.processor.perform import Performer
 from protocol.identity import RENDEZVOUS
-from protocol.messages import Message
 from protocol.messages.device import PagerDone
 from protocol.messages.processor import INVLTLB, Ipi, IpiAck, IpiDone, Stall
 from protocol.records import IPI_DELIVER, STALLED
@@ -63,10 +62,10 @@ class Interrupts(Performer, kw_only=True):
         for sender, message in waiting:
             self._take(message, sender)
 
-    def _take(self, message: Message, sender: str) -> None:
+    def _take(self, message: Ipi | PagerDone, sender: str) -> None:
         if isinstance(message, Ipi):
             self._shootdown(message, sender)
-        elif isinstance(message, PagerDone):
+        else:
             self._completion(message)
 
     def ipi_done(self, message: IpiDone, sender: str) -> None:

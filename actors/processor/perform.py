@@ -107,6 +107,7 @@ class Performer(Dispatcher, kw_only=True):
     def start_routine(self, thread: Thread, routine: str, arguments: tuple[Any, ...]) -> None:
         """Begin a routine on the current thread."""
         thread.routine, thread.arguments, thread.answers, thread.started = routine, arguments, [], True
+        thread.space = (thread.map, thread.pmap)
         self.coroutines[thread.tid] = self.tables.routines[routine](self.context(thread), *arguments)
         self._drive(thread, None, first=True)
 

@@ -13,7 +13,8 @@ from actors.processor.tlb import Tlb
 from protocol.identity import cpu_name
 from protocol.machine import Machine
 from protocol.messages import Message, Value
-from protocol.messages.processor import Timer
+from protocol.messages.device import PagerDone
+from protocol.messages.processor import Ipi, Timer
 from protocol.records import PANIC
 
 KERNEL_TIDS = 1 << 24
@@ -40,7 +41,7 @@ class CpuState(Actor, kw_only=True):
     loaded: str = ""
     """The address space whose page table is loaded (lazily kept by kernel threads)."""
     until_ns: int = 0
-    pending: list[tuple[str, Message]] = []
+    pending: list[tuple[str, Ipi | PagerDone]] = []
     """Interrupts that arrived while they were disabled, in order."""
     tlb: Tlb
     made: dict[str, int] = {}
@@ -61,7 +62,7 @@ class CpuState(Actor, kw_only=True):
 
     def context(self, thread: Thread) -> Context:
         """What a routine that runs on this thread knows."""
-        return Context(self.tables, self.machine, self.index, thread.tid, thread.task, thread.index, thread.map, thread.pmap)
+        return Context(self.tables, self.machine, self.index, thread.tid, thread.task, thread.index, *thread.space)
 
     def set_timer(self, thread: Thread, what: int, delay_ns: int) -> None:
         """Arm the thread's one timer; an earlier one becomes stale."""

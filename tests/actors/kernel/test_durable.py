@@ -1,0 +1,81 @@
+"""Threads are data: every routine, restored at each of its awaits, waits on the request it waited on before (law 2)."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from actors.kernel.step import ROUTINES
+from actors.processor.cpu import Cpu
+from cluster.engine.inproc import run_boot
+from cluster.engine.models import build
+from cluster.plan import Model
+from protocol.kernels import kernel
+from protocol.workload import Access, Brk, Exec, Exit, File, Fork, Inject, Madvise, Mmap, Mprotect, Mremap, Munmap
+from tests.actors.fake_port import FakePort
+from tests.actors.machine_kit import machine, workload
+
+
+def everything():
+    """A workload that goes through every routine: all calls, processes, and memory pressure with page-outs and read-backs."""
+    first = [
+        Mmap(1000, 1400), *[Access(1000 + i, write=True) for i in range(40)], Fork(1, "fork"), Fork(2, "vfork"), Fork(3, "thread"),
+        *[Access(1000 + i, write=True) for i in range(10)], Mprotect(1005, 1010, 1), Madvise(1010, 1015, "drop"), Brk(2000, 2010),
+        Access(2003, write=True), Brk(2010, 2004), Mremap(1015, 1020, 3000, 3010), Munmap(1020, 1030),
+        *[Access(1040 + i % 300, write=True) for i in range(160)], Exit(),
+    ]  # fmt: skip
+    child = [Access(1003, write=True, cpu=1), Access(1004, cpu=1), Exit(cpu=1)]
+    vchild = [Exec(((10, 20, 5, 0, 0, False), (20, 30, 3, -1, 0, True)), cpu=1), Access(11, cold=True), Access(22, write=True), Exit()]
+    thread = [*[Access(1200 + i, write=True, cpu=1) for i in range(30)], Exit(cpu=1)]
+    return workload(
+        first, child, vchild, thread, parents=(-1, 0, 0, 0), files=(File("lib", 20),), inject=(Inject("file-page", {"file": 0, "pindex": 3}),)
+    )
+
+
+class Restorer:
+    """After each event of a CPU: encode it, decode it, and let it run its routines again."""
+
+    def __init__(self, boot):
+        self.boot = boot
+        self.tables = next(actor for actor in boot.actors if isinstance(actor, Cpu)).tables
+        self.routines: dict[str, int] = {}
+
+    def check(self, cpu):
+        cpu.freeze()
+        again = msgspec.msgpack.decode(msgspec.msgpack.encode(cpu), type=Cpu)
+        again.bind(FakePort(cpu.name))
+        again.equip(self.tables)
+        again.restored()
+        assert again == cpu
+        for tid, thread in cpu.threads.items():
+            if thread.started:
+                assert again.requests[tid] == cpu.requests[tid]
+                self.routines[thread.routine] = self.routines.get(thread.routine, 0) + 1
+
+
+@pytest.mark.parametrize("preset", ["repaired", "freebsd-2006"])
+def test_every_routine_restored_at_each_of_its_awaits_waits_on_the_same_request(preset, monkeypatch):
+    model = Model("machine", machine=machine(frames=130), kernel=kernel(preset))
+    boot = build(model, everything())
+    restorer = Restorer(boot)
+    drive = Cpu._drive
+
+    def driven(self, thread, answer, first=False):
+        drive(self, thread, answer, first)
+        if thread.started:
+            restorer.check(self)
+
+    monkeypatch.setattr(Cpu, "_drive", driven)
+    done = run_boot(boot, 1, until_ns=60_000_000, record=False)
+    assert sum(done.actors[f"cpu.{n}"].report()[0] for n in range(2)) == 4
+    awaited = {name for name in ROUTINES if restorer.routines.get(name)}
+    assert awaited == set(ROUTINES)
+
+
+def test_a_routine_that_answers_differently_after_a_restore_is_found():
+    cpu = build(Model("machine", machine=machine(), kernel=kernel()), everything()).actors[0]
+    assert isinstance(cpu, Cpu)
+    thread = cpu.new_kernel_thread("pageout", (0,))
+    thread.started, thread.pending = True, b"something else"
+    with pytest.raises(AssertionError, match="after a restore"):
+        cpu.restored()

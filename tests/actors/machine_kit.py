@@ -1,0 +1,140 @@
+"""A small machine for tests: one line to run a workload, and its records as the words a kernel engineer would use."""
+
+from __future__ import annotations
+
+from actors.kernel.context import Tables
+from actors.machine import Parts, boot
+from cluster.engine.inproc import InlineRun, run_inline
+from cluster.plan import Model
+from protocol.kernels import kernel
+from protocol.locks import class_of
+from protocol.machine import Machine, thresholds
+from protocol.records import (
+    ENTER,
+    FAULT_DONE,
+    KINDS,
+    LEAVE,
+    LOCK_ACQUIRE,
+    LOCK_RELEASE,
+    TASK_STEP,
+    Entry,
+    Record,
+)
+from protocol.workload import Account, AnyStep, File, Inject, Task, Workload
+
+SHORT = {"map": "map", "object": "obj", "pq": "pq", "pmap": "pmap", "fq": "fq", "smp": "smp"}
+
+
+def machine(cpus: int = 2, frames: int = 1024, latency_ns: int = 20, **options: object) -> Machine:
+    def link(ns: int) -> tuple[tuple[int, ...], ...]:
+        return ((ns,),)
+
+    return Machine(
+        cpus=cpus,
+        cpu_domains=(0,) * cpus,
+        frames=frames,
+        thresholds=thresholds(frames),
+        latency_ns=(link(latency_ns), link(300), link(1000)),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def workload(*tasks: list[AnyStep], parents: tuple[int, ...] = (), files: tuple[File, ...] = (), inject: tuple[Inject, ...] = ()) -> Workload:
+    """Tasks given by their steps; ``parents`` says whose child each is (-1 for none, the default)."""
+    made = []
+    for number, steps in enumerate(tasks):
+        parent = parents[number] if number < len(parents) else -1
+        made.append(Task(f"task{number}", 0, parent, number, steps))
+    return Workload(name="test", tasks=made, files=list(files), account=Account(), cpus=2, injected=list(inject))
+
+
+def run(
+    work: Workload, preset: str = "repaired", until_ns: int = 3_000_000, seed: int = 1, options: dict[str, int | str] | None = None, **of: object
+) -> InlineRun:
+    made = of.pop("on", None) or machine(**of)  # type: ignore[arg-type]
+    model = Model("machine", machine=made, kernel=kernel(preset), workload_options=options or {})  # type: ignore[arg-type]
+    return run_inline(model, seed, work, until_ns=until_ns)
+
+
+def parts(work: Workload, preset: str = "repaired", on: Machine | None = None) -> Parts:
+    return boot(on or machine(), kernel(preset), work, {})
+
+
+def shared_tables(made: Parts) -> Tables:
+    cpu = made.actors[0]
+    return cpu.tables  # type: ignore[attr-defined,no-any-return]
+
+
+def outcomes(done: InlineRun) -> list[str]:
+    """How each fault was resolved, in order."""
+    return [str(record[3]) for record in done.records(FAULT_DONE)]
+
+
+def all_done(done: InlineRun, cpus: int = 2) -> bool:
+    """Every task has ended and nobody waits for anything."""
+    reports = [done.actors[f"cpu.{n}"].report() for n in range(cpus)]  # type: ignore[attr-defined]
+    tasks = sum(report[0] for report in reports)
+    return tasks == len(shared(done).workload.tasks) and all(report[1] == -1 and not report[2] for report in reports)
+
+
+def shared(done: InlineRun) -> Tables:
+    return done.actors["cpu.0"].tables  # type: ignore[attr-defined,no-any-return]
+
+
+def between(done: InlineRun, first: int, last: int, thread: int, skip: int = 0) -> list[tuple[str, Record]]:
+    """(actor, record) from the ``skip``-th step of ``thread`` on that begins with a ``first`` record to its ``last`` one."""
+    found: list[tuple[str, Record]] = []
+    inside = False
+    for head, _, records in done.entries:
+        for record in records:
+            if record[0] == first and record[1] == thread:
+                skip -= 1
+                inside = skip < 0
+            if inside:
+                found.append((head[3], record))
+            if inside and record[0] == last and record[1] == thread:
+                return found
+    raise AssertionError(f"no stretch from {KINDS[first].name} to {KINDS[last].name} of thread {thread}")
+
+
+def words(pairs: list[tuple[str, Record]], drop: tuple[str, ...] = ()) -> list[str]:
+    """Records as short words: ``+pq`` and ``-pq`` for locks, the kind's name for the rest."""
+    out = []
+    for _, record in pairs:
+        kind = KINDS[int(record[0])]  # type: ignore[call-overload]
+        if kind.name in drop:
+            continue
+        if record[0] == LOCK_ACQUIRE:
+            out.append("+" + SHORT[_kind(record)])
+        elif record[0] == LOCK_RELEASE:
+            out.append("-" + SHORT[_kind(record)])
+        else:
+            out.append(kind.name)
+    return out
+
+
+def _kind(record: Record) -> str:
+    lock = str(record[2])
+    assert class_of(lock)
+    return lock.split(".")[0]
+
+
+def step_words(done: InlineRun, index: int, task: int = 0, drop: tuple[str, ...] = ()) -> list[str]:
+    """The words of one step of a task, up to the beginning of the next."""
+    out: list[tuple[str, Record]] = []
+    inside = False
+    for head, _, records in done.entries:
+        for record in records:
+            if record[0] == TASK_STEP and record[1] == task:
+                inside = record[2] == index
+            if inside:
+                out.append((head[3], record))
+    return words(out, drop)
+
+
+def entries_of(done: InlineRun, kind: int) -> list[Entry]:
+    """The entries that hold a record of this kind."""
+    return [entry for entry in done.entries if any(record[0] == kind for record in entry[2])]
+
+
+FAULT = (ENTER, LEAVE)
