@@ -15,11 +15,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from actors.actor import Actor, Handler, Port
-from protocol.locks import class_of
 from protocol.messages import Message, Op, Reply, Value
 from protocol.messages.locks import (
     EXCLUSIVE,
     SHARED,
+    SPIN,
     TRY,
     TRY_SHARED,
     UPGRADE,
@@ -34,6 +34,9 @@ from protocol.messages.locks import (
     Woken,
 )
 from protocol.records import UNGUARDED, WAKEUP
+
+OpTable = dict[type[Op], str]
+"""Operation to method name; a class with a field called ``type`` must use this name, as its annotations cannot say ``type[Op]``."""
 
 Waiter = tuple[str, int, int]
 """(CPU, thread, mode)."""
@@ -143,7 +146,7 @@ class Home(Actor, kw_only=True):
         """Grant to those who may have the lock now: one exclusive waiter, or the readers at the head of the queue."""
         while self.waiters and self.owner == -1:
             index = 0
-            if len(self.waiters) > 1 and class_of(self.name).spin:
+            if self.waiters[0][2] == SPIN and len(self.waiters) > 1:
                 index = self.port.stream("spin").below(len(self.waiters))
             cpu, thread, mode = self.waiters[index]
             if mode != SHARED and self.readers:

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import msgspec
 
-from actors.home import Home
+from actors.home import Home, OpTable
 from actors.homes.indexes import Indexes
-from protocol.messages import Op, Value
+from protocol.messages import Value
 from protocol.messages.objects import (
     CHAN_PIP,
     OBJ_PIPWNT,
@@ -51,7 +51,7 @@ Slot = tuple[int, int, int]
 class VmObject(Home, kw_only=True):
     """A vm object of ``size`` pages. ``backing`` is the name of the object it shadows, "" for none; ``colour`` is its pg_color."""
 
-    ops: ClassVar[dict[type[Op], str]] = {
+    ops: ClassVar[OpTable] = {
         Lookup: "lookup",
         Insert: "insert",
         Remove: "remove",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -190,7 +192,7 @@ def test_entries_agree_with_a_map_of_single_pages(steps):
             model |= {v: (*model[v][:2], prot) for v in pages if v in model}
         rows = b.home.rows
         assert [row[0] for row in rows] == b.home.starts
-        assert all(row[0] < row[1] for row in rows) and all(a[1] <= b[0] for a, b in zip(rows, rows[1:], strict=False))
+        assert all(row[0] < row[1] for row in rows) and all(a[1] <= b[0] for a, b in pairwise(rows))
         assert references == len(rows)
         assert {v: (row[2], row[3] + v - row[0], row[4]) for row in rows for v in range(row[0], row[1])} == model
         for v in range(0, 90, 7):
