@@ -24,6 +24,7 @@ from protocol.messages.queues import (
     Claim,
     Finish,
     Rebind,
+    SetBusy,
     SetWriteable,
     WantBusy,
     page_channel,
@@ -267,6 +268,7 @@ async def _rename_up(k: Context, f: Fault) -> bool:
     await k.post(f.object, Remove(f.pindex))
     await k.post(f.first, Insert(f.first_pindex, f.frame, VALID_ALL))
     await k.call(PAGE_QUEUES, Rebind(f.frame, f.first, f.first_pindex))
+    await k.post(PAGE_QUEUES, SetBusy(f.frame))
     await k.release(PAGE_QUEUES)
     return True
 

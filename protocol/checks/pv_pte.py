@@ -13,6 +13,7 @@ from protocol import records as r
 from protocol.checks.base import Check, page_name
 from protocol.checks.state import HAS_PTE, PageView
 from protocol.checks.views.pages import Pages
+from protocol.identity import PAGE_QUEUES
 from protocol.pages import PTE_MANAGED, PTE_V
 from protocol.records import Head
 
@@ -47,7 +48,7 @@ class PvPte(Check):
     def queues_locked(self, record: Any, view: None, head: Head, index: int) -> None:
         """Whoever held the page-queues lock before has finished."""
         links = self.pages.open_links
-        if links and record[6] == 1:
+        if links and record[2] == PAGE_QUEUES and record[6] == 1:
             for (frame, pmap, vpn), half in sorted(links.items()):
                 self.evaluated += 1
                 found = "a PTE but no pv entry" if half == HAS_PTE else "a pv entry but no PTE"
