@@ -4,26 +4,37 @@ Every worker counts what its own actors recorded, and the parts are merged: sums
 does not depend on how actors are placed. What needs several actors (a store by a CPU against a clean page at the queues' home) is kept as
 two plain lists and joined at the end. Deriving metrics from the merged trace was rejected: a run without trace has metrics too.
 
-A loop over record numbers with the two lock records inlined: half of all records are theirs. Names of metrics are made once, in
-:func:`cluster.inspect.tally.metrics_of`.
+A loop over record numbers with the two lock records inlined: half of all records are theirs, and they are counted per class only. Names of
+metrics are made once, in :func:`cluster.inspect.tally.metrics_of`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from cluster.inspect.lost_writes import CleanPages
-from cluster.inspect.tally import ACQUIRES, CONTENDED, HOLD_NS_MAX, LOCK_COLUMNS, RECURSION_MAX, WAIT_NS, Tally
+from cluster.inspect.tally import ACQUIRES, CONTENDED, HOLD_NS_MAX, LOCK_COLUMNS, RECURSION_MAX, RELEASES, UPGRADES, WAIT_NS, Tally
 from protocol import records as kinds
 from protocol.locks import class_of
 from protocol.messages.locks import UPGRADE
 from protocol.messages.queues import CHAN_FREE
-from protocol.pages import BUSY, FREE, HOLD
+from protocol.pages import BUSY, FREE
 from protocol.records import LOCK_ACQUIRE, LOCK_RELEASE, Entry
 
 _KINDS = max(kinds.KINDS) + 1
 _LOCKS_REMEMBERED = 1 << 16
+
+
+def _unusual(stats: list[int], record: Any) -> None:
+    """An acquire that waited, recursed or upgraded: one in many."""
+    if record[5]:
+        stats[CONTENDED] += 1
+        stats[WAIT_NS] += record[5]
+    if record[6] > stats[RECURSION_MAX]:
+        stats[RECURSION_MAX] = record[6]
+    if record[3] == UPGRADE:
+        stats[UPGRADES] += 1
 
 
 class Metrics:
@@ -48,7 +59,7 @@ class Metrics:
         return {
             kinds.SLEEP: self._sleep,
             kinds.PAGE_BIND: self._bind,
-            kinds.PAGE_QUEUE: self._queue,
+            kinds.PAGE_QUEUE: self._pages.queue,
             kinds.PAGE_DIRTY: self._pages.dirty,
             kinds.PAGE_RELEASE: self._release,
             kinds.FREE_TAKE: self._free,
@@ -63,34 +74,29 @@ class Metrics:
             kinds.PAGER_START: self._pager,
         }
 
-    def feed(self, entries: Iterable[Entry]) -> None:
+    def feed(self, entries: Sequence[Entry]) -> None:
         """Count a batch of entries."""
         counts, handlers, by_lock, stats_of = self._kinds, self._handlers, self._by_lock, self._stats_of
         record: Any
-        for head, _, records in entries:
-            self._events += 1
-            for record in records:
+        for entry in entries:
+            for record in entry[2]:
                 number = record[0]
-                counts[number] += 1
-                if number == LOCK_ACQUIRE:
-                    lock = record[2]
-                    stats = by_lock.get(lock) or stats_of(lock)
-                    if record[3] != UPGRADE:
-                        stats[ACQUIRES] += 1
-                    if record[5]:
-                        stats[CONTENDED] += 1
-                        stats[WAIT_NS] += record[5]
-                    if record[6] > stats[RECURSION_MAX]:
-                        stats[RECURSION_MAX] = record[6]
-                elif number == LOCK_RELEASE:
-                    lock = record[2]
-                    stats = by_lock.get(lock) or stats_of(lock)
+                if number == LOCK_RELEASE:
+                    stats = by_lock.get(record[2]) or stats_of(record[2])
+                    stats[RELEASES] += 1
                     if record[4] > stats[HOLD_NS_MAX]:
                         stats[HOLD_NS_MAX] = record[4]
+                elif number == LOCK_ACQUIRE:
+                    stats = by_lock.get(record[2]) or stats_of(record[2])
+                    stats[ACQUIRES] += 1
+                    if record[5] or record[6] != 1 or record[3] == UPGRADE:
+                        _unusual(stats, record)
                 else:
+                    counts[number] += 1
                     handler = handlers[number]
                     if handler is not None:
-                        handler(record, head[0])
+                        handler(record, entry[0][0])
+        self._events += len(entries)
 
     def _stats_of(self, lock: str) -> list[int]:
         if len(self._by_lock) >= _LOCKS_REMEMBERED:
@@ -110,11 +116,6 @@ class Metrics:
         if record[5] & BUSY:
             self._add("busy")
         self._pages.bind(record, time)
-
-    def _queue(self, record: Any, time: int) -> None:
-        if record[2] == HOLD:
-            self._add("unheld")
-        self._pages.queue(record, time)
 
     def _release(self, record: Any, time: int) -> None:
         if record[4] == FREE:
@@ -195,4 +196,4 @@ class Metrics:
     @property
     def records(self) -> int:
         """Records fed so far."""
-        return sum(self._kinds)
+        return sum(self._kinds) + sum(stats[ACQUIRES] + stats[RELEASES] for stats in self._classes.values())

@@ -14,8 +14,8 @@ from protocol import records as kinds
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.locks import CLASSES
 
-ACQUIRES, CONTENDED, WAIT_NS, HOLD_NS_MAX, RECURSION_MAX = range(5)
-LOCK_COLUMNS = 5
+ACQUIRES, CONTENDED, WAIT_NS, HOLD_NS_MAX, RECURSION_MAX, RELEASES, UPGRADES = range(7)
+LOCK_COLUMNS = 7
 """Columns of a lock class in a Tally."""
 LOCK_METRICS = {
     "acquires": "times a thread got the lock, recursion included, upgrades of a shared lock not",
@@ -26,11 +26,12 @@ LOCK_METRICS = {
     "recursion_max": "the deepest recursion (1: never recursed, 0: never acquired)",
 }
 
+
 class Tally(msgspec.Struct):
     """What was counted, as data: a worker's share, a snapshot's part, or several of them merged."""
 
     kinds: dict[int, int] = {}
-    """Records by number of their kind."""
+    """Records by number of their kind, those of locks excepted."""
     sums: dict[str, int] = {}
     absorbed: dict[str, int] = {}
     """Recorded faults that the model did not need, by reason."""
@@ -166,22 +167,22 @@ def metrics_of(tally: Tally, frames: int, recorded: int | None = None) -> dict[s
 
 
 def _lock_metrics(word: str, spin: bool, stats: list[int]) -> dict[str, int]:
-    waited = stats[WAIT_NS]
+    waited, acquires = stats[WAIT_NS], stats[ACQUIRES] - stats[UPGRADES]
     return {
-        f"lock.{word}.acquires": stats[ACQUIRES],
+        f"lock.{word}.acquires": acquires,
         f"lock.{word}.contended": stats[CONTENDED],
         f"lock.{word}.wait_ns": 0 if spin else waited,
         f"lock.{word}.spin_ns": waited if spin else 0,
         f"lock.{word}.hold_ns_max": stats[HOLD_NS_MAX],
-        f"lock.{word}.recursion_max": stats[RECURSION_MAX],
+        f"lock.{word}.recursion_max": max(stats[RECURSION_MAX], min(acquires, 1)),
     }
 
 
 def _leaked(tally: Tally) -> int:
     """Frames that left the free lists, less those that came back, less those that are pages (or held)."""
     outstanding = tally.kinds.get(kinds.FREE_TAKE, 0) - tally.kinds.get(kinds.FREE_PUT, 0)
-    gone = tally.sums.get("released", 0) + tally.sums.get("unheld", 0)
-    return max(0, outstanding - (tally.kinds.get(kinds.PAGE_BIND, 0) - gone))
+    pages = tally.kinds.get(kinds.PAGE_BIND, 0) - tally.sums.get("released", 0)
+    return max(0, outstanding - pages)
 
 
 def _add(mine: dict[object, int], theirs: dict[object, int]) -> None:
@@ -190,10 +191,11 @@ def _add(mine: dict[object, int], theirs: dict[object, int]) -> None:
 
 
 def _add_lock(mine: list[int], theirs: list[int]) -> None:
-    for column in (ACQUIRES, CONTENDED, WAIT_NS):
-        mine[column] += theirs[column]
-    for column in (HOLD_NS_MAX, RECURSION_MAX):
-        mine[column] = max(mine[column], theirs[column])
+    for column in range(LOCK_COLUMNS):
+        if column in (HOLD_NS_MAX, RECURSION_MAX):
+            mine[column] = max(mine[column], theirs[column])
+        else:
+            mine[column] += theirs[column]
 
 
 def _least(mine: int, theirs: int) -> int:
