@@ -21,15 +21,30 @@ if TYPE_CHECKING:
     from shootdown.placing import placement
     from shootdown.rechecking import recheck
     from shootdown.result import Run, open_run
-    from shootdown.running import run
+    from shootdown.running import Interrupted, run
 
-__all__ = ["Actor", "Check", "InputError", "Run", "RunError", "Scenario", "kernel", "load", "open_run", "placement", "recheck", "run"]
+__all__ = [
+    "Actor",
+    "Check",
+    "InputError",
+    "Interrupted",
+    "Run",
+    "RunError",
+    "Scenario",
+    "kernel",
+    "load",
+    "open_run",
+    "placement",
+    "recheck",
+    "run",
+]
 
 _HOMES = {
     "Actor": "actors.actor",
     "Check": "protocol.checks.base",
     "InputError": "cluster.errors",
     "RunError": "cluster.errors",
+    "Interrupted": "shootdown.running",
     "Run": "shootdown.result",
     "Scenario": "cluster.scenario",
     "kernel": "protocol.kernels",

@@ -37,6 +37,14 @@ SEED_MAX = (1 << 64) - 1
 WORKLOAD = "workload.msgpack"
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM ended the run; ``path`` holds what was recorded by then."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
+
+
 def run(
     scenario: str | Path | Scenario,
     *,
@@ -55,7 +63,7 @@ def run(
     """Run ``scenario`` (a file, a name, a recording, or a loaded one) to its end.
 
     ``out``: the run directory, by default ``runs/<scenario>-<seed>-<n>``. ``transport``: ``inproc`` for one worker, ``socket`` for several.
-    Raises InputError for bad input, RunError if the run could not be carried out, KeyboardInterrupt after Ctrl-C.
+    Raises InputError for bad input, RunError if the run could not be carried out, Interrupted after Ctrl-C.
     """
     _check_options(seed, workers, backend, transport)
     if not isinstance(scenario, Scenario):
@@ -68,6 +76,8 @@ def run(
     directory = RunDirectory.create(scenario.name, seed, Path(out) if out is not None else None)
     try:
         summary = _carry_out(scenario, plan, workload, directory, on_progress)
+    except KeyboardInterrupt:
+        raise Interrupted(directory.path) from None
     except ShootdownError as error:
         if isinstance(error, InputError) or _disk_full(error):
             directory.discard()

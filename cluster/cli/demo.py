@@ -16,15 +16,14 @@ SCENARIO = "demo"
 def command(seed: Seed = 1, out: Out = None, as_json: Json = False) -> int:
     """Replay a bundled recording on two workers with a delay and a fault, then on one, and compare."""
     import shootdown as sd
-    from cluster.cli.progress import progress
+    from cluster.cli.making import make_run
     from cluster.cli.run import ended
     from cluster.cli.summary_text import summary_lines
 
     scenario = sd.load(SCENARIO)
     if not as_json:
         say(f"{scenario.title}", "")
-    with progress("two workers") as on_progress:
-        two = sd.run(scenario, seed=seed, workers=2, out=out, on_progress=on_progress)
+    two = make_run(scenario, "two workers", seed=seed, workers=2, out=out)
     if not as_json:
         say(*summary_lines(two.summary), "")
     one = _on_one_worker(scenario, seed)
@@ -40,12 +39,11 @@ def _on_one_worker(scenario: Any, seed: int) -> dict[str, Any]:
     import tempfile
     from pathlib import Path
 
-    import shootdown as sd
-    from cluster.cli.progress import progress
+    from cluster.cli.making import make_run
 
     note("the same on one worker, for comparison")
-    with tempfile.TemporaryDirectory() as directory, progress("one worker") as on_progress:
-        return sd.run(scenario, seed=seed, workers=1, out=Path(directory) / "run", on_progress=on_progress).summary
+    with tempfile.TemporaryDirectory() as directory:
+        return make_run(scenario, "one worker", seed=seed, workers=1, out=Path(directory) / "run").summary
 
 
 def compared(two: dict[str, Any], one: dict[str, Any]) -> list[str]:

@@ -64,6 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ShootdownError as error:
         return _failed(error, as_json)
     except KeyboardInterrupt:
+        from cluster.cli.making import InterruptedRunError
+
         return _failed(InterruptedRunError("interrupted by Ctrl-C"), as_json)
     except BrokenPipeError:
         return _pipe_closed()
@@ -75,19 +77,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-class InterruptedRunError(ShootdownError):
-    """Ctrl-C."""
-
-    kind = "interrupted"
-    status = INTERRUPTED
-
-
 def _dispatch(arguments: list[str]) -> int:
     try:
         status = app(arguments, prog_name="shootdown", standalone_mode=False)
     except TyperException as error:
         raise usage_error(error) from None
     except typer.Exit as ending:
+        if ending.exit_code == INTERRUPTED:  # typer's own rendering of a KeyboardInterrupt
+            raise KeyboardInterrupt from None
         return ending.exit_code
     except typer.Abort:
         raise KeyboardInterrupt from None

@@ -32,14 +32,12 @@ def command(
 ) -> int:
     """Run SCENARIO to its end, check it, and print a summary."""
     import shootdown as sd
-    from cluster.cli.progress import progress
+    from cluster.cli.making import make_run
     from cluster.cli.summary_text import summary_lines
 
     loaded = sd.load(scenario, sets, kernel, revert, apply)
-    with progress(loaded.name) as on_progress:
-        run = sd.run(
-            loaded, seed=seed, workers=workers, out=out, backend=backend, transport=transport, trace=not no_trace, on_progress=on_progress
-        )
+    options = {"seed": seed, "workers": workers, "out": out, "backend": backend, "transport": transport, "trace": not no_trace}
+    run = make_run(loaded, loaded.name, **options)
     if as_json:
         print_json(run.summary)
     else:
