@@ -45,21 +45,38 @@ def listen(address: str, backlog: int) -> socket.socket:
 
 
 async def connect(listener: socket.socket, addresses: list[str], own: Hello) -> list[Link | None]:
-    """Links to all peers, by rank. Raises RunError if one cannot be reached or is not who it should be."""
+    """Links to all peers, by rank. Raises RunError if one cannot be reached or is not who it should be; no link is left open then."""
     links: list[Link | None] = [None] * len(addresses)
-    for rank in range(own.rank):
-        link = _dial(addresses[rank], f"worker {rank}")
-        _greet(link, own)
-        links[rank] = link
-        _expect(await _greeted(link), own, rank, link)
-    for _ in range(len(addresses) - 1 - own.rank):
-        link = await _accept(listener)
-        hello = await _greeted(link)
-        _check(hello, own, links, link)
-        link.peer = link.unframer.peer = f"worker {hello.rank}"
-        links[hello.rank] = link
-        _greet(link, own)
+    opened: list[Link] = []
+    try:
+        for rank in range(own.rank):
+            opened.append(_dial(addresses[rank], f"worker {rank}"))
+            links[rank] = await _met(opened[-1], own, rank)
+        for _ in range(len(addresses) - 1 - own.rank):
+            opened.append(await _accept(listener))
+            rank, link = await _meeting(opened[-1], own, links)
+            links[rank] = link
+    except RunError:
+        for link in opened:
+            link.close()
+        raise
     return links
+
+
+async def _met(link: Link, own: Hello, rank: int) -> Link:
+    """A link that we dialled: greet, and hear the greeting of ``rank``."""
+    _greet(link, own)
+    _expect(await _greeted(link), own, rank, link)
+    return link
+
+
+async def _meeting(link: Link, own: Hello, links: list[Link | None]) -> tuple[int, Link]:
+    """A link that somebody dialled: hear who, then greet."""
+    hello = await _greeted(link)
+    _check(hello, own, links, link)
+    link.peer = link.unframer.peer = f"worker {hello.rank}"
+    _greet(link, own)
+    return hello.rank, link
 
 
 def _dial(address: str, peer: str) -> Link:

@@ -64,7 +64,7 @@ def _by_domain(domains: dict[str, int], used: list[int], workers: int) -> dict[s
     rank, filled, left = 0, 0, sum(sizes)
     for index, (domain, size) in enumerate(zip(used, sizes, strict=True)):
         target = (filled + left) / (workers - rank)
-        must = len(used) - index == workers - rank
+        must = len(used) - index == workers - rank - 1
         if rank < workers - 1 and filled and (must or filled + size / 2 > target):
             rank, filled = rank + 1, 0
         rank_of_domain[domain] = rank

@@ -18,7 +18,7 @@ from pathlib import Path
 from time import monotonic
 
 import anyio
-from anyio.abc import ObjectSendStream
+from anyio.abc import ObjectReceiveStream, ObjectSendStream
 
 from cluster.engine import control
 from cluster.engine.control import Done, Failed, Peers, Progressed, Ready, Running, Said, Start, Stop, failed
@@ -110,6 +110,12 @@ class Run:
     async def go(self) -> None:
         """Listen to all workers until every share is done. Raises what the run failed of."""
         send, receive = anyio.create_memory_object_stream[Spoken](64)
+        with send, receive:
+            await self._listen_to_all(send, receive)
+        if self.blames:
+            raise self._failure()
+
+    async def _listen_to_all(self, send: ObjectSendStream[Spoken], receive: ObjectReceiveStream[Spoken]) -> None:
         async with anyio.create_task_group() as group:
             for child in self.children:
                 group.start_soon(child.listen, send)
@@ -120,10 +126,6 @@ class Run:
                     while not self._cause_known():
                         self._hear(*await receive.receive())
             group.cancel_scope.cancel()
-        send.close()
-        receive.close()
-        if self.blames:
-            raise self._failure()
 
     def _hear(self, rank: int, said: Said | None) -> None:
         if said is None or isinstance(said, Failed):

@@ -75,7 +75,7 @@ class Share:
         if states is None:
             self.engine.boot(self.boot.actors, self.boot.numbers())
         else:
-            self._restore(deal(states, place.of, self.codec, plan.workers)[rank])
+            self._restore(deal(states, place, self.codec)[rank])
 
     def _restore(self, state: ShareState) -> None:
         restore(self.engine, self.injector, self.codec, self.boot.kinds, state)

@@ -16,13 +16,13 @@ import msgspec
 
 from actors.actor import Actor
 from cluster.engine.codec import Codec
-from cluster.engine.engine import Engine
+from cluster.engine.engine import Engine, Place
 from cluster.engine.port import EnginePort, Route
 from cluster.errors import InputError, RunError
 from cluster.faults.inject import Injector, Watch
 from cluster.recording.recorder import RecorderState, dealt
 from protocol.event import Event
-from protocol.identity import kind_of
+from protocol.identity import kind_of, root_of
 from protocol.records import Entry
 
 MAGIC = b"shootdown snapshot\0"
@@ -133,9 +133,9 @@ def unpack(data: bytes, where: str = "snapshot") -> ShareState:
         raise InputError(f"{where} is not a snapshot of this version: {error}", file=where, found=str(error)) from error
 
 
-def deal(states: Sequence[ShareState], place: Callable[[str], int], codec: Codec, workers: int) -> list[ShareState]:
-    """The shares of a snapshot, dealt out anew for ``workers`` workers. All must be of one window; counters of the whole run go to worker
-    0.
+def deal(states: Sequence[ShareState], where: Place, codec: Codec) -> list[ShareState]:
+    """The shares of a snapshot, dealt out anew for the workers of ``where``. All must be of one window; counters of the whole run go to
+    worker 0.
 
     Raises InputError if they are not of one window or cannot be read.
     """
@@ -146,7 +146,8 @@ def deal(states: Sequence[ShareState], place: Callable[[str], int], codec: Codec
     for state in states:
         for name, count in state.fired.items():
             fired[name] = fired.get(name, 0) + count
-    recorders = dealt([state.recorder for state in states], place, workers)
+    place, workers = where.of, where.workers
+    recorders = dealt([state.recorder for state in states], lambda name: where.rank_of.get(root_of(name), 0), workers)
     events = sum(state.events for state in states)
     queues, journals = _deal_queue(states, place, codec, workers), _deal_journal(states, place, workers)
     return [

@@ -10,30 +10,56 @@ from __future__ import annotations
 
 import sys
 from array import array
-from decimal import Decimal, localcontext
 from hashlib import shake_128
 
 BLOCK = 256
 """Draws per block."""
-FRACTION_BITS = 32
-"""Fixed-point scale of the logarithm table."""
-TABLE_BITS = 11
-_MIX = (1 << TABLE_BITS) - 1
-_HALF = 1 << FRACTION_BITS - 1
-_INDEX_SHIFT = 63 - TABLE_BITS
+SCALE_BITS = 28
+SCALE = 1 << SCALE_BITS
+"""Fixed point of exponentials of mean 1: their integer value is below 2^34, two digits of a Python int."""
+CELL_BITS = 13
+_SHIFT = 64 - CELL_BITS
+_COARSE = 1 << CELL_BITS - 5
+"""Below this cell (one draw in 32) the table would be too coarse: its draws are looked up by their own leading bits."""
+_HALF = SCALE >> 1
+_FINE_BITS = 48
+LN2_FINE = 195103586505167
+"""ln 2 in units of 2^-48 (0.693147180559945...)."""
 
 
-def _logarithms() -> tuple[int, list[int]]:
-    """ln 2, and -ln of the middle of each of 2^TABLE_BITS cells of [1/2, 1), in units of 2^-FRACTION_BITS."""
-    cells = 1 << TABLE_BITS
-    with localcontext() as context:
-        context.prec = 30
-        scale = Decimal(1 << FRACTION_BITS)
-        middles = (Decimal(2 * i + 1 + 2 * cells) / Decimal(4 * cells) for i in range(cells))
-        return int(Decimal(2).ln() * scale), [int(-middle.ln() * scale) for middle in middles]
+def _cells() -> array[int]:
+    """-ln of the middle of each of 2^CELL_BITS cells of (0, 1], in units of 1 / SCALE.
+
+    Integer arithmetic: ln((n + 1) / n) = 2 artanh(1 / (2n + 1)) is summed from 1 down to 1/2, and each octave below is the mean of the
+    one above plus ln 2.
+    """
+    cells = 1 << CELL_BITS
+    fine = [0] * cells
+    total = 0
+    for point in range(2 * cells - 1, cells, -1):
+        odd = 2 * point + 1
+        total += ((2 << _FINE_BITS) + (2 << _FINE_BITS) // (3 * odd * odd)) // odd
+        if point & 1:
+            fine[point >> 1] = total
+    for cell in range(cells // 2 - 1, 0, -1):
+        fine[cell] = LN2_FINE + (fine[2 * cell] + fine[2 * cell + 1]) // 2
+    return array("Q", [value >> (_FINE_BITS - SCALE_BITS) for value in fine])
 
 
-_LN2, _LOG = _logarithms()
+_TABLE = _cells()
+_LN2 = LN2_FINE >> (_FINE_BITS - SCALE_BITS)
+
+
+def _tail(draw: int) -> int:
+    """The exponential of a draw near 0: its leading zeros count ln 2 each, the bits after them are looked up."""
+    zeros = 64 - (draw | 1).bit_length()
+    return zeros * _LN2 + _TABLE[(draw | 1) << zeros >> _SHIFT]
+
+
+def exponential_of(draw: int) -> int:
+    """The exponential of mean ``SCALE`` that a 64-bit draw stands for: -ln(draw / 2^64)."""
+    cell = draw >> _SHIFT
+    return _TABLE[cell] if cell >= _COARSE else _tail(draw)
 
 
 class KeyedStream:
@@ -76,13 +102,12 @@ class KeyedStream:
     def exponential_ns(self, mean_ns: int) -> int:
         """An exponentially distributed duration in ns, from one draw.
 
-        With a 64-bit draw x of b bits, -ln(x / 2^64) = (64 - b) ln 2 - ln(m) with m in [1/2, 1) looked up by the ``TABLE_BITS`` bits
-        below its first one. The mean is exact to 0.01 %, the step is mean / 2,048 or finer.
+        The mean is exact to 0.01 %. Values are mean / 256 apart at most, mean / 4,096 where they are dense.
         """
         position = self._position
         if position == BLOCK:
             position = self._refill()
         self._position = position + 1
-        draw = self._block[position] | 1
-        zeros = 64 - draw.bit_length()
-        return (zeros * _LN2 + _LOG[(draw << zeros) >> _INDEX_SHIFT & _MIX]) * mean_ns + _HALF >> FRACTION_BITS
+        draw = self._block[position]
+        cell = draw >> _SHIFT
+        return ((_TABLE[cell] if cell >= _COARSE else _tail(draw)) * mean_ns + _HALF) >> SCALE_BITS

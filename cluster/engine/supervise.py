@@ -68,9 +68,13 @@ async def run_plan(
     """
     where = check(plan)
     extras = Extras(bare, list(states) if states is not None else None, snapshots or Snapshots())
-    if plan.workers == 1 or plan.transport == "inproc":
-        return await _run_here(plan, where, on_progress, extras)
-    return await _run_apart(plan, where, on_progress, extras)
+    run = _run_here if plan.workers == 1 or plan.transport == "inproc" else _run_apart
+    try:
+        return await run(plan, where, on_progress, extras)
+    except BaseExceptionGroup as group:
+        if group.split(KeyboardInterrupt)[1] is None:  # Ctrl-C is not a group to whoever catches it
+            raise KeyboardInterrupt from group
+        raise
 
 
 def check(plan: Plan) -> Partition:

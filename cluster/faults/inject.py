@@ -119,8 +119,7 @@ class Injector:
 
     def _later(self, event: Event, at_ns: int, watch: Watch, what: str) -> None:
         watch.delayed[f"{event[4]}:{event[5]}"] = what
-        if event[4] != event[3]:  # timers to oneself are no link and are not FIFO
-            watch.behind_ns[event[4]] = max(at_ns, watch.behind_ns.get(event[4], 0))
+        watch.behind_ns[event[4]] = max(at_ns, watch.behind_ns.get(event[4], 0))
         heappush(self.engine.heap, (at_ns, *event[1:]))
 
     def _announced(self, what: str, handler: Handler) -> Handler:

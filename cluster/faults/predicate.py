@@ -13,6 +13,7 @@ import msgspec
 
 from protocol.event import Event
 from protocol.faults import When
+from protocol.identity import BOOT
 
 
 @lru_cache(maxsize=4096)
@@ -33,8 +34,13 @@ class Turn(msgspec.Struct):
 
 
 def concerns(when: When, event: Event) -> bool:
-    """Is this delivery one that ``when`` speaks of (all but the counting)?"""
+    """Is this delivery one that ``when`` speaks of (all but the counting)?
+
+    What an actor sends itself is a timer and crosses no link, and what comes from ``boot`` is not a message either: no fault concerns them.
+    """
     at = event[0]
+    if event[4] == event[3] or event[4] == BOOT:
+        return False
     if at < when.from_ns or (when.until_ns and at >= when.until_ns):
         return False
     return matches(when.kind, event[8].word) and matches(when.sender, event[4])
