@@ -11,8 +11,7 @@ home be busy for that long was rejected: it would make every home a queueing ser
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from actors.actor import Actor, Handler, Port
 from protocol.messages import Message, Op, Reply, Value
@@ -35,21 +34,48 @@ from protocol.messages.locks import (
 )
 from protocol.records import UNGUARDED, WAKEUP
 
-OpTable = dict[type[Op], str]
-"""Operation to method name; a class with a field called ``type`` must use this name, as its annotations cannot say ``type[Op]``."""
+
+class Serving(NamedTuple):
+    """How a home serves an operation: by which method, and which field's guard is asked for ("" for none)."""
+
+    method: str
+    field: str = ""
+    shared: bool = False
+
+
+def locked(method: str, field: str) -> Serving:
+    """Served to the thread that holds the home's lock exclusively; to others too, but that is recorded."""
+    return Serving(method, field)
+
+
+def shared(method: str, field: str) -> Serving:
+    """As :func:`locked`, for a read: a shared lock will do."""
+    return Serving(method, field, shared=True)
+
+
+def unlocked(method: str) -> Serving:
+    """Served without a lock: hardware, atomic operations, private frames, and reads that the kernel's threads declare as peeks."""
+    return Serving(method)
+
+
+OpTable = dict[type[Op], Serving]
+"""Which operations a home serves, and how: the guard of a field is data, since kernel variants differ in it (law 3)."""
 
 Waiter = tuple[str, int, int]
 """(CPU, thread, mode)."""
 
 
+READING, TRYING = frozenset((SHARED, TRY_SHARED)), frozenset((TRY, TRY_SHARED))
+
+
 class Home(Actor, kw_only=True):
     """An actor with a lock and sleep channels.
 
-    Subclasses list in ``ops`` the operations that are answered at once (type to method name; the method's result is the answer), and in
-    ``handlers`` those that are answered later or not at all (the method takes the message and its sender).
+    Subclasses list in ``ops`` the operations that are answered at once (the method's result is the answer), and in ``handlers`` those
+    that are answered later or not at all (the method takes the message and its sender).
     """
 
-    ops: ClassVar[dict[type[Op], str]] = {}
+    ops: ClassVar[OpTable] = {}
     handlers: ClassVar[dict[type[Message], str]] = {
         LockRequest: "lock_request",
         Unlock: "unlock",
@@ -70,14 +96,35 @@ class Home(Actor, kw_only=True):
     def bind(self, port: Port) -> dict[type[Message], Handler]:
         """Attach to an engine; operations are wrapped so that what their handler returns is the reply."""
         table = super().bind(port)
-        table[Wakeup] = _serving(self.wakeup, port, self.service_ns)
-        for message, method in self.ops.items():
-            table[message] = _serving(getattr(self, method), port, self.service_ns)
+        self.send = port.send
+        table[Wakeup] = self._serve(unlocked("wakeup"))
+        for message, serving in self.ops.items():
+            table[message] = self._serve(serving)
         return table
+
+    def _serve(self, serving: Serving) -> Handler:
+        """A handler that asks for the guard, performs the operation, and answers it if an answer is wanted."""
+        method, field = getattr(self, serving.method), serving.field
+        holds = self.reads if serving.shared else self.holds
+        send, service_ns = self.send, self.service_ns
+
+        def serve_unlocked(op: Any, sender: str) -> None:
+            value = method(op)
+            if op.reply:
+                send(sender, Reply(op.thread, value), service_ns)
+
+        def serve_locked(op: Any, sender: str) -> None:
+            if not holds(op):
+                self.unguarded(op, field)
+            value = method(op)
+            if op.reply:
+                send(sender, Reply(op.thread, value), service_ns)
+
+        return serve_locked if field else serve_unlocked
 
     def tell(self, cpu: str, message: Message) -> None:
         """Say something to a CPU, ``service_ns`` from now."""
-        self.port.send(cpu, message, self.service_ns)
+        self.send(cpu, message, self.service_ns)
 
     def answer(self, cpu: str, op: Op, value: Value) -> None:
         """The reply to an operation whose handler is not one of ``ops``, if a reply is wanted."""
@@ -91,28 +138,21 @@ class Home(Actor, kw_only=True):
         thread, mode = message.thread, message.mode
         if mode == UPGRADE:
             self._upgrade(thread, sender)
-        elif self._free_for(mode):
+        elif self.owner == -1 and (not self.readers or (mode in READING and not self.waiters)):
             self._grant(sender, thread, mode)
-        elif mode in (TRY, TRY_SHARED):
+        elif mode in TRYING:
             self.tell(sender, LockFail(thread, self.owner))
         else:
             self.waiters.append((sender, thread, mode))
             self.tell(sender, LockWait(thread, self.owner))
 
-    def _free_for(self, mode: int) -> bool:
-        if self.owner != -1:
-            return False
-        if mode in (SHARED, TRY_SHARED):
-            return not self.waiters
-        return not self.readers
-
     def _grant(self, cpu: str, thread: int, mode: int) -> None:
-        self.fence += 1
-        if mode in (SHARED, TRY_SHARED):
-            self.readers[thread] = self.fence
+        self.fence = fence = self.fence + 1
+        if mode in READING:
+            self.readers[thread] = fence
         else:
             self.owner = thread
-        self.tell(cpu, LockGrant(thread, self.fence))
+        self.send(cpu, LockGrant(thread, fence), self.service_ns)
 
     def _upgrade(self, thread: int, sender: str) -> None:
         """sx upgrade: succeeds only for the sole reader; otherwise fails and the shared lock is kept."""
@@ -122,25 +162,18 @@ class Home(Actor, kw_only=True):
         else:
             self.tell(sender, LockFail(thread, self.owner))
 
-    def unlock(self, message: Unlock, sender: str) -> None:
-        """Release and hand over."""
-        self._release(message.thread, message.fence)
-
-    def _release(self, thread: int, fence: int) -> None:
+    def unlock(self, message: Unlock | Sleep, sender: str) -> None:
+        """Release and hand over. (A sleep is an unlock, too.) Only the owner with its present grant can release."""
+        thread, fence = message.thread, message.fence
         if self.owner == thread and self.fence == fence:
             self.owner = -1
-            self.released(thread, exclusive=True)
         elif self.readers.get(thread) == fence:
             del self.readers[thread]
-            self.released(thread, exclusive=False)
         else:
             self.record((UNGUARDED, "lock", self.name, thread, "release by its owner"))
             return
         if self.waiters:
             self._hand_over()
-
-    def released(self, thread: int, *, exclusive: bool) -> None:
-        """Called when ``thread`` has given the lock back, before it is handed on. (An sx map counts its timestamp here.)"""
 
     def _hand_over(self) -> None:
         """Grant to those who may have the lock now: one exclusive waiter, or the readers at the head of the queue."""
@@ -156,20 +189,18 @@ class Home(Actor, kw_only=True):
 
     # Proofs (law 3): reads that the kernel makes without a lock are declared by the thread that makes them, not asked for here ----------
 
-    def guarded(self, op: Op, *fields: str) -> bool:
-        """Does the asking thread hold this home's lock exclusively? If not, that is recorded, and the access is performed all the same."""
-        if self.owner == op.thread and (self.name, self.fence) in op.held:
-            return True
-        for field in fields:
-            self.record((UNGUARDED, field, self.name, op.thread, self.name))
-        return False
+    def holds(self, op: Op) -> bool:
+        """Does the asking thread hold this home's lock exclusively, by its present grant?"""
+        return self.owner == op.thread and (self.name, self.fence) in op.held
 
-    def guarded_read(self, op: Op, *fields: str) -> bool:
-        """As :meth:`guarded`, for a read: a shared lock will do."""
+    def reads(self, op: Op) -> bool:
+        """Does it hold the lock at least shared?"""
         fence = self.readers.get(op.thread)
-        if fence is not None and (self.name, fence) in op.held:
-            return True
-        return self.guarded(op, *fields)
+        return (fence is not None and (self.name, fence) in op.held) or self.holds(op)
+
+    def unguarded(self, op: Op, field: str) -> None:
+        """Record that a field is accessed without the lock; the access is performed all the same, so that an old protocol can do its damage."""
+        self.record((UNGUARDED, field, self.name, op.thread, self.name))
 
     # Sleeping -------------------------------------------------------------------------------------------------------------
 
@@ -177,7 +208,7 @@ class Home(Actor, kw_only=True):
         """Enqueue the thread on the channel and release the interlock, in one step."""
         self.sleepers.setdefault(message.chan, []).append((sender, message.thread))
         self.slept(message.chan)
-        self._release(message.thread, message.fence)
+        self.unlock(message, sender)
 
     def slept(self, chan: str) -> None:
         """Called when a thread has been put on ``chan``, before its interlock is released. (VM_WAIT wakes the page daemon here.)"""
@@ -204,15 +235,3 @@ class Home(Actor, kw_only=True):
         for cpu, thread in queue:
             self.tell(cpu, Woken(thread, chan))
         return len(queue)
-
-
-def _serving(method: Callable[[Any], Value], port: Port, service_ns: int) -> Handler:
-    """A handler that performs an operation and answers it if an answer is wanted."""
-    send = port.send
-
-    def serve(op: Any, sender: str) -> None:
-        value = method(op)
-        if op.reply:
-            send(sender, Reply(op.thread, value), service_ns)
-
-    return serve

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from actors.home import Home
+from actors.home import Home, OpTable, locked, unlocked
 from actors.homes.free_lists import FreeList, boot_lists
 from protocol.machine import Thresholds
-from protocol.messages import Message, Op, Value
+from protocol.messages import Message, Value
 from protocol.messages.free import CacheCount, FreeCounts, Put, ReturnWithheld, Take, Withhold
 from protocol.pages import CLASS_INTERRUPT, CLASS_SYSTEM
 from protocol.records import FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD
@@ -21,12 +21,12 @@ from protocol.records import FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD
 class FreeQueues(Home, kw_only=True):
     """The home of the free lists. Frames are 1 to ``frames``; the colour of a frame is its number modulo ``colours``."""
 
-    ops: ClassVar[dict[type[Op], str]] = {
-        Take: "take",
-        Put: "put",
-        CacheCount: "set_cache",
-        FreeCounts: "counts",
-        ReturnWithheld: "give_back",
+    ops: ClassVar[OpTable] = {
+        Take: locked("take", "free_list"),
+        Put: locked("put", "free_list"),
+        CacheCount: unlocked("set_cache"),
+        FreeCounts: unlocked("counts"),
+        ReturnWithheld: unlocked("give_back"),
     }
     handlers: ClassVar[dict[type[Message], str]] = {**Home.handlers, Withhold: "withhold"}
 
@@ -51,7 +51,6 @@ class FreeQueues(Home, kw_only=True):
 
     def take(self, op: Take) -> Value:
         """vm_page_alloc, steps 2, 4 and 5: pop a frame if the thresholds allow it."""
-        self.guarded(op, "free_list")
         if not self._allowed(op.klass, op.last_resort):
             self.record((FREE_FAIL, op.klass, self.free, self.cache))
             return (-1, False, self._paging_needed())
@@ -85,7 +84,6 @@ class FreeQueues(Home, kw_only=True):
 
     def put(self, op: Put) -> Value:
         """vm_page_free, step 8: to the tail if its content is zero, else to the head."""
-        self.guarded(op, "free_list")
         self.lists[op.frame % self.colours].push(op.frame, op.zeroed)
         self.zeroed += op.zeroed
         self.free += 1

@@ -9,8 +9,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from typing import ClassVar
 
-from actors.home import Home
-from protocol.messages import Op, Value
+from actors.home import Home, OpTable, locked, shared, unlocked
+from protocol.messages import Value
+from protocol.messages.locks import Sleep, Unlock
 from protocol.messages.space import (
     AddEntry,
     Cut,
@@ -32,16 +33,16 @@ BLOCK_PAGES = 512
 class VmMap(Home, kw_only=True):
     """A vm map over the page numbers [``low``, ``high``)."""
 
-    ops: ClassVar[dict[type[Op], str]] = {
-        Find: "find",
-        AddEntry: "add",
-        Cut: "cut",
-        ProtectEntries: "protect",
-        Entries: "entries",
-        SetEntryObject: "set_object",
-        FindSpace: "find_space",
-        Gap: "gap",
-        SpaceUsers: "count_users",
+    ops: ClassVar[OpTable] = {
+        Find: shared("find", "entries"),
+        AddEntry: locked("add", "entries"),
+        Cut: locked("cut", "entries"),
+        ProtectEntries: locked("protect", "entries"),
+        Entries: shared("entries", "entries"),
+        SetEntryObject: locked("set_object", "entries"),
+        FindSpace: shared("find_space", "entries"),
+        Gap: shared("gap", "entries"),
+        SpaceUsers: unlocked("count_users"),
     }
 
     low: int = 16
@@ -54,16 +55,16 @@ class VmMap(Home, kw_only=True):
     rows: list[EntryRow] = []
     """The entries, ascending; ``starts[i]`` is the start of ``rows[i]``."""
 
-    def released(self, thread: int, *, exclusive: bool) -> None:
-        """vm_map_unlock after a change: whoever remembers the timestamp looks again."""
-        if exclusive:
+    def unlock(self, message: Unlock | Sleep, sender: str) -> None:
+        """vm_map_unlock: after an exclusive hold, whoever remembers the timestamp looks again."""
+        if self.owner == message.thread and self.fence == message.fence:
             self.timestamp += 1
+        super().unlock(message, sender)
 
     # Reading --------------------------------------------------------------------------------------------------------------
 
     def find(self, op: Find) -> Value:
         """vm_map_lookup_entry."""
-        self.guarded_read(op, "entries")
         place = bisect_right(self.starts, op.vpn) - 1
         if place >= 0:
             row = self.rows[place]
@@ -73,13 +74,11 @@ class VmMap(Home, kw_only=True):
 
     def entries(self, op: Entries) -> Value:
         """The entries that touch a range."""
-        self.guarded_read(op, "entries")
         first, last = self._touching(op.start, op.end)
         return tuple(self.rows[first : min(last, first + op.limit)])
 
     def find_space(self, op: FindSpace) -> Value:
         """vm_map_findspace, first fit. -1: the map has no such gap."""
-        self.guarded_read(op, "entries")
         start = max(op.hint, self.low)
         place = self._touching(start, start + 1)[0]
         while place < len(self.rows) and self.starts[place] < start + op.pages:
@@ -89,7 +88,6 @@ class VmMap(Home, kw_only=True):
 
     def gap(self, op: Gap) -> Value:
         """The unmapped surroundings of a page within its block."""
-        self.guarded_read(op, "entries")
         block = op.vpn - op.vpn % BLOCK_PAGES
         place = bisect_right(self.starts, op.vpn)
         start = max(block, self.rows[place - 1][1]) if place else block
@@ -111,7 +109,6 @@ class VmMap(Home, kw_only=True):
 
     def add(self, op: AddEntry) -> Value:
         """vm_map_insert."""
-        self.guarded(op, "entries")
         first, last = self._touching(op.start, op.end)
         if op.start >= op.end or first != last:
             return f"vm_map_insert: 0x{op.start:x} to 0x{op.end:x} is empty or overlaps an entry"
@@ -121,7 +118,6 @@ class VmMap(Home, kw_only=True):
 
     def cut(self, op: Cut) -> Value:
         """vm_map_delete, as far as the entries go."""
-        self.guarded(op, "entries")
         more = self._pieces_more(op.start, op.end)
         first, last = self._clip(op.start, op.end)
         gone = self.rows[first:last]
@@ -132,7 +128,6 @@ class VmMap(Home, kw_only=True):
 
     def protect(self, op: ProtectEntries) -> Value:
         """vm_map_protect, as far as the entries go. The answer shows the pieces as they were."""
-        self.guarded(op, "entries")
         more = self._pieces_more(op.start, op.end)
         first, last = self._clip(op.start, op.end)
         before = self.rows[first:last]
@@ -155,7 +150,6 @@ class VmMap(Home, kw_only=True):
 
     def set_object(self, op: SetEntryObject) -> Value:
         """An entry gets its object. If none starts there, the asker's picture of the map was stale: recorded."""
-        self.guarded(op, "entries")
         place = bisect_left(self.starts, op.start)
         if place == len(self.starts) or self.starts[place] != op.start:
             self.record((UNGUARDED, "entry", self.name, op.thread, f"an entry that starts at 0x{op.start:x}"))

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import msgspec
 
-from actors.home import Home, OpTable
+from actors.home import Home, OpTable, locked
 from actors.homes.indexes import Indexes
 from protocol.messages import Value
 from protocol.messages.objects import (
@@ -52,19 +52,19 @@ class VmObject(Home, kw_only=True):
     """A vm object of ``size`` pages. ``backing`` is the name of the object it shadows, "" for none; ``colour`` is its pg_color."""
 
     ops: ClassVar[OpTable] = {
-        Lookup: "lookup",
-        Insert: "insert",
-        Remove: "remove",
-        SetValid: "set_valid",
-        IoCount: "io_count",
-        Enter: "enter",
-        WantPip: "want_pip",
-        Describe: "describe",
-        Backing: "set_backing",
-        ShadowCount: "count_shadows",
-        SetType: "set_type",
-        SetFlag: "set_flag",
-        Resident: "resident",
+        Lookup: locked("lookup", "memq"),
+        Insert: locked("insert", "memq"),
+        Remove: locked("remove", "memq"),
+        SetValid: locked("set_valid", "valid"),
+        IoCount: locked("io_count", "soft_busy"),
+        Enter: locked("enter", "refs_pip"),
+        WantPip: locked("want_pip", "pip"),
+        Describe: locked("describe", "header"),
+        Backing: locked("set_backing", "backing"),
+        ShadowCount: locked("count_shadows", "shadow_count"),
+        SetType: locked("set_type", "type"),
+        SetFlag: locked("set_flag", "flags"),
+        Resident: locked("resident", "memq"),
     }
 
     size: int
@@ -90,7 +90,6 @@ class VmObject(Home, kw_only=True):
 
     def lookup(self, op: Lookup) -> Value:
         """vm_page_lookup."""
-        self.guarded(op, "memq")
         slot = self.pages.get(op.pindex)
         if slot is not None:
             return slot
@@ -99,7 +98,6 @@ class VmObject(Home, kw_only=True):
 
     def insert(self, op: Insert) -> Value:
         """vm_page_insert."""
-        self.guarded(op, "memq")
         pindex = op.pindex
         if pindex in self.pages:
             return "vm_page_insert: offset already allocated"
@@ -114,7 +112,6 @@ class VmObject(Home, kw_only=True):
 
     def remove(self, op: Remove) -> Value:
         """vm_page_remove."""
-        self.guarded(op, "memq")
         slot = self.pages.pop(op.pindex, None)
         if slot is None:
             return None
@@ -124,7 +121,6 @@ class VmObject(Home, kw_only=True):
 
     def set_valid(self, op: SetValid) -> Value:
         """vm_page_set_valid and its like."""
-        self.guarded(op, "valid")
         slot = self.pages.get(op.pindex)
         if slot is not None and slot[1] != op.valid:
             frame, valid, soft = slot
@@ -134,7 +130,6 @@ class VmObject(Home, kw_only=True):
 
     def io_count(self, op: IoCount) -> Value:
         """vm_page_io_start and vm_page_io_finish. A page that is gone has no I/O: 0."""
-        self.guarded(op, "soft_busy")
         slot = self.pages.get(op.pindex)
         if slot is None:
             return 0
@@ -146,7 +141,6 @@ class VmObject(Home, kw_only=True):
 
     def resident(self, op: Resident) -> Value:
         """The resident pages of a range, in order."""
-        self.guarded(op, "memq")
         pages = self.pages
         return tuple((pindex, *pages[pindex]) for pindex in self.index.between(op.start, op.end, op.limit))
 
@@ -154,7 +148,6 @@ class VmObject(Home, kw_only=True):
 
     def enter(self, op: Enter) -> Value:
         """vm_object_reference, vm_object_pip_add and their opposites."""
-        self.guarded(op, "refs_pip")
         if op.refs:
             self.record((OBJECT_REFS, self.refs, self.refs + op.refs))
             self.refs += op.refs
@@ -168,7 +161,6 @@ class VmObject(Home, kw_only=True):
 
     def want_pip(self, op: WantPip) -> Value:
         """The test of vm_object_pip_wait."""
-        self.guarded(op, "pip")
         if self.pip <= 0:
             return False
         self.flags |= OBJ_PIPWNT
@@ -176,7 +168,6 @@ class VmObject(Home, kw_only=True):
 
     def describe(self, op: Describe) -> Value:
         """The header. Pager blocks are an upper bound (a pager is asked for each): an anonymous object never paged out has none."""
-        self.guarded(op, "header")
         blocks = self.size if self.type in (OBJT_SWAP, OBJT_VNODE) else 0
         counts = (self.type, self.size, self.refs, self.shadow_count, self.pip)
         return (*counts, self.backing, self.backing_offset, self.flags, len(self.pages), blocks, self.colour)
@@ -185,7 +176,6 @@ class VmObject(Home, kw_only=True):
 
     def set_backing(self, op: Backing) -> Value:
         """What the object shadows."""
-        self.guarded(op, "backing")
         if (self.backing, self.backing_offset) != (op.backing, op.offset):
             self.backing, self.backing_offset = op.backing, op.offset
             self.record((OBJECT_BACKING, op.backing, op.offset))
@@ -193,7 +183,6 @@ class VmObject(Home, kw_only=True):
 
     def count_shadows(self, op: ShadowCount) -> Value:
         """An object begins or ceases to shadow this one."""
-        self.guarded(op, "shadow_count")
         if op.delta:
             self.record((OBJECT_SHADOWS, self.shadow_count, self.shadow_count + op.delta))
             self.shadow_count += op.delta
@@ -201,7 +190,6 @@ class VmObject(Home, kw_only=True):
 
     def set_type(self, op: SetType) -> Value:
         """The object becomes another kind of object."""
-        self.guarded(op, "type")
         if self.type != op.type:
             self.record((OBJECT_TYPE, self.type, op.type))
             self.type = op.type
@@ -209,6 +197,5 @@ class VmObject(Home, kw_only=True):
 
     def set_flag(self, op: SetFlag) -> Value:
         """vm_object_set_flag and vm_object_clear_flag."""
-        self.guarded(op, "flags")
         self.flags = (self.flags | op.set) & ~op.clear
         return None

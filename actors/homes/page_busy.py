@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from actors.home import OpTable, locked
 from actors.homes.page_policy import PagePolicy
-from protocol.messages import Op, Value
+from protocol.messages import Value
 from protocol.messages.queues import (
     CLAIMED,
     NEEDS_COW,
@@ -28,19 +29,18 @@ from protocol.pages import BUSY, CACHE, NONE, REFERENCED, WANTED
 class PageBusy(PagePolicy, kw_only=True):
     """Operations on BUSY and WANTED."""
 
-    ops: ClassVar[dict[type[Op], str]] = {
+    ops: ClassVar[OpTable] = {
         **PagePolicy.ops,
-        Claim: "claim",
-        SetBusy: "set_busy",
-        Unbusy: "clear_busy",
-        Finish: "finish",
-        Flash: "flash_page",
-        WantBusy: "want_busy",
+        Claim: locked("claim", "busy"),
+        SetBusy: locked("set_busy", "busy"),
+        Unbusy: locked("clear_busy", "busy"),
+        Finish: locked("finish", "busy"),
+        Flash: locked("flash_page", "flags"),
+        WantBusy: locked("want_busy", "flags"),
     }
 
     def claim(self, op: Claim) -> Value:
         """A fault finds a resident page (3.9 step 3a)."""
-        self.guarded(op, "busy")
         frame, page = op.frame, self.page(op, op.frame)
         if page.cow and op.write_first:
             return (NEEDS_COW, page.cow)
@@ -56,19 +56,16 @@ class PageBusy(PagePolicy, kw_only=True):
 
     def set_busy(self, op: SetBusy) -> Value:
         """vm_page_busy."""
-        self.guarded(op, "busy")
         self.busy(op, op.frame, self.page(op, op.frame))
         return None
 
     def clear_busy(self, op: Unbusy) -> Value:
         """vm_page_wakeup."""
-        self.guarded(op, "busy")
         self.unbusy(op, op.frame, self.page(op, op.frame))
         return None
 
     def finish(self, op: Finish) -> Value:
         """The end of a fault (3.9 step 7)."""
-        self.guarded(op, "busy")
         frame, page = op.frame, self.page(op, op.frame)
         self.set_flags(frame, page, page.flags | REFERENCED)
         if op.activate:
@@ -80,7 +77,6 @@ class PageBusy(PagePolicy, kw_only=True):
 
     def flash_page(self, op: Flash) -> Value:
         """vm_page_flash."""
-        self.guarded(op, "flags")
         page = self.pages.get(op.frame)
         if page is not None:
             self.flash(op.frame, page)
@@ -88,7 +84,6 @@ class PageBusy(PagePolicy, kw_only=True):
 
     def want_busy(self, op: WantBusy) -> Value:
         """The test of vm_page_sleep_if_busy."""
-        self.guarded(op, "flags")
         page = self.pages.get(op.frame)
         if page is None or not (page.flags & BUSY or (op.also_soft and op.soft > 0)):
             return False

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from actors.home import OpTable, locked, unlocked
 from actors.homes.page_store import Page, PageStore
-from protocol.messages import Op, Value
+from protocol.messages import Value
 from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageState, Rebind
 from protocol.pages import BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
 from protocol.records import PAGE_BIND, PAGE_HOLD, PAGE_REBIND, PAGE_RELEASE, UNGUARDED
@@ -18,12 +19,12 @@ from protocol.records import PAGE_BIND, PAGE_HOLD, PAGE_REBIND, PAGE_RELEASE, UN
 class PageLife(PageStore, kw_only=True):
     """Operations that begin and end a page."""
 
-    ops: ClassVar[dict[type[Op], str]] = {
-        Bind: "bind_page",
-        Rebind: "rebind",
-        FreePage: "free_page",
-        Hold: "hold",
-        PageState: "page_state",
+    ops: ClassVar[OpTable] = {
+        Bind: unlocked("bind_page"),
+        Rebind: locked("rebind", "object"),
+        FreePage: locked("free_page", "queue"),
+        Hold: locked("hold", "hold_count"),
+        PageState: locked("page_state", "page"),
     }
 
     def bind_page(self, op: Bind) -> Value:
@@ -41,7 +42,6 @@ class PageLife(PageStore, kw_only=True):
 
     def rebind(self, op: Rebind) -> Value:
         """vm_page_rename (3.4): remove, which clears BUSY, and insert; with object "" it is vm_page_remove alone."""
-        self.guarded(op, "object")
         frame, page = op.frame, self.page(op, op.frame)
         if page.flags & BUSY:
             self.unbusy(op, frame, page)
@@ -55,7 +55,6 @@ class PageLife(PageStore, kw_only=True):
 
     def free_page(self, op: FreePage) -> Value:
         """vm_page_free, steps 2 to 7. The frame itself is put back by its owner, under the free-queue lock."""
-        self.guarded(op, "queue")
         frame, page = op.frame, self.pages.get(op.frame)
         waits = self.needed or CHAN_DAEMON_MEMORY in self.sleepers
         if page is None:
@@ -88,7 +87,6 @@ class PageLife(PageStore, kw_only=True):
 
     def hold(self, op: Hold) -> Value:
         """vm_page_hold and vm_page_unhold; the last unhold of a page on HOLD lets its frame go."""
-        self.guarded(op, "hold_count")
         frame, page = op.frame, self.page(op, op.frame)
         if op.delta:
             self.record((PAGE_HOLD, frame, page.hold, page.hold + op.delta))
@@ -101,7 +99,6 @@ class PageLife(PageStore, kw_only=True):
 
     def page_state(self, op: PageState) -> Value:
         """The whole record, or None for a frame that is not allocated."""
-        self.guarded(op, "page")
         page = self.pages.get(op.frame)
         if page is None:
             return None

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from actors.home import OpTable, locked
 from actors.homes.page_life import PageLife
-from protocol.messages import Op, Value
+from protocol.messages import Value
 from protocol.messages.queues import (
     Activate,
     CowCount,
@@ -32,40 +33,37 @@ from protocol.records import PAGE_COW, PAGE_WIRE, PV_ADD, PV_DEL
 class PagePolicy(PageLife, kw_only=True):
     """Operations on allocated pages that neither begin nor end them."""
 
-    ops: ClassVar[dict[type[Op], str]] = {
+    ops: ClassVar[OpTable] = {
         **PageLife.ops,
-        Activate: "activate",
-        Deactivate: "deactivate",
-        MakeCache: "make_cache",
-        Requeue: "requeue",
-        SetWriteable: "set_writeable",
-        SetFlags: "change_flags",
-        SetDirty: "change_dirty",
-        Wire: "wire",
-        Unwire: "unwire",
-        CowCount: "cow_count",
-        PvAdd: "pv_add",
-        PvDel: "pv_del",
-        Pvs: "pvs",
+        Activate: locked("activate", "queue"),
+        Deactivate: locked("deactivate", "queue"),
+        MakeCache: locked("make_cache", "queue"),
+        Requeue: locked("requeue", "queue"),
+        SetWriteable: locked("set_writeable", "flags"),
+        SetFlags: locked("change_flags", "flags"),
+        SetDirty: locked("change_dirty", "dirty"),
+        Wire: locked("wire", "wire_count"),
+        Unwire: locked("unwire", "wire_count"),
+        CowCount: locked("cow_count", "cow"),
+        PvAdd: locked("pv_add", "pv_list"),
+        PvDel: locked("pv_del", "pv_list"),
+        Pvs: locked("pvs", "pv_list"),
     }
 
     # Queues ---------------------------------------------------------------------------------------------------------------
 
     def activate(self, op: Activate) -> Value:
         """vm_page_activate."""
-        self.guarded(op, "queue")
         self.activate_page(op.frame, self.page(op, op.frame))
         return None
 
     def deactivate(self, op: Deactivate) -> Value:
         """vm_page_deactivate."""
-        self.guarded(op, "queue")
         self.deactivate_page(op.frame, self.page(op, op.frame), op.head)
         return None
 
     def make_cache(self, op: MakeCache) -> Value:
         """vm_page_cache; its caller has removed the mappings. True also for a page that was there."""
-        self.guarded(op, "queue")
         frame, page = op.frame, self.page(op, op.frame)
         if page.flags & (BUSY | UNMANAGED) or op.soft or page.hold or page.wire:
             return False
@@ -78,7 +76,6 @@ class PagePolicy(PageLife, kw_only=True):
 
     def requeue(self, op: Requeue) -> Value:
         """vm_pageq_requeue, with what the scans write at the same time. A page on no queue stays off."""
-        self.guarded(op, "queue")
         frame, page = op.frame, self.page(op, op.frame)
         if op.act >= 0:
             self.set_act(frame, page, op.act)
@@ -91,7 +88,6 @@ class PagePolicy(PageLife, kw_only=True):
 
     def set_writeable(self, op: SetWriteable) -> Value:
         """Step 6 of a fault."""
-        self.guarded(op, "flags")
         frame, page = op.frame, self.page(op, op.frame)
         self.set_flags(frame, page, page.flags | WRITEABLE)
         if op.dirty:
@@ -100,20 +96,17 @@ class PagePolicy(PageLife, kw_only=True):
 
     def change_flags(self, op: SetFlags) -> Value:
         """vm_page_flag_set and vm_page_flag_clear; BUSY has operations of its own and is left alone here."""
-        self.guarded(op, "flags")
         page = self.page(op, op.frame)
         self.set_flags(op.frame, page, (page.flags | op.set) & ~op.clear)
         return None
 
     def change_dirty(self, op: SetDirty) -> Value:
         """vm_page_dirty, vm_page_undirty."""
-        self.guarded(op, "dirty")
         self.set_dirty(op.frame, self.page(op, op.frame), op.dirty)
         return None
 
     def wire(self, op: Wire) -> Value:
         """vm_page_wire: the first wiring takes a managed page off its queue; a fictitious one is not counted (C16)."""
-        self.guarded(op, "wire_count")
         frame, page = op.frame, self.page(op, op.frame)
         if page.flags & FICTITIOUS:
             return None
@@ -125,7 +118,6 @@ class PagePolicy(PageLife, kw_only=True):
 
     def unwire(self, op: Unwire) -> Value:
         """vm_page_unwire: the last one puts a managed page on ACTIVE or INACTIVE."""
-        self.guarded(op, "wire_count")
         frame, page = op.frame, self.page(op, op.frame)
         if page.flags & FICTITIOUS:
             return None
@@ -141,7 +133,6 @@ class PagePolicy(PageLife, kw_only=True):
 
     def cow_count(self, op: CowCount) -> Value:
         """Zero-copy sends begin (+) or end (-)."""
-        self.guarded(op, "cow")
         page = self.page(op, op.frame)
         if op.delta:
             self.record((PAGE_COW, op.frame, page.cow, page.cow + op.delta))
@@ -152,14 +143,12 @@ class PagePolicy(PageLife, kw_only=True):
 
     def pv_add(self, op: PvAdd) -> Value:
         """pmap_insert_entry."""
-        self.guarded(op, "pv_list")
         self.page(op, op.frame).pvs.append((op.pmap, op.vpn))
         self.record((PV_ADD, op.frame, op.pmap, op.vpn))
         return None
 
     def pv_del(self, op: PvDel) -> Value:
         """pmap_remove_entry with the bits harvested from the PTE. The last mapping takes WRITEABLE with it (2.2)."""
-        self.guarded(op, "pv_list")
         frame, page = op.frame, self.page(op, op.frame)
         entry = (op.pmap, op.vpn)
         if entry in page.pvs:
@@ -173,6 +162,5 @@ class PagePolicy(PageLife, kw_only=True):
 
     def pvs(self, op: Pvs) -> Value:
         """The page's mappings, oldest first."""
-        self.guarded(op, "pv_list")
         page = self.pages.get(op.frame)
         return tuple(page.pvs) if page else ()

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from actors.home import OpTable, locked, unlocked
 from actors.homes.page_busy import PageBusy
 from actors.homes.rings import END, Ring
-from protocol.messages import Op, Value
+from protocol.messages import Value
 from protocol.messages.queues import (
     CHAN_FREE,
     CHAN_NEEDED,
@@ -29,20 +30,19 @@ from protocol.records import PAGES_NEEDED
 class PageQueues(PageBusy, kw_only=True):
     """The home of the page-queues lock, of the page records and of the four paging queues. Made with ``colours``."""
 
-    ops: ClassVar[dict[type[Op], str]] = {
+    ops: ClassVar[OpTable] = {
         **PageBusy.ops,
-        NextAfter: "next_after",
-        Mark: "mark",
-        SelectCache: "select_cache",
-        QueueCounts: "queue_counts",
-        PagesNeeded: "pages_needed",
+        NextAfter: locked("next_after", "queue"),
+        Mark: locked("mark", "queue"),
+        SelectCache: locked("select_cache", "queue"),
+        QueueCounts: unlocked("queue_counts"),
+        PagesNeeded: unlocked("pages_needed"),
     }
 
     # Scans ----------------------------------------------------------------------------------------------------------------
 
     def next_after(self, op: NextAfter) -> Value:
         """A scan's step."""
-        self.guarded(op, "queue")
         item = self._follower(op.queue, op.after)
         if item is None:
             return (LEFT,)
@@ -74,7 +74,6 @@ class PageQueues(PageBusy, kw_only=True):
 
     def mark(self, op: Mark) -> Value:
         """Place or remove a scan's marker; a marker stands at one place, so placing it again moves it."""
-        self.guarded(op, "queue")
         old = self._holding(op.queue, op.marker)
         if op.frame == END:
             if old is not None:
@@ -90,7 +89,6 @@ class PageQueues(PageBusy, kw_only=True):
 
     def select_cache(self, op: SelectCache) -> Value:
         """vm_page_select_cache's finder: the colour itself, then colour + i and colour - i, for i from colours/2 down to 1 (2.3)."""
-        self.guarded(op, "queue")
         if self.cache_count:
             for ring in self._near(op.colour % self.colours):
                 frame = self._first_unheld(ring)

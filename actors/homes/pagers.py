@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import msgspec
 
-from actors.home import Home
+from actors.home import Home, OpTable, unlocked
 from actors.homes.indexes import Indexes
-from protocol.messages import Message, Op, Reply, Value
+from protocol.messages import Message, Reply, Value
 from protocol.messages.device import DeviceTimer, PagerDone, PagerFree, PagerHas, PagerRead, PagerWrite
 from protocol.records import PAGER_DONE, PAGER_START
 
@@ -35,7 +35,7 @@ class Request(msgspec.Struct, array_like=True, gc=False):
 class Pager(Home, kw_only=True):
     """A device. With ``swap`` it has only blocks that were written; otherwise it holds the whole of every file."""
 
-    ops: ClassVar[dict[type[Op], str]] = {PagerHas: "has", PagerFree: "free"}
+    ops: ClassVar[OpTable] = {PagerHas: unlocked("has"), PagerFree: unlocked("free")}
     handlers: ClassVar[dict[type[Message], str]] = {
         **Home.handlers,
         PagerRead: "read",

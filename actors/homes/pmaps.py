@@ -13,10 +13,10 @@ from typing import ClassVar
 import msgspec
 
 from actors.actor import Handler, Port
-from actors.home import Home
+from actors.home import Home, OpTable, locked, unlocked
 from actors.homes.indexes import Indexes
 from actors.homes.paging import PAGING
-from protocol.messages import Message, Op, Row, Value
+from protocol.messages import Message, Row, Value
 from protocol.messages.space import (
     ActiveCpus,
     ActiveMask,
@@ -45,19 +45,19 @@ class Table(msgspec.Struct, array_like=True):
 class Pmap(Home, kw_only=True):
     """A pmap. ``paging`` is a key of :data:`~actors.homes.paging.PAGING`."""
 
-    ops: ClassVar[dict[type[Op], str]] = {
-        Walk: "walk",
-        PtNeed: "pt_need",
-        PtInstall: "pt_install",
-        PteSwap: "pte_swap",
-        PteClear: "pte_clear",
-        PteProtect: "pte_protect",
-        PteTest: "pte_test",
-        Range: "range",
-        ResidentCount: "resident_count",
-        SetActive: "set_active",
-        ActiveMask: "active_mask",
-        ActiveCpus: "active_cpus",
+    ops: ClassVar[OpTable] = {
+        Walk: unlocked("walk"),
+        PtNeed: locked("pt_need", "page_table"),
+        PtInstall: locked("pt_install", "page_table"),
+        PteSwap: locked("pte_swap", "pte"),
+        PteClear: locked("pte_clear", "pte"),
+        PteProtect: locked("pte_protect", "pte"),
+        PteTest: locked("pte_test", "pte"),
+        Range: locked("range", "pte"),
+        ResidentCount: unlocked("resident_count"),
+        SetActive: unlocked("set_active"),
+        ActiveMask: unlocked("active_mask"),
+        ActiveCpus: unlocked("active_cpus"),
     }
 
     paging: str = "amd64"
@@ -98,7 +98,6 @@ class Pmap(Home, kw_only=True):
 
     def pte_swap(self, op: PteSwap) -> Value:
         """Store a PTE. Without a page-table page to hold it, the store goes astray: recorded, and performed."""
-        self.guarded(op, "pte")
         vpn = op.vpn
         old = self.ptes.get(vpn)
         if old is None:
@@ -115,7 +114,6 @@ class Pmap(Home, kw_only=True):
 
     def pte_clear(self, op: PteClear) -> Value:
         """pte_load_clear, and the tables that this leaves empty. Without a PTE, tables on its path that never got an entry are given up."""
-        self.guarded(op, "pte")
         vpn = op.vpn
         frame, bits = self.ptes.pop(vpn, (-1, 0))
         table = self.tables[1].get(vpn >> self.bits)
@@ -130,12 +128,10 @@ class Pmap(Home, kw_only=True):
 
     def pte_protect(self, op: PteProtect) -> Value:
         """Take rights from a PTE."""
-        self.guarded(op, "pte")
         return self._clear_bits(op.vpn, op.clear)
 
     def pte_test(self, op: PteTest) -> Value:
         """Read a PTE; ts_referenced and clear_modify take a bit along."""
-        self.guarded(op, "pte")
         return self._clear_bits(op.vpn, op.clear)
 
     def _clear_bits(self, vpn: int, clear: int) -> Value:
@@ -150,7 +146,6 @@ class Pmap(Home, kw_only=True):
 
     def range(self, op: Range) -> Value:
         """The valid PTEs of a range, in order."""
-        self.guarded(op, "pte")
         ptes = self.ptes
         return tuple((vpn, *ptes[vpn]) for vpn in self.index.between(op.start, op.end, op.limit))
 
@@ -158,13 +153,11 @@ class Pmap(Home, kw_only=True):
 
     def pt_need(self, op: PtNeed) -> Value:
         """The tables that pmap_allocpte has to allocate."""
-        self.guarded(op, "page_table")
         bits, tables = self.bits, self.tables
         return tuple((k, op.vpn >> bits * k) for k in range(len(tables) - 1, 0, -1) if op.vpn >> bits * k not in tables[k])
 
     def pt_install(self, op: PtInstall) -> Value:
         """Link a page-table page into its parent, which thereby gets an entry."""
-        self.guarded(op, "page_table")
         level, slot = op.level, op.slot
         if slot in self.tables[level]:
             return False

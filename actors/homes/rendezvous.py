@@ -27,7 +27,8 @@ class Rendezvous(Home, kw_only=True):
 
     def arm(self, op: Arm, sender: str) -> None:
         """A shootdown begins: so many CPUs were sent an interrupt."""
-        self.guarded(op, "wait_count")
+        if not self.holds(op):
+            self.unguarded(op, "wait_count")
         self.initiator, self.thread = sender, op.thread
         self.remaining += op.targets
         self.record((SHOOT_ARM, op.targets))

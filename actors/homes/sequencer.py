@@ -10,8 +10,8 @@ from typing import ClassVar
 
 import msgspec
 
-from actors.home import Home
-from protocol.messages import Message, Op, Value
+from actors.home import Home, OpTable, unlocked
+from protocol.messages import Message, Value
 from protocol.messages.processor import Await, Complete
 
 
@@ -27,7 +27,7 @@ class Follower(msgspec.Struct, array_like=True, gc=False):
 class Sequencer(Home, kw_only=True):
     """Keeps the order of operations within address spaces."""
 
-    ops: ClassVar[dict[type[Op], str]] = {Complete: "complete"}
+    ops: ClassVar[OpTable] = {Complete: unlocked("complete")}
     handlers: ClassVar[dict[type[Message], str]] = {**Home.handlers, Await: "wait"}
 
     done: dict[int, int] = {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 
-from actors.home import Home
-from protocol.messages import Op, Reply
+from actors.home import Home, OpTable, locked, shared, unlocked
+from protocol.messages import Op, Reply, Value
 from protocol.messages.locks import (
     EXCLUSIVE,
     SHARED,
@@ -23,6 +25,8 @@ from protocol.messages.locks import (
     Wakeup,
     Woken,
 )
+from protocol.messages.queues import Wire
+from protocol.messages.space import Find, Walk
 from protocol.records import UNGUARDED, WAKEUP
 from tests.actors.fake_port import Bench, restored
 
@@ -153,27 +157,43 @@ def test_posted_operation_is_not_answered():
     assert b.take_sent() == [("cpu.0", Reply(1, 0), 5)]
 
 
+class Guarded(Home, kw_only=True):
+    """A home with a field that is written and read under its lock, and one that is not."""
+
+    ops: ClassVar[OpTable] = {Wire: locked("touch", "f"), Find: shared("touch", "g"), Walk: unlocked("touch")}
+
+    def touch(self, op: Op) -> Value:
+        return "done"
+
+
+def unguarded_fields(b: Bench, *ops: Op) -> list[str]:
+    for op in ops:
+        b.give(op)
+    assert b.take_sent() == [("cpu.0", Reply(op.thread, "done"), 0) for op in ops], "performed all the same"
+    records = b.take_records()
+    assert all((r[0], *r[2:]) == (UNGUARDED, b.home.name, ops[0].thread, b.home.name) for r in records)
+    return [str(r[1]) for r in records]
+
+
 def test_guard_needs_the_lock_and_its_present_grant():
-    b = bench()
+    b = Bench(Guarded(name="lock.0"))
     b.lock(1)
-    home = b.home
-    assert home.guarded(Op(thread=1, held=(("lock.0", 1),)), "f")
-    assert b.take_records() == []
+    mine = (("lock.7", 4), ("lock.0", 1))
+    assert unguarded_fields(b, Wire(1, thread=1, held=mine), Find(1, thread=1, held=mine), Walk(1, thread=1)) == []
     for thread, held in ((1, ()), (1, (("lock.0", 0),)), (2, (("lock.0", 1),)), (1, (("lock.1", 1),))):
-        assert not home.guarded(Op(thread=thread, held=held), "f", "g")
-        assert b.take_records() == [(UNGUARDED, field, "lock.0", thread, "lock.0") for field in ("f", "g")]
+        assert unguarded_fields(b, Wire(1, thread=thread, held=held), Find(1, thread=thread, held=held)) == ["f", "g"]
+        assert unguarded_fields(b, Walk(1, thread=thread, held=held)) == []
 
 
 def test_shared_lock_guards_reads_only():
-    b = bench("map.1.cpu.0")
+    b = Bench(Guarded(name="map.1.cpu.0"))
     b.lock(1, SHARED)
-    op = Op(thread=1, held=(("map.1.cpu.0", 1),))
-    assert b.home.guarded_read(op, "f")
-    assert not b.home.guarded(op, "f")
-    assert not b.home.guarded_read(Op(thread=1, held=()), "f")
+    held = (("map.1.cpu.0", 1),)
+    assert unguarded_fields(b, Wire(1, thread=1, held=held), Find(1, thread=1, held=held)) == ["f"]
+    assert unguarded_fields(b, Find(1, thread=1, held=())) == ["g"]
+    assert unguarded_fields(b, Find(1, thread=2, held=held)) == ["g"]
     b.give(Unlock(1, 1))
-    b.lock(1)
-    assert b.home.guarded_read(Op(thread=1, held=(("map.1.cpu.0", 2),)), "f")
+    assert unguarded_fields(b, Find(1, thread=1, held=held)) == ["g"]
 
 
 def test_state_survives_a_snapshot():

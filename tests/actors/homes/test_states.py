@@ -1,7 +1,8 @@
 """Every home's state is data: after any operations a snapshot equals its home, and goes on exactly as the home does.
 
-Operations are drawn from the declared ones with small arguments, so that they meet: the same frames, pages, threads and channels. Some hold the
-lock and some do not, some make no sense; a home has to stay in one piece all the same. Drawn from a seed and not by hypothesis: twenty times as
+Operations are drawn from the declared ones with small arguments, so that they meet: the same frames, pages, threads and channels. Some hold
+the lock and some do not, some make no sense; a home has to stay in one piece
+all the same. Drawn from a seed and not by hypothesis: twenty times as
 many operations fit into a second.
 """
 
