@@ -91,8 +91,8 @@ class Machine(msgspec.Struct, frozen=True):
 def thresholds(frames: int) -> Thresholds:
     """The kernel's thresholds for a memory of ``frames`` pages.
 
-    From 6,144 frames on these are the 2006 kernel's formulas (vm-facts 2.6); below, where its constants would exceed the memory, they are scaled
-    to fractions in the same order (model notes 8).
+    From 6,144 frames on these are the 2006 kernel's formulas (vm-facts 2.6). Below, where its constants would exceed the memory, they are
+    fractions of it in the same order, and cache_min is 0, as in that kernel's small machines: a cache kept large makes waits for memory vanish.
     """
     if frames >= 6144:
         return _literal(frames)
@@ -106,7 +106,7 @@ def thresholds(frames: int) -> Thresholds:
         free_severe=(reserved + free_min) // 2,
         free_min=free_min,
         free_target=target,
-        cache_min=frames // 10,
+        cache_min=0,
         inactive_target=min(target * 3 // 2, frames // 3),
     )
 
