@@ -91,14 +91,13 @@ def parse(text: str, file: str) -> Raw:
 
 
 def with_preset(machine: object, file: str) -> Raw:
-    """A ``[machine]`` table laid over the preset it names (presets may name one too). Raises InputError."""
+    """A ``[machine]`` table laid over the preset it names, or the default one; presets may name one too. Raises InputError."""
     if not isinstance(machine, dict):
         raise refuse(file, "machine", machine, "a table")
     seen: list[str] = []
     table: Raw = dict(machine)
-    if "preset" not in table and not {"cpus", "latency"} & set(table):
-        table["preset"] = DEFAULT_MACHINE
-    base = table.get("preset")
+    table.setdefault("preset", DEFAULT_MACHINE)
+    base = table["preset"]
     while base is not None:
         presets = names("machines")
         if not isinstance(base, str) or base not in presets or base in seen:

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+
+from cluster.errors import InputError
+from cluster.scenario import load
+from cluster.scenario.overrides import PROMISED, apply_sets, parse_set
+
+VALUES = {
+    "machine.cpus": 4, "machine.domains": 2, "machine.frames": 5000, "machine.pmap": "i386", "workload.cpus": 2, "workload.retouch": 3,
+    "workload.lines_max": 0, "limits.wait_ns": 5_000, "limits.restarts": 1, "checks.stop_at_first": True,
+}  # fmt: skip
+
+
+def test_every_promised_key_is_tried_here():
+    assert set(VALUES) == set(PROMISED)
+
+
+@pytest.mark.parametrize("key", PROMISED)
+def test_promised_keys(scenario_file, key):
+    written = str(VALUES[key]).lower()
+    expanded = load(scenario_file(), [f"{key}={written}"]).expanded() if key != "machine.domains" else load(
+        scenario_file(), ["machine.cpus=2", f"{key}={written}"]
+    ).expanded()  # fmt: skip
+    table, leaf = key.split(".")
+    assert expanded[table][leaf] == VALUES[key]
+
+
+@pytest.mark.parametrize("key", [key for key in PROMISED if key != "machine.pmap"])
+@pytest.mark.parametrize("value", ["nonsense", "-1", "1.5", "[1]", ""])
+def test_wrong_types_are_refused_at_the_option(scenario_file, key, value):
+    with pytest.raises(InputError) as caught:
+        load(scenario_file(), [f"{key}={value}"])
+    assert caught.value.key == key
+    assert caught.value.file == "--set"
+
+
+@pytest.mark.parametrize("text", ["machine.cpus", "cpus=3", "=3", "machine.=3", "machine..cpus=3", "MACHINE.cpus=3", "machine.cpus 3"])
+def test_what_is_no_setting(text):
+    with pytest.raises(InputError) as caught:
+        parse_set(text)
+    assert "KEY=VALUE" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("a.b=3", 3), ("a.b=true", True), ("a.b=3 us", "3 us"), ('a.b="x"', "x"), ("a.b=[1, 2]", [1, 2]), ("a.b=c=d", "c=d")],
+)
+def test_values_are_toml_or_text(text, value):
+    assert parse_set(text) == ("a.b", value)
+
+
+def test_an_entry_of_a_list_is_reached_by_its_number():
+    raw = {"faults": [{"cpu": 0}, {"cpu": 1}]}
+    assert apply_sets(raw, ["faults[1].cpu=7"]) == {"faults[1].cpu": "--set"}
+    assert raw["faults"][1]["cpu"] == 7
+    with pytest.raises(InputError, match="2 entries"):
+        apply_sets(raw, ["faults[2].cpu=7"])
+    with pytest.raises(InputError, match="inside a table"):
+        apply_sets({"machine": {"cpus": 3}}, ["machine.cpus.x=7"])
+
+
+def test_a_later_setting_wins(scenario_file):
+    assert load(scenario_file(), ["machine.cpus=4", "machine.cpus=8"]).machine.cpus == 8
+
+
+def test_a_preset_is_set_before_what_is_laid_over_it(scenario_file):
+    scenario = load(scenario_file(), ["machine.cpus=16", "machine.preset=eight-sockets-10"])
+    assert (scenario.machine.cpus, scenario.machine.domains) == (16, 8)
+
+
+def test_the_given_file_is_not_changed(scenario_file):
+    path = scenario_file()
+    before = path.read_bytes()
+    load(path, ["machine.cpus=16"])
+    assert path.read_bytes() == before
