@@ -15,7 +15,7 @@ from cluster.intake.files import is_anonymous, pages_of
 from cluster.intake.happenings import Born, Called, Executing, Existed, Exited, Faulted, Happening
 from cluster.intake.ledger import Ledger
 from cluster.intake.mappings import Mapping
-from cluster.intake.open_recording import Recording, readable
+from cluster.intake.open_recording import Recording, readable_path
 from cluster.intake.perf_lines import PAGE_SHIFT, Region
 from cluster.intake.population import Population, Thread, mmap_step
 from cluster.intake.sightings import Sightings
@@ -201,4 +201,4 @@ def name_of(path: Path) -> str:
     name = path.name
     for ending in (".xz", ".gz", ".zst", ".txt", ".perf"):
         name = name.removesuffix(ending)
-    return readable(name.encode("utf-8", "surrogateescape").decode("latin-1"))
+    return readable_path(name)

@@ -35,6 +35,11 @@ def readable(name: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def readable_path(path: Path | str) -> str:
+    """A path as it may be shown anywhere."""
+    return readable(str(path).encode("utf-8", "surrogateescape").decode("latin-1"))
+
+
 class Recording:
     """One pass over the lines of the recording at ``path``; afterwards ``lines`` read, ``cut`` and ``digest`` are known.
 
@@ -56,7 +61,8 @@ class Recording:
 
     def refuse(self, what: str, found: object, line: int | None = None, allowed: object = ALLOWED) -> InputError:
         """The error for this file: what is wrong with it, what was found and what is allowed."""
-        return InputError(f"{self.path}: {what}", file=str(self.path), line=line, found=found, allowed=allowed)
+        sentence = f"{readable_path(self.path)}: {what}: found {found}, allowed: {allowed}"
+        return InputError(sentence, file=str(self.path), line=line, found=found, allowed=allowed)
 
     def __iter__(self) -> Iterator[str]:
         """The lines without their ends. The last one is left out if it was cut; it is counted."""
@@ -64,11 +70,11 @@ class Recording:
         try:
             for block in self._blocks():
                 *whole, rest = (rest + block).split(b"\n")
-                if len(rest) > LINE_BYTES_MAX:
-                    raise self.refuse("not a perf recording: a line does not end", f"{len(rest)} bytes without a newline")
                 yield from self._counted(whole)
                 if self.lines_max and self.lines >= self.lines_max:
                     return
+                if len(rest) > LINE_BYTES_MAX:
+                    raise self.refuse("not a perf recording", f"{len(rest)} bytes without the end of a line")
         except OSError as error:
             raise self.refuse(f"cannot be read: {error.strerror or error}", type(error).__name__, allowed="a readable file") from error
         if rest:
@@ -100,9 +106,9 @@ class Recording:
 
     def _uncompressed(self) -> Iterator[bytes]:
         if self.path.is_dir():
-            raise self.refuse("is a directory, not a recording", "a directory")
+            raise self.refuse("not a recording", "a directory")
         if not self.path.exists():
-            raise self.refuse("there is no such file", "nothing")
+            raise self.refuse("no such file", "nothing")
         with self.path.open("rb") as file:
             magic = file.read(8)
             file.seek(0)

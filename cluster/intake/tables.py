@@ -35,7 +35,8 @@ class Table:
         """The error about key ``name``."""
         place, words = self.path(name) or "the script", ", ".join(map(str, allowed)) if isinstance(allowed, list | tuple) else allowed
         prefix = f"{self.file}: " if self.file else ""
-        return InputError(f"{prefix}{place}: found {found!r}, allowed is {words}", file=self.file, key=place, found=found, allowed=allowed)
+        sentence = f"{prefix}{place}: found {found!r}, allowed: {words}"
+        return InputError(sentence, file=self.file, key=place, found=found, allowed=allowed)
 
     def take(self, name: str, default: object = REQUIRED) -> Any:
         """The value of ``name``, as it is."""
@@ -45,7 +46,9 @@ class Table:
         if default is REQUIRED:
             prefix = f"{self.file}: " if self.file else ""
             place = self.path(name)
-            raise InputError(f"{prefix}{place}: this key is missing", file=self.file, key=place, found=None, allowed=f"a value for {name}")
+            raise InputError(
+                f"{prefix}{place}: found nothing, allowed: a value", file=self.file, key=place, found=None, allowed=f"a value for {name}"
+            )
         return default
 
     def has(self, name: str) -> bool:

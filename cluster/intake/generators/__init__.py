@@ -16,9 +16,8 @@ def generator(name: str) -> Generator:
     """The generator called ``name``; hyphens are as good as underscores. Raises InputError."""
     found = GENERATORS.get(name.replace("-", "_"))
     if found is None:
-        raise InputError(
-            f"workload.generator: no generator is called {name!r}", key="workload.generator", found=name, allowed=list(GENERATORS)
-        )
+        sentence = f"workload.generator: found {name!r}, allowed: {', '.join(GENERATORS)}"
+        raise InputError(sentence, key="workload.generator", found=name, allowed=list(GENERATORS))
     return found
 
 

@@ -49,11 +49,11 @@ class Generator(NamedTuple):
         for name, value in parameters.items():
             key = f"workload.parameters.{name}"
             if name not in known:
-                raise InputError(f"{key}: generator {self.name} has no such parameter", key=key, found=name, allowed=sorted(known))
+                raise InputError(f"{key}: found {name}, allowed: {', '.join(known)}", key=key, found=name, allowed=list(known))
             low, high = known[name].min, known[name].max
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 allowed = f"an integer from {low} to {high}"
-                raise InputError(f"{key}: found {value!r}, allowed is {allowed}", key=key, found=value, allowed=allowed)
+                raise InputError(f"{key}: found {value!r}, allowed: {allowed}", key=key, found=value, allowed=allowed)
         return {name: parameters.get(name, parameter.default) for name, parameter in known.items()}
 
     def generate(self, parameters: Parameters, seed: int) -> Workload:
