@@ -105,22 +105,29 @@ class Home(Actor, kw_only=True):
     def _serve(self, serving: Serving) -> Handler:
         """A handler that asks for the guard, performs the operation, and answers it if an answer is wanted."""
         method, field = getattr(self, serving.method), serving.field
-        holds = self.reads if serving.shared else self.holds
-        send, service_ns = self.send, self.service_ns
+        home, name, send, service_ns = self, self.name, self.send, self.service_ns
 
         def serve_unlocked(op: Any, sender: str) -> None:
             value = method(op)
             if op.reply:
                 send(sender, Reply(op.thread, value), service_ns)
 
+        def serve_shared(op: Any, sender: str) -> None:
+            if (name, home.readers.get(op.thread, -1)) not in op.held and not home.holds(op):
+                home.unguarded(op, field)
+            serve_unlocked(op, sender)
+
         def serve_locked(op: Any, sender: str) -> None:
-            if not holds(op):
-                self.unguarded(op, field)
+            # The hot path: holds() and serve_unlocked() written out.
+            if home.owner != op.thread or (name, home.fence) not in op.held:
+                home.unguarded(op, field)
             value = method(op)
             if op.reply:
                 send(sender, Reply(op.thread, value), service_ns)
 
-        return serve_locked if field else serve_unlocked
+        if not field:
+            return serve_unlocked
+        return serve_shared if serving.shared else serve_locked
 
     def tell(self, cpu: str, message: Message) -> None:
         """Say something to a CPU, ``service_ns`` from now."""
@@ -193,13 +200,8 @@ class Home(Actor, kw_only=True):
         """Does the asking thread hold this home's lock exclusively, by its present grant?"""
         return self.owner == op.thread and (self.name, self.fence) in op.held
 
-    def reads(self, op: Op) -> bool:
-        """Does it hold the lock at least shared?"""
-        fence = self.readers.get(op.thread)
-        return (fence is not None and (self.name, fence) in op.held) or self.holds(op)
-
     def unguarded(self, op: Op, field: str) -> None:
-        """Record that a field is accessed without the lock; the access is performed all the same, so that an old protocol can do its damage."""
+        """Record an access without the lock; it is performed all the same, so that an old protocol can do its damage."""
         self.record((UNGUARDED, field, self.name, op.thread, self.name))
 
     # Sleeping -------------------------------------------------------------------------------------------------------------

@@ -41,7 +41,8 @@ class PageBusy(PagePolicy, kw_only=True):
 
     def claim(self, op: Claim) -> Value:
         """A fault finds a resident page (3.9 step 3a)."""
-        frame, page = op.frame, self.page(op, op.frame)
+        frame = op.frame
+        page = self.pages.get(frame) or self.stray(op, frame)
         if page.cow and op.write_first:
             return (NEEDS_COW, page.cow)
         if page.flags & BUSY or op.soft:
@@ -56,17 +57,18 @@ class PageBusy(PagePolicy, kw_only=True):
 
     def set_busy(self, op: SetBusy) -> Value:
         """vm_page_busy."""
-        self.busy(op, op.frame, self.page(op, op.frame))
+        self.busy(op, op.frame, (self.pages.get(op.frame) or self.stray(op, op.frame)))
         return None
 
     def clear_busy(self, op: Unbusy) -> Value:
         """vm_page_wakeup."""
-        self.unbusy(op, op.frame, self.page(op, op.frame))
+        self.unbusy(op, op.frame, (self.pages.get(op.frame) or self.stray(op, op.frame)))
         return None
 
     def finish(self, op: Finish) -> Value:
         """The end of a fault (3.9 step 7)."""
-        frame, page = op.frame, self.page(op, op.frame)
+        frame = op.frame
+        page = self.pages.get(frame) or self.stray(op, frame)
         self.set_flags(frame, page, page.flags | REFERENCED)
         if op.activate:
             self.activate_page(frame, page)

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from actors.home import OpTable, locked, unlocked
 from actors.homes.page_store import Page, PageStore
+from actors.homes.rings import END
 from protocol.messages import Value
 from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageState, Rebind
 from protocol.pages import BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
@@ -42,7 +43,8 @@ class PageLife(PageStore, kw_only=True):
 
     def rebind(self, op: Rebind) -> Value:
         """vm_page_rename (3.4): remove, which clears BUSY, and insert; with object "" it is vm_page_remove alone."""
-        frame, page = op.frame, self.page(op, op.frame)
+        frame = op.frame
+        page = self.pages.get(frame) or self.stray(op, frame)
         if page.flags & BUSY:
             self.unbusy(op, frame, page)
         page.object, page.pindex = op.object, op.pindex
@@ -79,7 +81,7 @@ class PageLife(PageStore, kw_only=True):
         self.set_dirty(frame, page, 0)
         self.record((PAGE_RELEASE, frame, page.object, page.pindex, HOLD))
         page.object, page.queue = "", HOLD
-        self.rings[HOLD].push_tail(frame)
+        self.rings[HOLD].insert(frame, self.rings[HOLD].before[END])
 
     def _drop(self, frame: int, page: Page) -> None:
         del self.pages[frame]
@@ -87,7 +89,8 @@ class PageLife(PageStore, kw_only=True):
 
     def hold(self, op: Hold) -> Value:
         """vm_page_hold and vm_page_unhold; the last unhold of a page on HOLD lets its frame go."""
-        frame, page = op.frame, self.page(op, op.frame)
+        frame = op.frame
+        page = self.pages.get(frame) or self.stray(op, frame)
         if op.delta:
             self.record((PAGE_HOLD, frame, page.hold, page.hold + op.delta))
             page.hold += op.delta

@@ -54,17 +54,18 @@ class PagePolicy(PageLife, kw_only=True):
 
     def activate(self, op: Activate) -> Value:
         """vm_page_activate."""
-        self.activate_page(op.frame, self.page(op, op.frame))
+        self.activate_page(op.frame, (self.pages.get(op.frame) or self.stray(op, op.frame)))
         return None
 
     def deactivate(self, op: Deactivate) -> Value:
         """vm_page_deactivate."""
-        self.deactivate_page(op.frame, self.page(op, op.frame), op.head)
+        self.deactivate_page(op.frame, (self.pages.get(op.frame) or self.stray(op, op.frame)), op.head)
         return None
 
     def make_cache(self, op: MakeCache) -> Value:
         """vm_page_cache; its caller has removed the mappings. True also for a page that was there."""
-        frame, page = op.frame, self.page(op, op.frame)
+        frame = op.frame
+        page = self.pages.get(frame) or self.stray(op, frame)
         if page.flags & (BUSY | UNMANAGED) or op.soft or page.hold or page.wire:
             return False
         if page.queue == CACHE:
@@ -76,7 +77,8 @@ class PagePolicy(PageLife, kw_only=True):
 
     def requeue(self, op: Requeue) -> Value:
         """vm_pageq_requeue, with what the scans write at the same time. A page on no queue stays off."""
-        frame, page = op.frame, self.page(op, op.frame)
+        frame = op.frame
+        page = self.pages.get(frame) or self.stray(op, frame)
         if op.act >= 0:
             self.set_act(frame, page, op.act)
         if op.clear_referenced:
@@ -88,7 +90,8 @@ class PagePolicy(PageLife, kw_only=True):
 
     def set_writeable(self, op: SetWriteable) -> Value:
         """Step 6 of a fault."""
-        frame, page = op.frame, self.page(op, op.frame)
+        frame = op.frame
+        page = self.pages.get(frame) or self.stray(op, frame)
         self.set_flags(frame, page, page.flags | WRITEABLE)
         if op.dirty:
             self.set_dirty(frame, page, VALID_ALL)
@@ -96,18 +99,19 @@ class PagePolicy(PageLife, kw_only=True):
 
     def change_flags(self, op: SetFlags) -> Value:
         """vm_page_flag_set and vm_page_flag_clear; BUSY has operations of its own and is left alone here."""
-        page = self.page(op, op.frame)
+        page = self.pages.get(op.frame) or self.stray(op, op.frame)
         self.set_flags(op.frame, page, (page.flags | op.set) & ~op.clear)
         return None
 
     def change_dirty(self, op: SetDirty) -> Value:
         """vm_page_dirty, vm_page_undirty."""
-        self.set_dirty(op.frame, self.page(op, op.frame), op.dirty)
+        self.set_dirty(op.frame, (self.pages.get(op.frame) or self.stray(op, op.frame)), op.dirty)
         return None
 
     def wire(self, op: Wire) -> Value:
         """vm_page_wire: the first wiring takes a managed page off its queue; a fictitious one is not counted (C16)."""
-        frame, page = op.frame, self.page(op, op.frame)
+        frame = op.frame
+        page = self.pages.get(frame) or self.stray(op, frame)
         if page.flags & FICTITIOUS:
             return None
         if page.wire == 0 and not page.flags & UNMANAGED:
@@ -118,7 +122,8 @@ class PagePolicy(PageLife, kw_only=True):
 
     def unwire(self, op: Unwire) -> Value:
         """vm_page_unwire: the last one puts a managed page on ACTIVE or INACTIVE."""
-        frame, page = op.frame, self.page(op, op.frame)
+        frame = op.frame
+        page = self.pages.get(frame) or self.stray(op, frame)
         if page.flags & FICTITIOUS:
             return None
         if page.wire <= 0:
@@ -133,7 +138,7 @@ class PagePolicy(PageLife, kw_only=True):
 
     def cow_count(self, op: CowCount) -> Value:
         """Zero-copy sends begin (+) or end (-)."""
-        page = self.page(op, op.frame)
+        page = self.pages.get(op.frame) or self.stray(op, op.frame)
         if op.delta:
             self.record((PAGE_COW, op.frame, page.cow, page.cow + op.delta))
             page.cow += op.delta
@@ -143,13 +148,14 @@ class PagePolicy(PageLife, kw_only=True):
 
     def pv_add(self, op: PvAdd) -> Value:
         """pmap_insert_entry."""
-        self.page(op, op.frame).pvs.append((op.pmap, op.vpn))
+        (self.pages.get(op.frame) or self.stray(op, op.frame)).pvs.append((op.pmap, op.vpn))
         self.record((PV_ADD, op.frame, op.pmap, op.vpn))
         return None
 
     def pv_del(self, op: PvDel) -> Value:
         """pmap_remove_entry with the bits harvested from the PTE. The last mapping takes WRITEABLE with it (2.2)."""
-        frame, page = op.frame, self.page(op, op.frame)
+        frame = op.frame
+        page = self.pages.get(frame) or self.stray(op, frame)
         entry = (op.pmap, op.vpn)
         if entry in page.pvs:
             page.pvs.remove(entry)

@@ -84,7 +84,7 @@ class PageQueues(PageBusy, kw_only=True):
             return False
         if old is not None:
             old.remove(op.marker)
-        ring.insert_after(op.frame, op.marker)
+        ring.insert(op.marker, op.frame)
         return True
 
     def select_cache(self, op: SelectCache) -> Value:

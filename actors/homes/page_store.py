@@ -64,31 +64,22 @@ class PageStore(Home, kw_only=True):
 
     # The moves ------------------------------------------------------------------------------------------------------------
 
-    def page(self, op: Op, frame: int) -> Page:
-        """The record of ``frame``. A frame that is not allocated gets one, as a stray pointer would find it, and that is recorded."""
-        page = self.pages.get(frame)
-        if page is None:
-            self.record((UNGUARDED, "page", f"page.{frame}", op.thread, "an allocated page"))
-            page = self.pages[frame] = Page()
+    def stray(self, op: Op, frame: int) -> Page:
+        """A frame that is not allocated gets a record, as a stray pointer would find one; and that is recorded."""
+        self.record((UNGUARDED, "page", f"page.{frame}", op.thread, "an allocated page"))
+        page = self.pages[frame] = Page()
         return page
-
-    def ring(self, frame: int, queue: int) -> Ring:
-        """The list on which ``frame`` stands when it is on ``queue``."""
-        return self.cache[frame % self.colours] if queue == CACHE else self.rings[queue]
 
     def move(self, frame: int, page: Page, new: int, head: bool = False) -> None:
         """Take the page off its queue and put it at the tail (or head) of ``new``; the same queue means a requeue, NONE twice nothing."""
         old = page.queue
         if old != NONE:
-            self.ring(frame, old).remove(frame)
+            (self.rings[old] if old != CACHE else self.cache[frame % self.colours]).remove(frame)
         elif new == NONE:
             return
         if new != NONE:
-            ring = self.ring(frame, new)
-            if head:
-                ring.insert_after(END, frame)
-            else:
-                ring.push_tail(frame)
+            ring = self.rings[new] if new != CACHE else self.cache[frame % self.colours]
+            ring.insert(frame, END if head else ring.before[END])
         page.queue = new
         self.record((PAGE_QUEUE, frame, old, new))
         if (old == CACHE) != (new == CACHE):

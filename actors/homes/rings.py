@@ -17,39 +17,35 @@ def _closed() -> dict[int, int]:
 
 
 class Ring(msgspec.Struct, array_like=True):
-    """A queue of frames (positive) and markers (negative). ``count`` is the number of frames."""
+    """A queue of frames (positive) and markers (negative). ``after[END]`` is its head, ``before[END]`` its tail."""
 
     after: dict[int, int] = msgspec.field(default_factory=_closed)
     before: dict[int, int] = msgspec.field(default_factory=_closed)
-    count: int = 0
+    markers: int = 0
 
-    def push_tail(self, item: int) -> None:
-        """Append ``item``."""
-        after, before = self.after, self.before
-        last = before[END]
-        after[last] = before[END] = item
-        before[item] = last
-        after[item] = END
-        if item > 0:
-            self.count += 1
+    @property
+    def count(self) -> int:
+        """How many frames stand in the queue."""
+        return len(self.after) - 1 - self.markers
 
-    def insert_after(self, place: int, item: int) -> None:
+    def insert(self, item: int, place: int) -> None:
         """Insert ``item`` behind ``place``, which is in the queue; END puts it at the head."""
         after, before = self.after, self.before
         follower = after[place]
         after[place] = before[follower] = item
         before[item] = place
         after[item] = follower
-        if item > 0:
-            self.count += 1
+        if item < END:
+            self.markers += 1
 
     def remove(self, item: int) -> None:
         """Take ``item``, which is in the queue, out of it."""
-        follower, leader = self.after.pop(item), self.before.pop(item)
-        self.after[leader] = follower
-        self.before[follower] = leader
-        if item > 0:
-            self.count -= 1
+        after, before = self.after, self.before
+        follower, leader = after.pop(item), before.pop(item)
+        after[leader] = follower
+        before[follower] = leader
+        if item < END:
+            self.markers -= 1
 
     def frames(self) -> list[int]:
         """The frames from head to tail."""

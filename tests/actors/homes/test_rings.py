@@ -33,14 +33,14 @@ def test_ring_behaves_as_a_list(moves):
         elif item in model:
             continue
         elif move == "tail":
-            ring.push_tail(item)
+            ring.insert(item, ring.before[END])
             model.append(item)
         elif move == "head":
-            ring.insert_after(END, item)
+            ring.insert(item, END)
             model.insert(0, item)
         elif model:
             other = model[place % len(model)]
-            ring.insert_after(other, item)
+            ring.insert(item, other)
             model.insert(model.index(other) + 1, item)
         assert walk(ring, ring.after) == model
         assert walk(ring, ring.before) == model[::-1]
