@@ -1,4 +1,4 @@
-"""The house's rules that no type checker sees: imports point one way, and nothing below cluster/ can reach a clock, a random number or I/O."""
+"""The house's rules that no type checker sees: imports point one way; nothing below cluster/ can reach a clock, randomness or I/O."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def _dispatch(arguments: list[str]) -> int:
     try:
         status = app(arguments, prog_name="shootdown", standalone_mode=False)
     except TyperException as error:
-        raise usage_error(error) from None
+        raise usage_error(error, arguments) from None
     except typer.Exit as ending:
         if ending.exit_code == INTERRUPTED:  # typer's own rendering of a KeyboardInterrupt
             raise KeyboardInterrupt from None
@@ -91,13 +91,24 @@ def _dispatch(arguments: list[str]) -> int:
     return status if isinstance(status, int) else DONE
 
 
-def usage_error(error: TyperException) -> InputError:
+def usage_error(error: TyperException, arguments: Sequence[str]) -> InputError:
     """typer's complaint about the command line as one of ours."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "shootdown"
     text = error.format_message() if hasattr(error, "format_message") else str(error)
-    option = getattr(getattr(error, "param", None), "opts", [None])[-1] or getattr(error, "option_name", None)
-    return InputError(f"{text.rstrip('.')} (see `{path} --help`)", key=option, found=text, allowed=f"what `{path} --help` lists")
+    options = getattr(getattr(error, "param", None), "opts", None) or [getattr(error, "option_name", None)]
+    found = _value_given(options, arguments)
+    sentence = f"{text.rstrip('.')}{f'; found {found}' if found is not None else ''} (see `{path} --help`)"
+    return InputError(sentence, key=options[0], found=found or text, allowed=f"what `{path} --help` lists")
+
+
+def _value_given(options: Sequence[str | None], arguments: Sequence[str]) -> str | None:
+    """What stands after one of ``options`` on the command line: typer's sentences leave it out."""
+    for number, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name in options:
+            return value if equals else arguments[number + 1] if number + 1 < len(arguments) else None
+    return None
 
 
 def _failed(error: ShootdownError, as_json: bool) -> int:

@@ -1,8 +1,9 @@
 """``workload.schedule``: when a task's next operation starts.
 
-``open`` replays the recorded times: an operation starts at its recorded time, or when the one before has ended if that is later. ``closed``
-forgets the times: it starts when the one before has ended and ``machine.costs.user_ns`` of user-mode work is done. What must follow what across
-tasks is kept by both. The closed form is made here, from the compiled workload, and not in the actors: to them it is an ordinary workload.
+``open`` replays the recorded times: an operation starts at its recorded time, or when the one before has ended if that is later.
+``closed`` forgets the times: it starts when the one before has ended and ``machine.costs.user_ns`` of user-mode work is done. What must
+follow what across tasks is kept by both. The closed form is made here, from the compiled workload, and not in the actors: to them it is an
+ordinary workload.
 """
 
 from __future__ import annotations

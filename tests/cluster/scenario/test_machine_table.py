@@ -37,7 +37,8 @@ def test_without_a_machine_it_is_the_recordings(scenario_file):
 
 
 def test_what_is_given_replaces_the_preset(scenario_file):
-    text = '[machine]\npreset = "two-sockets-10"\nmemory_bytes = "8 MiB"\n[machine.costs]\ntrap_ns = "1 us"\n[machine.latency.ipi]\nmatrix_ns = [[1, 2], [3, 4]]'
+    text = '[machine]\npreset = "two-sockets-10"\nmemory_bytes = "8 MiB"\n[machine.costs]\ntrap_ns = "1 us"\n'
+    text += "[machine.latency.ipi]\nmatrix_ns = [[1, 2], [3, 4]]"
     machine = machine_of(scenario_file, text)
     assert machine.frames == 2048
     assert machine.costs.trap_ns == 1000

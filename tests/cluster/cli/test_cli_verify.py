@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from cluster.cli import verify
+from cluster.cli.verify import Combination, combinations
+
+
+def test_the_full_cover_is_every_combination():
+    found = combinations([1, 2, 3, 4], ["trio", "asyncio"], 3, "both", "full")
+    assert len(found) == len(set(found)) == 48
+    assert found[0] == Combination(1, "trio", 0, True)
+
+
+@pytest.mark.parametrize(
+    ("workers", "backends", "seeds", "trace"), [([1, 2, 3, 4], ["trio", "asyncio"], 3, "both"), ([1], ["trio"], 1, "on")]
+)
+def test_the_pairwise_cover_has_every_pair_and_is_small(workers, backends, seeds, trace):
+    every = combinations(workers, backends, seeds, trace, "full")
+    chosen = combinations(workers, backends, seeds, trace, "pairwise")
+
+    def pairs(rows):
+        return {pair for row in rows for pair in itertools.combinations(enumerate(row), 2)}
+
+    assert pairs(chosen) == pairs(every)
+    assert len(chosen) <= max(1, len(workers) * seeds + 2)
+
+
+def test_verify_runs_each_combination_in_a_process_of_its_own(shootdown, small):
+    ended = shootdown("verify", small, "--workers", "1,2", "--backends", "trio", "--hash-seeds", "1", "--json")
+    found = ended.json
+    assert ended.status == 0
+    assert (found["scenario"], found["seed"], found["equal"]) == ("small", 1, True)
+    assert [(run["workers"], run["trace"]) for run in found["runs"]] == [(1, True), (1, False), (2, True), (2, False)]
+    assert len({run["digest"] for run in found["runs"]}) == 1
+    assert found["runs"][0]["digest"] == shootdown("run", small, "--json").json["digest"]
+    assert all(set(run) == {"workers", "backend", "hash_seed", "trace", "digest"} for run in found["runs"])
+
+
+def test_a_difference_is_told(shootdown, small, monkeypatch):
+    monkeypatch.setattr(verify, "digest_of", lambda scenario, options, combination: str(combination.workers))
+    ended = shootdown("verify", small, "--workers", "1,2", "--json")
+    assert ended.status == 1
+    assert ended.json["equal"] is False
+    assert "2 different digests" in shootdown("verify", small, "--workers", "1,2").out
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--workers", "0"], ["--workers", "1,x"], ["--workers", "999"], ["--backends", "curio"], ["--trace", "maybe"], ["--cover", "none"]],
+)
+def test_what_cannot_be_verified(shootdown, small, options):
+    ended = shootdown("verify", small, "--json", *options)
+    assert ended.status == 2
+    assert ended.json["error"]["allowed"]

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+import shootdown as sd
+
+SMALL = '[workload]\ngenerator = "fork_cow"\nparameters = { parents = 1, children = 1, pages = 8, touches = 4 }\n'
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.toml"
+    path.write_text(SMALL)
+    return path
+
+
+def test_every_public_name_is_there():
+    for name in sd.__all__:
+        assert getattr(sd, name) is not None
+    with pytest.raises(AttributeError, match="it has Actor"):
+        _ = sd.nothing
+
+
+def test_a_run_and_its_parts(small):
+    run = sd.run(small, seed=7)
+    assert run.ended == "finished"
+    assert run.metrics["faults.cow"] > 0
+    faults = list(run.records(kind="fault.*"))
+    assert len(faults) == sum(run.metrics[name] for name in ("faults.soft", "faults.cow", "faults.hard"))
+    assert {record.kind for record in run.records(kind="page.b*")} <= {"page.bind", "page.busy"}
+    assert all(record.actor == "cpu.0" for record in run.records(actor="cpu.0", kind="lock.*"))
+    assert run.path.name == "small-7-1"
+
+
+def test_a_stored_run_is_the_run(small):
+    run = sd.run(small)
+    again = sd.open_run(run.path)
+    assert again.summary == run.summary
+    assert (again.digest, again.violations, again.ok) == (run.digest, run.violations, run.ok)
+
+
+def test_a_loaded_scenario_runs_and_takes_no_further_changes(small):
+    scenario = sd.load(small, ["machine.frames=4096"])
+    assert sd.run(scenario).metrics["free.min"] < 4096
+    with pytest.raises(sd.InputError):
+        sd.run(scenario, sets=["machine.cpus=4"])
+
+
+def test_one_digest_on_one_and_two_workers_and_both_backends(small):
+    runs = [sd.run(small, workers=workers, backend=backend) for workers, backend in ((1, "trio"), (2, "asyncio"))]
+    assert len({run.digest for run in runs}) == 1
+    assert [run.summary["transport"] for run in runs] == ["inproc", "socket"]
+    assert runs[0].metrics == runs[1].metrics
+    assert runs[0].checks == runs[1].checks
+
+
+def test_kernels_differ(small):
+    assert sd.run(small).digest != sd.run(small, kernel="freebsd-2006").digest
+    assert sd.kernel("repaired", revert=("R02",))["R02"] == "before-shootdown"
+
+
+@pytest.mark.parametrize("options", [{"workers": 0}, {"seed": -1}, {"backend": "curio"}, {"transport": "pigeon"}, {"workers": 999}])
+def test_bad_options_leave_nothing(small, options):
+    with pytest.raises(sd.InputError):
+        sd.run(small, **options)
+    assert [path.name for path in small.parent.iterdir()] == ["small.toml"]
+
+
+def test_placement(small):
+    report = sd.placement(sd.load(small), workers=2)
+    assert report["workers"] == len(report["roots"]) == 2
+    assert sd.placement(sd.load(small))["lookahead_ns"] is None
+
+
+def test_recheck(small):
+    run = sd.run(small)
+    assert sd.recheck(run)["checks"] == run.checks
+    assert sd.recheck(run.path, ["I-ONEQ"])["checks"]["I-ONEQ"]["evaluated"] > 0
+    with pytest.raises(sd.InputError):
+        sd.recheck(sd.run(small, trace=False))
+
+
+def test_an_interruption_leaves_what_was_recorded(small, monkeypatch):
+    import shootdown.running as module
+
+    def interrupted(plan, on_progress):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_drive", interrupted)
+    with pytest.raises(sd.Interrupted) as caught:
+        sd.run(small)
+    assert caught.value.path.name == "small-1-1.partial"
+    assert not sd.open_run(caught.value.path).ok
+
+
+def test_progress_is_told(small, monkeypatch):
+    monkeypatch.setattr("cluster.engine.supervise.PROGRESS_NS", -1)
+    seen = []
+    sd.run(small, on_progress=seen.append)
+    assert seen
+    assert all(later.events >= before.events for before, later in itertools.pairwise(seen))
+    assert seen[-1].tasks_total == 2
