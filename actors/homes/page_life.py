@@ -72,7 +72,8 @@ class PageLife(PageStore, kw_only=True):
         if page.hold > 0:
             self._to_hold(frame, page)
             return (False, waits)
-        self._drop(frame, page)
+        del self.pages[frame]
+        self.record((PAGE_RELEASE, frame, page.object, page.pindex, FREE))
         return (True, waits)
 
     def _to_hold(self, frame: int, page: Page) -> None:
@@ -83,12 +84,8 @@ class PageLife(PageStore, kw_only=True):
         page.object, page.queue = "", HOLD
         self.rings[HOLD].insert(frame, self.rings[HOLD].before[END])
 
-    def _drop(self, frame: int, page: Page) -> None:
-        del self.pages[frame]
-        self.record((PAGE_RELEASE, frame, page.object, page.pindex, FREE))
-
     def hold(self, op: Hold) -> Value:
-        """vm_page_hold and vm_page_unhold; the last unhold of a page on HOLD lets its frame go."""
+        """vm_page_hold and vm_page_unhold; the last unhold lets the frame of a page on HOLD go. (Its release is on record since then.)"""
         frame = op.frame
         page = self.pages.get(frame) or self.stray(op, frame)
         if op.delta:
@@ -97,7 +94,7 @@ class PageLife(PageStore, kw_only=True):
         if page.hold or page.queue != HOLD:
             return False
         self.rings[HOLD].remove(frame)
-        self._drop(frame, page)
+        del self.pages[frame]
         return True
 
     def page_state(self, op: PageState) -> Value:
