@@ -12,11 +12,14 @@ from typing import Any
 from cluster.inspect.escape import escaped
 from cluster.inspect.words import in_words, lock_in_words
 from protocol import records as kinds
+from protocol.locks import class_of
 from protocol.messages.locks import EXCLUSIVE, MODE_NAMES, SPIN
 from protocol.records import KINDS, Record
 
 NS_PER_S = 1_000_000_000
 INDENT_MAX = 12
+KERNEL_TIDS, THREADS_PER_CPU = 1 << 24, 4096
+"""How CPUs number the threads that run no task (actors.processor.state)."""
 
 
 def seconds(time_ns: int) -> str:
@@ -29,6 +32,14 @@ def identity(event: tuple[str, int]) -> str:
     return f"{event[0]}:{event[1]}"
 
 
+def thread_name(thread: int) -> str:
+    """A thread as the log names it: ``t3`` for task 3's, ``k5.0`` for the first kernel thread of CPU 5."""
+    if thread < KERNEL_TIDS:
+        return f"t{thread}"
+    cpu, number = divmod(thread - KERNEL_TIDS, THREADS_PER_CPU)
+    return f"k{cpu}.{number}"
+
+
 def what(record: Record) -> str:
     """A record's kind and fields."""
     special = _SPECIAL.get(record[0])  # type: ignore[call-overload]
@@ -38,10 +49,10 @@ def what(record: Record) -> str:
 def line(event: Mapping[str, Any]) -> str:
     """The console's line for a record, from the event that :mod:`cluster.inspect.log` makes of it."""
     thread = event["thread"]
-    who = "-" if thread is None else f"t{thread}" if event["own"] else f"({thread})"
+    who = "-" if thread is None else thread_name(thread) if event["own"] else f"({thread_name(thread)})"
     indent = "  " * min(event["depth"], INDENT_MAX)
     text = what(event["record"])
-    return f"{seconds(event['time_ns'])}  {escaped(event['actor']):<16} {who:>6}  {indent}{text}  [{escaped(event['id'])}]"
+    return f"{seconds(event['time_ns'])}  {escaped(event['actor']):<16} {who:>7}  {indent}{text}  [{escaped(event['id'])}]"
 
 
 def _general(record: Record) -> str:
@@ -78,7 +89,8 @@ def _release(record: Any) -> str:
 
 
 def _wait(record: Any) -> str:
-    return f"?{lock_in_words(record[2])} (taken by {_owner(record[3])}, waits)"
+    verb = "spins" if class_of(record[2]).spin else "waits"
+    return f"?{lock_in_words(record[2])} (taken by {_owner(record[3])}, {verb})"
 
 
 def _fail(record: Any) -> str:
@@ -86,11 +98,28 @@ def _fail(record: Any) -> str:
 
 
 def _owner(thread: int) -> str:
-    return "readers" if thread == -1 else f"thread {thread}"
+    return "readers" if thread == -1 else thread_name(thread)
 
 
 def _enter(record: Any) -> str:
     return f"> {record[2]}{_value(in_words(record)['arguments'])}{_locks(record[4])}"
+
+
+def _switch(record: Any) -> str:
+    _, old, new, pmap = record
+    space = f", loads {pmap}" if pmap else ""
+    return f"switch {_running(old)} -> {_running(new)}{space}"
+
+
+def _running(thread: int) -> str:
+    return "idle" if thread == -1 else thread_name(thread)
+
+
+def _flush(record: Any) -> str:
+    _, pmap, start, end, reason = record
+    if start == end:
+        return f"tlb.flush {pmap or 'everything not global'} reason={reason}"
+    return _general(record)
 
 
 def _leave(record: Any) -> str:
@@ -108,4 +137,6 @@ _SPECIAL = {
     kinds.LOCK_FAIL: _fail,
     kinds.ENTER: _enter,
     kinds.LEAVE: _leave,
+    kinds.SWITCH: _switch,
+    kinds.TLB_FLUSH: _flush,
 }

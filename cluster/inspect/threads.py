@@ -14,7 +14,7 @@ from protocol.messages.locks import UPGRADE
 from protocol.records import KINDS, Record
 
 _THREAD_AT = {number: kind.fields.index("thread") + 1 for number, kind in KINDS.items() if "thread" in kind.fields}
-_OF_RUNNING = frozenset({kinds.TLB_FILL, kinds.TLB_EVICT, kinds.IPI_SEND})
+_OF_RUNNING = frozenset({kinds.TLB_FILL, kinds.TLB_EVICT, kinds.IPI_SEND, kinds.TASK_STEP})
 """Records of a CPU that name no thread and are always the running thread's doing (a flush may be an interrupt's)."""
 NOBODY = -1
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from protocol.identity import cpu_name, kind_of
 from protocol.locks import CLASSES
 from protocol.messages.locks import MODE_NAMES
 from protocol.messages.processor import VECTOR_NAMES
@@ -63,6 +64,19 @@ def _prot(value: object) -> object:
     return "".join(letter if value & bit else "-" for letter, bit in (("r", PROT_READ), ("w", PROT_WRITE), ("x", PROT_EXEC)))
 
 
+def _arguments(value: object) -> object:
+    """A routine's arguments: numbers that are probably pages or addresses in hexadecimal."""
+    if isinstance(value, tuple):
+        return [_arguments(item) for item in value]
+    return hex(value) if isinstance(value, int) and value > 0xFF else value
+
+
+def _cpu(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_cpu(item) for item in value]
+    return cpu_name(value) if isinstance(value, int) else value
+
+
 def _thread(value: object) -> object:
     return "none" if value == -1 else value
 
@@ -80,11 +94,15 @@ _BY_FIELD: dict[str, Word] = {
     "bits": _bits(PTE_NAMES),
     "old_bits": _bits(PTE_NAMES),
     "prot": _prot,
+    "arguments": _arguments,
+    "target": _cpu,
+    "targets": _cpu,
     "thread": _thread,
     "owner": _thread,
 }
 _QUEUE, _FLAGS, _PTE = _one_of(QUEUE_NAMES), _bits(FLAG_NAMES), _bits(PTE_NAMES)
 _BY_KIND: dict[str, dict[str, Word]] = {
+    "shootdown.arm": {"targets": _plain},
     "page.bind": {"flags": _FLAGS},
     "page.queue": {"old": _QUEUE, "new": _QUEUE},
     "page.flags": {"old": _FLAGS, "new": _FLAGS},
@@ -109,5 +127,5 @@ def in_words(record: Record) -> dict[str, object]:
 
 def lock_in_words(lock: str) -> str:
     """A lock by its type, as the kernel prints it, and its name: ``vm object object.7.cpu.3``."""
-    known = CLASSES.get(lock.split(".", 1)[0])
+    known = CLASSES.get(kind_of(lock))
     return f"{known.type} {lock}" if known is not None else lock

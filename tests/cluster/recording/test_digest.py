@@ -30,7 +30,7 @@ def test_one_changed_field_changes_only_that_actors_chain_and_the_digest():
     entries = machine_entries(50)
     at = next(n for n, entry in enumerate(entries) if entry[2] and entry[0][3] == "pq")
     head, word, records = entries[at]
-    changed = entries[:at] + [(head, word, [(*records[0][:-1], 999_999), *records[1:]])] + entries[at + 1 :]
+    changed = [*entries[:at], (head, word, [(*records[0][:-1], 999999), *records[1:]]), *entries[at + 1 :]]
     one, other = folded(entries).chains(), folded(changed).chains()
     assert {actor for actor in one if one[actor] != other[actor]} == {"pq"}
     assert run_digest(b"", [one]) != run_digest(b"", [other])
@@ -118,7 +118,7 @@ def test_the_ledger_names_the_first_slice_and_the_actors_that_differ():
     entries = machine_entries(120, think_ns=60_000)
     at = next(n for n, e in enumerate(entries) if e[0][0] >> 20 == 1 and e[0][3] == "fq" and e[2])
     head, word, records = entries[at]
-    changed = entries[:at] + [(head, word, records * 2)] + entries[at + 1 :]
+    changed = [*entries[:at], (head, word, records * 2), *entries[at + 1 :]]
     mine, theirs = folded(entries, ledger=True).ledger, folded(changed, ledger=True).ledger
     assert mine is not None
     assert theirs is not None

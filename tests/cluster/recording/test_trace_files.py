@@ -57,7 +57,9 @@ def test_backwards_and_one_slice_alone(files):
     assert trace.slice_entries(10**9) == []
 
 
-@pytest.mark.parametrize("window", [(0, None), (1, 2), (SLICE_NS - 900, SLICE_NS + 900), (SLICE_NS, None), (10**12, None), (0, SLICE_NS), (0, 0)])
+@pytest.mark.parametrize(
+    "window", [(0, None), (1, 2), (SLICE_NS - 900, SLICE_NS + 900), (SLICE_NS, None), (10**12, None), (0, SLICE_NS), (0, 0)]
+)
 def test_a_window_of_time_includes_its_start_and_excludes_its_end(files, window):
     start, end = window
     found = [entry for batch in Trace(files).entries(start, end) for entry in batch]
