@@ -51,13 +51,15 @@ class Births:
     def __init__(self, happenings: list[Happening]) -> None:
         self.happenings = happenings
         self.sights: dict[int, Sight] = {}
-        self._undecided: list[Born] = []
+        self.roots: dict[int, Sight] = {}
+        """The tasks whose birth was not seen."""
+        self._born: list[tuple[Born, Sight]] = []
 
     def sight(self, line: Line, tid: int) -> Sight:
         """The task ``tid``, which ``line`` shows."""
         sight = self.sights.get(tid)
         if sight is None:
-            sight = self.sights[tid] = Sight(tid, line.comm.strip(), line.comm.strip())
+            sight = self.sights[tid] = self.roots[tid] = Sight(tid, line.comm.strip(), line.comm.strip())
         return sight
 
     def born(self, number: int, line: Line, parent: Sight, child: int, flags: int | None) -> Born:
@@ -67,11 +69,10 @@ class Births:
         inside = flags is not None and bool(flags & CLONE_THREAD)
         born = Born(number, line.time_ns, line.cpu, line.pid, line.tid, child, comm, how, certain=flags is not None, in_process=inside)
         self.happenings.append(born)
-        if not born.certain:
-            self._undecided.append(born)
         if not born.certain or how == "vfork":
             parent.watched = born
-        self.sights[child] = Sight(child, comm, comm, birth=born)
+        sight = self.sights[child] = Sight(child, comm, comm, birth=born)
+        self._born.append((born, sight))
         return born
 
     def parent_seen(self, number: int, line: Line, parent: Sight, slept: bool) -> None:
@@ -127,7 +128,8 @@ class Births:
         sight.comm = line.comm.strip()
 
     def decide(self) -> None:
-        """At the end: a parent that never woke up has called vfork; the rest are forks."""
-        for born in self._undecided:
+        """At the end: a parent that never woke up has called vfork; the rest are forks. A task's name is its last."""
+        for born, sight in self._born:
+            born.comm = sight.name
             if not born.how:
                 born.how = "vfork" if born.asleep else "fork"

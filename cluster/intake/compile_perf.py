@@ -68,7 +68,7 @@ class _Compiler:
         self.calls = Calls(self.population, self.ledger)
         for happening in happenings:
             self._take(happening)
-        comms = {tid: sight.name for tid, sight in self.sightings.births.sights.items()}
+        comms = {tid: sight.name for tid, sight in self.sightings.births.roots.items()}
         self.workload = Workload(
             name=name_of(path),
             tasks=self.population.finish(comms),
@@ -121,7 +121,7 @@ class _Compiler:
     def _born(self, born: Born) -> None:
         parent = self._thread(born)
         pid = parent.process.pid if born.in_process else born.child
-        child = self.population.child(parent, born.child, pid, born.cpu, born.how)
+        child = self.population.child(parent, born.child, pid, born.cpu, born.how, born.comm)
         fork = Fork(child=child.number, how=born.how)
         if born.how == "fork":
             index = self.population.emit_change(parent, fork, born.time_ns, born.cpu, born.line)

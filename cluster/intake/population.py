@@ -43,6 +43,7 @@ class Thread:
     tid: int
     process: Process
     steps: list[AnyStep]
+    comm: str = ""
     exited: Exited | None = None
     vfork: tuple[Thread, int, Fork] | None = None
     """The parent that waits for this task's exec or exit, the index of its Fork and the Fork."""
@@ -97,14 +98,16 @@ class Population:
             thread = self._thread(tid, process, cpu, -1)
         return thread
 
-    def child(self, parent: Thread, tid: int, pid: int, cpu: int, how: str) -> Thread:
+    def child(self, parent: Thread, tid: int, pid: int, cpu: int, how: str, comm: str) -> Thread:
         """A new task of ``parent``. A tid may be used again; the earlier task's steps are complete then."""
         space = parent.space if how != "fork" else self.space(parent.space.table.copy(), parent.space.brk)
         if how == "thread" and pid == parent.process.pid:
             process = parent.process
         else:
             process = self._processes[pid] = Process(pid, space, dict(parent.process.descriptors))
-        return self._thread(tid, process, cpu, parent.number)
+        child = self._thread(tid, process, cpu, parent.number)
+        child.comm = comm
+        return child
 
     def becomes(self, thread: Thread, tid: int) -> None:
         """exec by another thread than the first: it takes over the first one's tid."""
@@ -147,15 +150,17 @@ class Population:
         self.emit_change(thread, mmap_step(mapping), time_ns, cpu, 0)
 
     def finish(self, comms: dict[int, str]) -> list[Task]:
-        """The tasks with their exits, first CPUs, and names from the ``comms`` of tids. An exit comes last: the last faults may follow its
-        line."""
+        """The tasks with exits, first CPUs and names; ``comms`` holds those of tasks whose birth was not seen.
+
+        An exit comes last, since a task's last faults may follow its line.
+        """
         for thread, task in zip(self.threads, self.tasks, strict=True):
             if thread.vfork is not None and thread.exited is None:
                 # The recording ends before its exec: its parent must not wait for ever.
                 thread.exited = Exited(0, self.first_ns, task.cpu, thread.process.pid, thread.tid, True)
             if thread.exited is not None:
                 self.emit(thread, Exit(), thread.exited.time_ns, thread.exited.cpu, thread.exited.line)
-            task.name = f"{readable(comms.get(thread.tid, '')) or 'task'}/{thread.tid}"
+            task.name = f"{readable(thread.comm or comms.get(thread.tid, '')) or 'task'}/{thread.tid}"
             if task.steps:
                 task.cpu = task.steps[0].cpu
         return self.tasks

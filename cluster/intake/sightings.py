@@ -84,9 +84,8 @@ class Sightings(TaskSightings):
         self.last_ns = line.time_ns
 
     def _finish(self) -> None:
-        for sight in self.births.sights.values():
-            self._end_call(sight)
-            self._drop_exec(sight)
+        for tid in self.births.sights:
+            self._close(tid)
         self.births.decide()
         if self.recording.cut:
             self.ledger.ignore("cut-line")
@@ -133,6 +132,7 @@ class Sightings(TaskSightings):
             self.ledger.ignore(reason_of(found, line))
             return
         sight = self.touch(number, line, line.tid, user=True)
+        self._close(found[0])
         self._announced[found[0]] = self.births.born(number, line, sight, *found)
 
     def _fork(self, number: int, line: Line) -> None:
@@ -145,6 +145,7 @@ class Sightings(TaskSightings):
             announced.lines += 1
             return
         sight = self.touch(number, line, line.tid, user=True)
+        self._close(found[0])
         self.births.born(number, line, sight, found[0], None)
 
     def _exec(self, number: int, line: Line) -> None:

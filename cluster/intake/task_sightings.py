@@ -51,6 +51,13 @@ class TaskSightings:
             self.births.begin_exec(number, line, sight, tid)
         return sight
 
+    def _close(self, tid: int) -> None:
+        """Nothing more will be seen of the task that has this tid."""
+        sight = self.births.sights.get(tid)
+        if sight is not None:
+            self._end_call(sight)
+            self._drop_exec(sight)
+
     def _drop_exec(self, sight: Sight) -> None:
         """What looked like an exec was none: the task is still, or again, in user mode."""
         if sight.executing is not None:

@@ -208,6 +208,17 @@ def test_a_number_is_used_again(pen):
     assert [[step.word for step in task.steps] for task in workload.tasks[1:]] == [["access", "exit"]] * 2
 
 
+def test_a_number_that_is_used_again_closes_what_its_first_owner_left_open(pen):
+    pen.enter(B, "mmap", 0, 0x4000, 3, 0x22, 0xFFFFFFFF, 0, comm="first")
+    pen.region(C, 0x400000, 0x1000, "/bin/x", comm="second")
+    pen.fork(A, B)
+    pen.fork(A, C)
+    pen.exit(B, comm="third")
+    workload = pen.compile()
+    assert workload.account.ignored == {"repeat": 1, "unfinished-call": 1}
+    assert [task.name for task in workload.tasks] == [f"prog/{A}", f"third/{B}", f"prog/{C}"]
+
+
 def test_an_exit_said_twice_counts_once(pen):
     pen.fault(A, HEAP)
     pen.exit(A)
