@@ -100,7 +100,7 @@ ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
     r.PTE_SET: ((PAGE, 2, _frame), (OLD_PAGE, 4, _frame), (PMAP, ACTOR, _name)),
     r.PTE_CLEAR: ((PAGE, 2, _frame), (PMAP, ACTOR, _name)),
     r.PTE_BITS: ((PMAP, ACTOR, _name),),
-    r.TLB_FILL: ((PAGE, 3, _frame), (PMAP, 1, _name)),
+    r.TLB_FILL: ((OLD_PAGE, 1, _every), (PAGE, 3, _frame), (PMAP, 1, _name)),
     r.TLB_EVICT: ((PAGE, 1, _every), (PMAP, 1, _name)),
     r.TLB_FLUSH: ((PAGE, 1, _every), (PMAP, 1, _space)),
     r.SHOOT_BEGIN: ((PMAP, 2, _space),),

@@ -1,0 +1,296 @@
+"""Each check about pages: silent on a correct stream, and the first to speak on its mutant."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol import records as r
+from protocol.checks import CHECKS
+from protocol.pages import ACTIVE, CACHE, FREE, HOLD, INACTIVE, NONE, PTE_MANAGED, UNMANAGED
+from tests.protocol.checks.stream import OBJECT, PMAP, RW, Stream, judge, speaks_first, story
+
+
+def test_a_correct_story_breaks_nothing_and_exercises_every_check():
+    found, evaluated = judge(story())
+    assert not found
+    assert list(evaluated) == list(CHECKS)
+    assert [name for name, (count, _) in evaluated.items() if count == 0] == []
+
+
+def test_an_empty_run_exercises_nothing():
+    found, evaluated = judge(Stream())
+    assert not found
+    assert all(counts == (0, 0) for counts in evaluated.values())
+
+
+# I-CONSERVE ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_conserve_hears_a_wrong_count():
+    s = story().change(r.FREE_PUT, to=lambda record: (*record[:3], record[3] + 1))
+    assert "frames free after vm page 0x1 was put back" in speaks_first(s, "I-CONSERVE").message
+
+
+def test_conserve_follows_withheld_frames():
+    s = Stream()
+    s.at("fq", (r.FREE_WITHHOLD, 10, 54)).at("fq", (r.FREE_WITHHOLD, -4, 58))
+    s.free = 58
+    s.take(0, 1).put(0, 1)
+    assert not judge(s)[0]
+    s.at("fq", (r.FREE_WITHHOLD, -6, 63))
+    assert "63 frames free" in speaks_first(s, "I-CONSERVE").message
+
+
+def test_conserve_finds_a_leak_at_the_end():
+    s = Stream().fault(0, 1, 0).unmap(0, 1, 100)
+    s.enter(0).acquire(0, OBJECT, "pq").at(OBJECT, (r.OBJECT_REMOVE, 0, 1))
+    s.queue(1, NONE).at("pq", (r.PAGE_RELEASE, 1, OBJECT, 0, FREE)).release(0, "pq", OBJECT).leave(0)
+    found = speaks_first(s, "I-CONSERVE")
+    assert (found.actor, found.event) == ("end", ("end", 0))
+    assert "vm page 0x1: lost: released" in found.message
+
+
+def test_conserve_finds_a_page_without_owner_and_excuses_one_that_somebody_may_be_working_on():
+    def leaking(still_inside: bool) -> Stream:
+        s = Stream().enter(0, "vm_fault").enter(1, "long")
+        s.take(0, 4).at("pq", (r.PAGE_BIND, 4, "", 0, 0, 0, 0)).leave(0)
+        return s if still_inside else s.leave(1)
+
+    assert "on no queue, in no object" in speaks_first(leaking(False), "I-CONSERVE").message
+    assert not judge(leaking(True))[0], "the long operation was there when the frame changed hands: it may own it"
+    later = Stream().take(0, 4).enter(1, "long")
+    assert speaks_first(later, "I-CONSERVE"), "an operation that began later cannot own it"
+
+
+def test_conserve_does_not_judge_a_run_that_reached_its_limit():
+    assert not judge(Stream().take(0, 4), ended="limit")[0]
+
+
+def test_conserve_takes_a_sleeping_daemon_for_idle():
+    s = Stream().enter(2, "vm_pageout").acquire(2, "pq")
+    s.on(2, (r.LOCK_RELEASE, 2, "pq", s.fences, 10, 0), (r.SLEEP, 2, "vm_pages_needed", "pq"))
+    assert "lost" in speaks_first(s.take(0, 4), "I-CONSERVE").message
+
+
+# I-ONEQ -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_oneq_hears_a_frame_taken_twice():
+    s = Stream().take(0, 1).take(1, 1)
+    assert "vm page 0x1: taken from the free lists while it is taken and not yet a page" in speaks_first(s, "I-ONEQ").message
+
+
+def test_oneq_hears_a_frame_freed_twice():
+    s = Stream().take(0, 1).put(0, 1).put(0, 1)
+    assert "put on the free list while it is on the free list" in speaks_first(s, "I-ONEQ").message
+
+
+def test_oneq_hears_a_page_on_two_queues():
+    s = story().change(r.PAGE_QUEUE, to=lambda record: (record[0], record[1], INACTIVE, record[3]))
+    assert "taken off INACTIVE and put on ACTIVE, but it is on NONE" in speaks_first(s, "I-ONEQ").message
+
+
+def test_oneq_hears_a_move_that_no_operation_makes():
+    s = Stream().fault(0, 1, 0).unmap(0, 1, 100)
+    s.change(r.PAGE_DIRTY, to=lambda record: (record[0], record[1], 0, 0))
+    s.queue(1, CACHE).queue(1, CACHE)
+    assert "moved from CACHE to CACHE" in speaks_first(s, "I-ONEQ").message
+
+
+def test_oneq_hears_a_page_bound_that_was_never_taken():
+    s = story().drop(r.FREE_TAKE)
+    assert speaks_first(s, "I-ONEQ").message == "vm page 0x1: bound as a page while it is on the free list"
+
+
+def test_oneq_lets_a_held_page_go_when_nobody_holds_it():
+    def held(count: int) -> Stream:
+        s = Stream().fault(0, 1, 0).unmap(0, 1, 100)
+        s.at("pq", (r.PAGE_HOLD, 1, 0, 1)).acquire(0, OBJECT, "pq").at(OBJECT, (r.OBJECT_REMOVE, 0, 1)).queue(1, HOLD)
+        s.at("pq", (r.PAGE_RELEASE, 1, OBJECT, 0, HOLD)).at("pq", (r.PAGE_HOLD, 1, 1, count))
+        return s.put(0, 1).release(0, "pq", OBJECT)
+
+    assert not judge(held(0))[0]
+    assert "while hold count is 1" in speaks_first(held(1), "I-ONEQ").message
+
+
+# I-FREE-CLEAN, I-FREE-UNMAPPED --------------------------------------------------------------------------------------------------
+
+
+def test_free_clean_hears_a_page_freed_while_mapped():
+    s = Stream().fault(0, 1, 0).flush(0).free_page(0, 1, 0)
+    assert speaks_first(s, "I-FREE-CLEAN").message == f"vm page 0x1: freed while mapped ({PMAP} va 0x64000)"
+
+
+@pytest.mark.parametrize(
+    ("actor", "record"),
+    [
+        ("pq", (r.PAGE_BUSY, 9, 0)),
+        ("pq", (r.PAGE_WIRE, 9, 0, 1)),
+        ("pq", (r.PAGE_HOLD, 9, 0, 1)),
+        ("pq", (r.PAGE_DIRTY, 9, 0, 255)),
+        ("pq", (r.PAGE_FLAGS, 9, 0, 0x10)),
+        ("pq", (r.PV_ADD, 9, PMAP, 5)),
+        (PMAP, (r.PTE_SET, 5, 9, RW & ~PTE_MANAGED, -1, 0)),
+        ("cpu.0", (r.STORE, 0, PMAP, 5, 9)),
+    ],
+)
+def test_free_clean_hears_any_use_of_a_free_frame(actor, record):
+    s = story().at(actor, record)
+    assert "vm page 0x9" in speaks_first(s, "I-FREE-CLEAN").message
+
+
+def test_free_clean_hears_a_page_left_in_its_object_when_the_lock_is_next_taken():
+    s = story().drop(r.OBJECT_REMOVE).acquire(2, OBJECT).release(2, OBJECT)
+    found = speaks_first(s, "I-FREE-CLEAN")
+    assert found.message == f"vm page 0x1: freed but still resident in {OBJECT} at 0"
+    assert found.actor == "cpu.1", "the next owner of the object's lock"
+
+
+def test_free_clean_allows_the_removal_to_arrive_late():
+    s = Stream().fault(0, 1, 0).unmap(0, 1, 100).free_page(0, 1, 0)
+    place, index = s.find(r.OBJECT_REMOVE)
+    late = s.entries[place][2].pop(index)
+    s.at(OBJECT, late).acquire(1, OBJECT).release(1, OBJECT)
+    assert not judge(s)[0]
+    assert judge(s)[1]["I-FREE-CLEAN"][0] > 0
+
+
+@pytest.mark.parametrize("removal_first", [True, False])
+def test_free_clean_hears_a_soft_busy_page_freed(removal_first):
+    s = Stream().fault(0, 1, 0).unmap(0, 1, 100).at(OBJECT, (r.OBJECT_IO, 0, 1, 0, 1)).free_page(0, 1, 0)
+    if removal_first:
+        assert "freed while soft-busy" in speaks_first(s, "I-FREE-CLEAN").message
+    else:
+        s.change(r.OBJECT_IO, to=lambda record: (*record[:4], 0))
+        assert not judge(s)[0]
+
+
+def test_free_unmapped_hears_a_page_freed_before_its_shootdown():
+    s = Stream().fault(0, 7, 0).fill(1, 7, 100)
+    s.acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 7, RW)).at("pq", (r.PV_DEL, 7, PMAP, 100, True, False)).release(0, "pq")
+    s.free_page(2, 7, 0).shoot(0, 100, 101, 1).release(0, PMAP)
+    found = speaks_first(s, "I-FREE-UNMAPPED")
+    assert found.actor == "fq"
+    assert found.message == (
+        f"vm page 0x7: on the free list but cpu.0's TLB still maps it ({PMAP} va 0x64000); cpu.1's TLB still maps it ({PMAP} va 0x64000)"
+    )
+
+
+def test_free_unmapped_hears_a_fill_with_a_free_frame():
+    s = story().fill(2, 40, 400)
+    assert "on the free list but enters cpu.2's TLB" in speaks_first(s, "I-FREE-UNMAPPED", ended="limit").message
+
+
+def test_free_unmapped_knows_evictions_replacements_and_loads():
+    s = Stream().fault(0, 7, 0, bits=RW)
+    s.fill(1, 7, 100).on(1, (r.TLB_EVICT, PMAP, 100)).fill(2, 7, 100).flush(2, pmap="").fill(3, 7, 100).fill(3, 7, 100)
+    s.unmap(0, 7, 100, 3).free_page(0, 7, 0)
+    assert not judge(s)[0]
+
+
+# I-UNIQUE, I-BUSY-XOR, I-WANT ---------------------------------------------------------------------------------------------------
+
+
+def test_unique_hears_two_pages_at_one_offset():
+    s = story().change(r.OBJECT_INSERT, nth=1, to=lambda record: (record[0], 0, record[2]))
+    assert speaks_first(s, "I-UNIQUE").message == f"{OBJECT}: vm page 0x2 inserted at offset 0, where vm page 0x1 already is"
+
+
+@pytest.mark.parametrize(
+    ("mutate", "words"),
+    [
+        (lambda s: s.drop(r.PAGE_UNBUSY).at("pq", (r.PAGE_BUSY, 1, 5)), "busied by thread 5 while busied by thread 0"),
+        (lambda s: s.change(r.PAGE_UNBUSY, to=lambda x: (x[0], x[1], 9)), "un-busied by thread 9, but it is thread 0 that made it busy"),
+        (lambda s: s.at("pq", (r.PAGE_UNBUSY, 1, 0)), "page not busy, but un-busied by thread 0"),
+    ],
+)
+def test_busy_xor_hears(mutate, words):
+    s = mutate(Stream().fault(0, 1, 0))
+    assert words in speaks_first(s, "I-BUSY-XOR").message
+
+
+def test_want_hears_a_lost_wakeup():
+    s = story().drop(r.WAKEUP)
+    assert speaks_first(s, "I-WANT").message == "vm page 0x3: no longer busy, but thread 2 asleep on it and not woken"
+
+
+def test_want_hears_a_sleep_without_a_reason():
+    assert "although it is not busy" in speaks_first(Stream().fault(0, 1, 0).sleep_on(1, 1), "I-WANT").message
+    assert "while it is on the free list" in speaks_first(Stream().sleep_on(1, 1), "I-WANT").message
+
+
+def test_want_allows_a_soft_busy_page_whose_wakeup_is_under_way_and_judges_it_at_the_end():
+    def soft(woken: bool) -> Stream:
+        s = Stream().fault(0, 1, 0).at(OBJECT, (r.OBJECT_IO, 0, 1, 0, 1))
+        s.acquire(1, "pq").at(OBJECT, (r.OBJECT_IO, 0, 1, 1, 0))
+        s.on(1, (r.LOCK_RELEASE, 1, "pq", s.fences, 10, 0), (r.SLEEP, 1, "page.1", "pq"))
+        return s.acquire(0, "pq").at("pq", (r.WAKEUP, "page.1", (1,))).release(0, "pq") if woken else s
+
+    assert not judge(soft(True))[0]
+    assert not judge(soft(False), ended="limit")[0]
+    assert "asleep on it since" in speaks_first(soft(False), "I-WANT", ended="stuck").message
+
+
+def test_want_hears_a_page_freed_under_a_sleeper():
+    s = Stream().fault(0, 1, 0).unmap(0, 1, 100).at(OBJECT, (r.OBJECT_IO, 0, 1, 0, 1)).sleep_on(2, 1)
+    s.at(OBJECT, (r.OBJECT_IO, 0, 1, 1, 0)).free_page(0, 1, 0)
+    assert "thread 2 asleep on it and not woken" in speaks_first(s, "I-WANT").message
+
+
+# I-PV-PTE, I-CACHE --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(r.PV_ADD, "has a PTE but no pv entry"), (r.PTE_SET, "has a pv entry but no PTE"), (r.PV_DEL, "has a pv entry but no PTE")],
+)
+def test_pv_pte_hears_half_a_mapping_when_the_lock_changes_hands(number, words):
+    s = story().drop(number)
+    found = speaks_first(s, "I-PV-PTE")
+    assert words in found.message
+    assert found.actor.startswith("cpu."), "judged at the next lock.acquire of the page-queues lock"
+
+
+def test_pv_pte_allows_half_a_mapping_under_the_lock_and_across_a_recursive_acquire():
+    s = Stream().fault(0, 1, 0)
+    s.acquire(0, "pq", PMAP).at(PMAP, (r.PTE_SET, 100, 1, RW, 1, RW)).acquire(0, "pq", depth=2)
+    s.at("pq", (r.PV_DEL, 1, PMAP, 100, False, False)).at("pq", (r.PV_ADD, 1, PMAP, 100)).release(0, "pq", depth=1)
+    s.release(0, "pq", PMAP).acquire(1, "pq").release(1, "pq")
+    assert not judge(s)[0]
+
+
+def test_pv_pte_follows_a_replaced_mapping():
+    s = Stream().fault(0, 1, 0).fault(0, 2, 1)
+    s.acquire(0, "pq", PMAP).at(PMAP, (r.PTE_SET, 100, 2, RW, 1, RW))
+    s.at("pq", (r.PV_DEL, 1, PMAP, 100, True, True)).at("pq", (r.PV_ADD, 2, PMAP, 100)).shoot(0, 100, 101).release(0, "pq", PMAP)
+    s.free_page(0, 1, 0)
+    assert not judge(s)[0]
+
+
+@pytest.mark.parametrize(
+    ("records", "words"),
+    [
+        ([(r.PAGE_DIRTY, 3, 0, 255)], "on the cache queue but dirty"),
+        ([(r.PAGE_WIRE, 3, 0, 1)], "on the cache queue but wired"),
+        ([(r.PAGE_FLAGS, 3, 0, UNMANAGED)], "on the cache queue but unmanaged"),
+        ([(r.PAGE_REBIND, 3, "", 0)], "on the cache queue but in no object"),
+        ([(r.PV_ADD, 3, PMAP, 7)], "on the cache queue but mapped"),
+    ],
+)
+def test_cache_hears_a_page_that_may_not_be_there(records, words):
+    s = story().at("pq", *records)
+    assert words in speaks_first(s, "I-CACHE").message
+    early = story()
+    place, index = early.find(r.PAGE_QUEUE, new=CACHE)
+    early.entries[place][2][index:index] = records
+    assert words in speaks_first(early, "I-CACHE").message
+
+
+def test_cache_hears_a_page_table_entry_for_a_cached_page():
+    s = story().at(PMAP, (r.PTE_SET, 7, 3, RW & ~PTE_MANAGED, -1, 0))
+    assert "on the cache queue but mapped" in speaks_first(s, "I-CACHE").message
+
+
+def test_pages_on_other_queues_may_be_dirty_and_mapped():
+    s = Stream().fault(0, 1, 0).at("pq", (r.PAGE_DIRTY, 1, 0, 255)).queue(1, INACTIVE).queue(1, ACTIVE).at("pq", (r.PAGE_WIRE, 1, 0, 1))
+    assert not judge(s)[0]

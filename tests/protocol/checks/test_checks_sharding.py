@@ -1,0 +1,178 @@
+"""The promise of the suite: what it finds, in which order, and how often it looked, is the same for any number of shards."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from protocol import records as r
+from protocol.checks import Derived, Suite, SuiteState, Violation, decode_routed, encode_routed, merge
+from protocol.checks.reshard import join_states, split_state
+from protocol.checks.routing import ROUTES, shard_of_name
+from tests.protocol.checks.stream import MACHINE, MAP, OBJECT, PMAP, RO, RW, Stream, story
+
+Slices = list[list[Any]]
+
+
+def run_on(slices: Slices, workers: list[int], end_ns: int) -> tuple[list[list[Violation]], dict[str, tuple[int, int]]]:
+    """Feed slices to as many shards as ``workers`` says for each, with what crosses encoded and decoded, and state moved in between."""
+    shards = workers[0]
+    suites = [Suite((), MACHINE, {}, shard, shards) for shard in range(shards)]
+    found = []
+    for entries, wanted in zip(slices, workers, strict=True):
+        if wanted != len(suites):
+            suites = resharded(suites, wanted)
+        found.append(one_slice(suites, entries))
+    found.append(sorted((v for suite in suites for v in suite.finish(end_ns)), key=lambda violation: violation.rank))
+    total: dict[str, tuple[int, int]] = {}
+    for suite in suites:
+        for name, (evaluated, violations) in suite.evaluated().items():
+            before = total.get(name, (0, 0))
+            total[name] = (before[0] + evaluated, before[1] + violations)
+    return found, total
+
+
+def one_slice(suites: list[Suite], entries: list[Any]) -> list[Violation]:
+    """What the window loops of all workers do at a slice's edge. Each worker made the entries of every n-th event."""
+    shards = len(suites)
+    if shards == 1:
+        return suites[0].step(entries)
+    batches = [suite.route(entries[rank::shards]) for rank, suite in enumerate(suites)]
+    found: list[Violation] = []
+    facts: list[Derived] = []
+    for shard, suite in enumerate(suites):
+        mine = merge(decode_routed(encode_routed(batch[shard])) for batch in batches)
+        found += suite.feed(mine)
+        facts += msgspec.msgpack.decode(msgspec.msgpack.encode(suite.derived()), type=list[Derived])
+    judged = [suite.feed_global(facts) for suite in suites]
+    assert all(verdict == judged[0] for verdict in judged)
+    return sorted(found + judged[0], key=lambda violation: violation.rank)
+
+
+def resharded(suites: list[Suite], wanted: int) -> list[Suite]:
+    states = [msgspec.msgpack.decode(msgspec.msgpack.encode(suite.state()), type=SuiteState) for suite in suites]
+    new = [Suite((), MACHINE, {}, shard, wanted) for shard in range(wanted)]
+    for suite, state in zip(new, split_state(join_states(states), wanted), strict=True):
+        suite.restore(state)
+    return new
+
+
+def sliced(entries: list[Any], cuts: list[int]) -> Slices:
+    places = sorted({cut % (len(entries) + 1) for cut in cuts})
+    return [entries[a:b] for a, b in zip([0, *places], [*places, len(entries)], strict=True)]
+
+
+threads, frames, vpns = st.integers(0, 3), st.integers(1, 6), st.integers(100, 104)
+locks = st.sampled_from(["pq", "fq", "smp", OBJECT, PMAP, MAP, "object.2.cpu.1"])
+bits = st.sampled_from([RO, RW])
+chans = st.sampled_from(["page.1", "page.2", "vm_pages_needed"])
+wild: list[st.SearchStrategy[tuple[str, tuple[Any, ...]]]] = [
+    st.tuples(st.just("cpu.1"), st.tuples(st.just(r.LOCK_ACQUIRE), threads, locks, st.integers(0, 5), st.just(1), st.just(0), st.just(1))),
+    st.tuples(st.just("cpu.1"), st.tuples(st.just(r.LOCK_RELEASE), threads, locks, st.just(1), st.just(5), st.integers(0, 1))),
+    st.tuples(st.just("cpu.1"), st.tuples(st.just(r.LOCK_WAIT), threads, locks, threads)),
+    st.tuples(st.just("cpu.1"), st.tuples(st.just(r.SLEEP), threads, chans, locks)),
+    st.tuples(st.just("cpu.2"), st.tuples(st.just(r.WAKE), threads, chans, st.just("wakeup"))),
+    st.tuples(st.just("pq"), st.tuples(st.just(r.WAKEUP), chans, st.tuples(threads))),
+    st.tuples(st.just("pq"), st.tuples(st.sampled_from([r.PAGE_BUSY, r.PAGE_UNBUSY]), frames, threads)),
+    st.tuples(st.just("pq"), st.tuples(st.just(r.PAGE_QUEUE), frames, st.integers(0, 5), st.integers(0, 5))),
+    st.tuples(st.just("pq"), st.tuples(st.just(r.PAGE_RELEASE), frames, st.just(OBJECT), st.integers(0, 2), st.sampled_from([1, 5]))),
+    st.tuples(st.just("pq"), st.tuples(st.just(r.PAGE_BIND), frames, st.just(OBJECT), st.integers(0, 2), st.just(0), st.just(1), threads)),
+    st.tuples(st.just("pq"), st.tuples(st.sampled_from([r.PV_ADD]), frames, st.just(PMAP), vpns)),
+    st.tuples(st.just("fq"), st.tuples(st.just(r.FREE_PUT), frames, st.just(False), st.integers(60, 64))),
+    st.tuples(st.just("fq"), st.tuples(st.just(r.FREE_TAKE), frames, st.just(0), st.just(0), st.just(False), st.integers(60, 64))),
+    st.tuples(st.just(OBJECT), st.tuples(st.just(r.OBJECT_INSERT), st.integers(0, 2), frames)),
+    st.tuples(st.just(OBJECT), st.tuples(st.just(r.OBJECT_REMOVE), st.integers(0, 2), frames)),
+    st.tuples(st.just(OBJECT), st.tuples(st.just(r.OBJECT_IO), st.integers(0, 2), frames, st.just(0), st.integers(0, 1))),
+    st.tuples(st.just(PMAP), st.tuples(st.just(r.PTE_SET), vpns, frames, bits, frames, bits)),
+    st.tuples(st.just(PMAP), st.tuples(st.just(r.PTE_CLEAR), vpns, frames, bits)),
+    st.tuples(st.just("cpu.2"), st.tuples(st.just(r.TLB_FILL), st.just(PMAP), vpns, frames, bits)),
+    st.tuples(
+        st.just("cpu.2"), st.tuples(st.just(r.TLB_FLUSH), st.sampled_from([PMAP, ""]), st.just(100), st.integers(100, 105), st.just("x"))
+    ),
+    st.tuples(st.just("cpu.2"), st.tuples(st.just(r.TLB_EVICT), st.just(PMAP), vpns)),
+    st.tuples(st.just("cpu.2"), st.tuples(st.just(r.SHOOT_BEGIN), threads, st.just(PMAP), st.just(100), st.just(105), st.just((1, 3)))),
+    st.tuples(
+        st.just("cpu.2"), st.tuples(st.just(r.SHOOT_DONE), threads, st.just(PMAP), st.just(100), st.just(105), st.just((1, 3)), st.just(1))
+    ),
+    st.tuples(st.just("cpu.0"), st.tuples(st.just(r.ENTER), threads, st.just("x"), st.just(()), st.just(()))),
+    st.tuples(st.just("cpu.0"), st.tuples(st.just(r.LEAVE), threads, st.just("x"), st.just(None), st.just(()))),
+    st.tuples(st.just("cpu.0"), st.tuples(st.just(r.STORE), threads, st.just(PMAP), vpns, frames)),
+]
+
+
+@given(
+    noise=st.lists(st.one_of(wild), max_size=60),
+    at=st.integers(0, 200),
+    cuts=st.lists(st.integers(0, 300), max_size=4),
+    workers=st.lists(st.integers(1, 4), min_size=5, max_size=5),
+)
+@settings(max_examples=150, deadline=None)
+def test_any_records_on_any_shards_are_judged_alike(noise, at, cuts, workers):
+    """A machine gone mad in the midst of a correct story: every check finds something, and always the same."""
+    s = story()
+    for actor, record in noise:
+        s.at(actor, record)
+    tail = s.entries[-len(noise) :] if noise else []
+    for offset, entry in enumerate(tail):
+        head = entry[0]
+        place = at % (len(s.entries) - len(tail))
+        time_ns = s.entries[place][0][0]
+        s.entries[len(s.entries) - len(tail) + offset] = ((time_ns, *head[1:]), *entry[1:])
+    s.entries = merge([s.entries])
+    slices = sliced(s.entries, cuts)
+    alone = run_on(slices, [1] * len(slices), s.now)
+    several = run_on(slices, workers[: len(slices)], s.now)
+    assert several == alone
+
+
+def test_the_story_on_four_shards_uses_all_of_them():
+    s = story()
+    suites = [Suite((), MACHINE, {}, shard, 4) for shard in range(4)]
+    assert one_slice(suites, s.entries) == []
+    assert all(any(count for count, _ in suite.evaluated().values()) for suite in suites)
+
+
+def test_a_translation_that_another_shards_frame_replaces_is_gone_there_too():
+    s = Stream().fault(0, 1, 0).fault(0, 2, 1).flush(0).fill(1, 1, 100).fill(1, 2, 100)
+    s.unmap(0, 1, 100).free_page(0, 1, 0)
+    alone = run_on([s.entries], [1], s.now)
+    assert run_on([s.entries], [3], s.now) == alone
+    assert [v.check for slice_found in alone[0] for v in slice_found] == ["I-TLB", "I-TLB"], "the odd fill, and never I-FREE-UNMAPPED"
+
+
+def test_one_shard_is_fed_with_the_very_entries():
+    s = story()
+    suite = Suite((), MACHINE, {})
+    batches = suite.route(s.entries)
+    assert len(batches) == 1
+    assert batches[0] is s.entries
+
+
+def test_every_record_that_a_check_or_view_reads_has_a_route():
+    suite = Suite((), MACHINE, {})
+    for number, row in enumerate(suite._handlers):
+        roles = 0
+        for role, _ in row:
+            roles |= role
+        routed = 0
+        for role, _, _ in ROUTES.get(number, ()):
+            routed |= role
+        assert roles & ~routed == 0, f"{r.KINDS[number].name} is read in a role in which it is not routed"
+
+
+def test_names_are_sharded_alike_in_every_process():
+    assert [shard_of_name(name, 7) for name in ("pq", "fq", OBJECT, PMAP)] == [6, 0, 2, 5]
+
+
+def test_state_survives_messagepack_at_any_point():
+    s = Stream().fault(0, 1, 0).sleep_on(1, 1).acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW))
+    suite = Suite((), MACHINE, {})
+    suite.step(s.entries)
+    state = suite.state()
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=SuiteState)
+    assert again == state
+    assert state.pmaps.pmaps[PMAP].changed
+    assert state.pages.open_links

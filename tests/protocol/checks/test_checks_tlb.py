@@ -1,0 +1,94 @@
+"""I-TLB and I-TLB-DONE: what a TLB may say while a shootdown is under way, and what it may not say after it."""
+
+from __future__ import annotations
+
+from protocol import records as r
+from protocol.checks.tlb import grants_more
+from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_U, PTE_V
+from tests.protocol.checks.stream import PMAP, RO, RW, Stream, judge, speaks_first
+
+
+def shared_page() -> Stream:
+    """A page that CPUs 0 and 1 have in their TLBs."""
+    return Stream().fault(0, 1, 0).fill(1, 1, 100)
+
+
+def test_tlb_hears_a_shootdown_that_was_forgotten():
+    s = shared_page().acquire(0, "pq", PMAP).at(PMAP, (r.PTE_BITS, 100, 1, RW, RO)).release(0, "pq", PMAP)
+    found = speaks_first(s, "I-TLB")
+    assert "cpu.0's TLB: pmap.1.cpu.0 va 0x64000 still maps vm page 0x1 writable when thread 0 gives the pmap lock back" in found.message
+    assert "but the page table has vm page 0x1 read-only" in found.message
+
+
+def test_tlb_hears_a_target_that_was_left_out():
+    s = shared_page().unmap(0, 1, 100)
+    found = speaks_first(s, "I-TLB")
+    assert "cpu.1's TLB" in found.message
+    assert "the page table has nothing there" in found.message
+
+
+def test_tlb_hears_a_fill_from_a_page_table_that_never_said_so():
+    s = Stream().fault(0, 1, 0).fault(0, 2, 1).fill(1, 2, 100)
+    assert "filled with vm page 0x2 writable, but the page table has vm page 0x1 writable" in speaks_first(s, "I-TLB").message
+
+
+def test_a_walk_before_the_change_may_fill_until_its_cpu_has_flushed():
+    s = shared_page().acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW)).at("pq", (r.PV_DEL, 1, PMAP, 100, True, True))
+    s.fill(2, 1, 100).shoot(0, 100, 101, 1, 2).release(0, "pq", PMAP)
+    assert not judge(s)[0]
+    late = shared_page().acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW)).at("pq", (r.PV_DEL, 1, PMAP, 100, True, True))
+    late.shoot(0, 100, 101, 1, 2).fill(2, 1, 100).release(0, "pq", PMAP)
+    assert "cpu.2's TLB" in speaks_first(late, "I-TLB").message
+
+
+def test_a_flush_of_another_range_does_not_forbid_the_fill():
+    s = shared_page().acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW)).at("pq", (r.PV_DEL, 1, PMAP, 100, True, True))
+    s.flush(2, 200, 201).fill(2, 1, 100).shoot(0, 100, 101, 1, 2).release(0, "pq", PMAP)
+    assert not judge(s)[0]
+
+
+def test_a_stale_entry_that_grants_less_is_legal():
+    s = Stream().fault(0, 1, 0, bits=RO).fill(1, 1, 100, RO)
+    s.acquire(0, "pq", PMAP).at(PMAP, (r.PTE_SET, 100, 1, RW, 1, RO)).release(0, "pq", PMAP)
+    assert not judge(s)[0]
+
+
+def test_a_load_of_another_space_counts_as_a_flush():
+    s = shared_page().acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW)).at("pq", (r.PV_DEL, 1, PMAP, 100, True, True))
+    s.flush(1, pmap="").shoot(0, 100, 101).release(0, "pq", PMAP)
+    assert not judge(s)[0]
+
+
+def test_tlb_done_hears_an_acknowledgement_before_the_flush():
+    s = shared_page().unmap(0, 1, 100, 1).drop(r.TLB_FLUSH, actor="cpu.1")
+    found = speaks_first(s, "I-TLB-DONE")
+    assert found.message == "cpu.1's TLB: pmap.1.cpu.0 va 0x64000 still maps vm page 0x1 writable after the shootdown by thread 0 was done"
+
+
+def test_tlb_done_hears_the_initiators_own_entry_and_a_range_too_short():
+    own = shared_page().unmap(0, 1, 100, 1).drop(r.TLB_FLUSH, actor="cpu.0")
+    assert "cpu.0's TLB" in speaks_first(own, "I-TLB-DONE").message
+    short = shared_page().unmap(0, 1, 100, 1).change(r.TLB_FLUSH, actor="cpu.1", to=lambda x: (x[0], x[1], 101, 102, x[4]))
+    assert "cpu.1's TLB" in speaks_first(short, "I-TLB-DONE").message
+
+
+def test_tlb_done_hears_every_entry_of_a_space_shot_down_whole():
+    s = Stream().fault(0, 1, 0).fault(0, 2, 1).fill(1, 1, 100).fill(1, 2, 101)
+    s.acquire(0, "pq", PMAP).at(PMAP, (r.PTE_BITS, 100, 1, RW, RO), (r.PTE_BITS, 101, 2, RW, RO)).shoot(0, 0, 0, 1).release(0, "pq", PMAP)
+    assert not judge(s)[0]
+    found, _ = judge(s.drop(r.TLB_FLUSH, actor="cpu.1"))
+    assert [v.check for v in found] == ["I-TLB-DONE", "I-TLB-DONE", "I-TLB", "I-TLB"]
+
+
+def test_an_entry_filled_after_the_call_is_not_the_calls_business():
+    s = shared_page().acquire(0, PMAP, "smp").on(0, (r.SHOOT_BEGIN, 0, PMAP, 100, 101, (1,)))
+    s.flush(0, 100, 101).flush(1, 100, 101).fill(1, 1, 100).on(0, (r.SHOOT_DONE, 0, PMAP, 100, 101, (1,), 5)).release(0, "smp", PMAP)
+    assert not judge(s)[0]
+
+
+def test_only_a_cached_m_lets_an_entry_write_by_itself():
+    read_only = (1, PTE_V | PTE_U)
+    assert grants_more(1, PTE_V | PTE_RW | PTE_M, read_only)
+    assert not grants_more(1, PTE_V | PTE_RW | PTE_A, read_only)
+    assert grants_more(2, PTE_V, read_only)
+    assert grants_more(1, PTE_V, None)
