@@ -180,7 +180,7 @@ class Performer(Dispatcher, kw_only=True):
     def do_acquire(self, thread: Thread, request: Acquire) -> Any:
         """Ask the lock's home, unless the thread holds the lock already."""
         lock, mode = request.lock, request.mode
-        if mode != UPGRADE and thread.fence_of(lock):
+        if lock in thread.since and mode != UPGRADE:
             return self._reacquire(thread, lock, mode)
         thread.want, thread.want_mode, thread.contended = lock, mode, False
         thread.waiting_since = self.clock.now
@@ -217,40 +217,48 @@ class Performer(Dispatcher, kw_only=True):
     def do_release(self, thread: Thread, request: Release) -> Any:
         """Give a lock back. Leaving the last spin lock lets pending interrupts in."""
         lock = request.lock
-        fence = thread.fence_of(lock)
-        depth = thread.depths.get(lock, 0)
-        if depth:
-            thread.depths[lock] = depth - 1
-            self.record((LOCK_RELEASE, thread.tid, lock, fence, 0, depth))
+        if thread.depths and thread.depths.get(lock):
+            thread.depths[lock] -= 1
+            self.record((LOCK_RELEASE, thread.tid, lock, thread.fence_of(lock), 0, thread.depths[lock] + 1))
             return None
-        if not fence:
-            raise KernelPanic(f"mutex {class_of(lock).type} not owned at {lock}")
-        self._drop(thread, lock, fence)
+        fence = self._drop(thread, lock)
         self.port.send(lock, Unlock(thread.tid, fence))
-        if class_of(lock).spin:
+        if thread.spins and class_of(lock).spin:
             thread.spins -= 1
-            if not thread.spins and self.pending:
-                self.take_pending()
-                if self.clock.now < self.until_ns:
-                    thread.woke = None
-                    self.set_timer(thread, RESUME, self.until_ns - self.clock.now)
-                    return WAIT
+            if self.pending and not thread.spins:
+                return self._interrupted(thread)
         return None
 
-    def _drop(self, thread: Thread, lock: str, fence: int) -> None:
-        thread.held = tuple(pair for pair in thread.held if pair[0] != lock)
-        held_ns = self.clock.now - thread.since.pop(lock)
-        self.record((LOCK_RELEASE, thread.tid, lock, fence, held_ns, 0))
+    def _interrupted(self, thread: Thread) -> Any:
+        """Interrupts were waiting for the last spin lock to go: take them, and go on when they are over."""
+        self.take_pending()
+        if self.clock.now >= self.until_ns:
+            return None
+        thread.woke = None
+        self.set_timer(thread, RESUME, self.until_ns - self.clock.now)
+        return WAIT
+
+    def _drop(self, thread: Thread, lock: str) -> int:
+        """The thread no longer holds ``lock``; the fence it held it with."""
+        since = thread.since.pop(lock, -1)
+        if since < 0:
+            raise KernelPanic(f"mutex {class_of(lock).type} not owned at {lock}")
+        held = thread.held
+        name, fence = held[-1]
+        if name == lock:
+            thread.held = held[:-1]
+        else:
+            fence = thread.fence_of(lock)
+            thread.held = tuple(pair for pair in held if pair[0] != lock)
+        self.record((LOCK_RELEASE, thread.tid, lock, fence, self.clock.now - since, 0))
+        return fence
 
     # Sleeping and computing -------------------------------------------------------------------------------------------------
 
     def do_sleep(self, thread: Thread, request: SleepOn) -> Any:
         """msleep: the interlock's home enqueues the thread and releases the lock in one step."""
         lock = request.interlock
-        fence = thread.fence_of(lock)
-        if not fence:
-            raise KernelPanic(f"mutex {class_of(lock).type} not owned at {lock}")
-        self._drop(thread, lock, fence)
+        fence = self._drop(thread, lock)
         self.record((SLEEP, thread.tid, request.chan, lock))
         self.port.send(lock, Sleep(thread.tid, request.chan, fence))
         thread.timed_out = False
