@@ -16,11 +16,24 @@ from cluster.engine.sinks import CheckShard, NoChecks
 from cluster.errors import InputError, RunError
 from cluster.plan import Plan
 from protocol.checks.base import Derived, Violation
+from protocol.checks.reshard import join_states, split_state
 from protocol.checks.routing import decode_routed, encode_routed, merge
+from protocol.checks.state import SuiteState
 from protocol.checks.suite import Suite
 from protocol.records import Entry
 
 _facts = msgspec.msgpack.Decoder(list[Derived])
+
+
+class ShardState(msgspec.Struct):
+    """A shard of the checks in a snapshot."""
+
+    suite: SuiteState
+    violations: list[Violation]
+    first: Key | None
+
+
+_state = msgspec.msgpack.Decoder(ShardState)
 
 
 class SuiteShard:
@@ -70,6 +83,20 @@ class SuiteShard:
     def evaluated(self) -> dict[str, tuple[int, int]]:
         """As ``CheckShard.evaluated``."""
         return self.suite.evaluated()
+
+    def state(self) -> bytes:
+        """As ``CheckShard.state``."""
+        return msgspec.msgpack.encode(ShardState(self.suite.state(), self.violations, self._first))
+
+    def restore(self, parts: Sequence[bytes]) -> None:
+        """As ``CheckShard.restore``. The first shard answers for all violations found before."""
+        try:
+            states = [_state.decode(part) for part in parts]
+        except msgspec.DecodeError as error:
+            raise InputError(f"the snapshot's checks cannot be read: {error}", found=str(error)) from error
+        self.suite.restore(split_state(join_states([state.suite for state in states]), self.suite.shards)[self.suite.shard])
+        self._first = min((state.first for state in states if state.first is not None), default=None)
+        self.violations = [violation for state in states for violation in state.violations] if self.rank == 0 else []
 
     def _found(self, violations: list[Violation], mine: bool) -> None:
         for violation in violations:

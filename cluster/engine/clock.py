@@ -16,10 +16,23 @@ START: Event = (0, 1, 0, BOOT, BOOT, 0, BOOT, 0, None)
 
 
 class EngineClock:
-    """``now``: virtual time in ns of ``event``, the event being handled."""
+    """``now``: virtual time in ns of ``event``, the event being handled.
 
-    __slots__ = ("event", "now")
+    ``limit_ns``: events before it may be handled. ``sent_ns``: earliest delivery among the events that are about to leave this worker;
+    the first answer to them can arrive ``lookahead_ns`` later, so sending brings the limit forward.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("event", "limit_ns", "lookahead_ns", "now", "sent_ns")
+
+    def __init__(self, lookahead_ns: int = NEVER) -> None:
         self.now = 0
         self.event: Event = START
+        self.lookahead_ns = lookahead_ns
+        self.limit_ns = 0
+        self.sent_ns = NEVER
+
+    def leaves(self, at_ns: int) -> None:
+        """An event that another worker will handle at ``at_ns`` was sent."""
+        if at_ns < self.sent_ns:
+            self.sent_ns = at_ns
+            self.limit_ns = min(self.limit_ns, at_ns + self.lookahead_ns)

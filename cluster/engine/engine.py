@@ -54,12 +54,12 @@ class Engine:
     whether the run is over. ``horizon_ns``: everything before it has been handled.
     """
 
-    def __init__(self, seed: int, place: Place, latency_ns: Latency, *, record: bool = True) -> None:
+    def __init__(self, seed: int, place: Place, latency_ns: Latency, *, lookahead_ns: int = NEVER, record: bool = True) -> None:
         self.seed = seed
         self.place = place
         self.latency_ns = latency_ns
         self.recording = record
-        self.clock = EngineClock()
+        self.clock = EngineClock(lookahead_ns)
         self.heap: list[Event] = []
         self.actors: dict[str, Actor] = {}
         self.ports: dict[str, EnginePort] = {}
@@ -151,18 +151,16 @@ class Engine:
 
     def earliest(self) -> int:
         """The time of the earliest event queued here or about to leave, in ns; ``NEVER`` if there is none."""
-        first = self.heap[0][0] if self.heap else NEVER
-        for outbox in self.outboxes:
-            if outbox:
-                first = min(first, min(event[0] for event in outbox))
-        return first
+        sent = self.clock.sent_ns
+        return min(self.heap[0][0], sent) if self.heap else sent
 
-    def take_outbox(self, rank: int) -> list[Event]:
-        """The events for ``rank``; the box is empty afterwards."""
-        box = self.outboxes[rank]
-        events = box.copy()
-        box.clear()
-        return events
+    def take_outboxes(self) -> tuple[list[list[Event]], int]:
+        """The events for each rank, and the earliest time among them (``NEVER`` if none); the boxes are empty afterwards."""
+        taken = [box.copy() for box in self.outboxes]
+        for box in self.outboxes:
+            box.clear()
+        sent_ns, self.clock.sent_ns = self.clock.sent_ns, NEVER
+        return taken, sent_ns
 
     def take_journal(self) -> list[Entry]:
         """The entries since the last call, in ascending order of key."""
@@ -171,28 +169,31 @@ class Engine:
         return entries
 
     def run_before(self, limit_ns: int, budget: int = 1 << 60) -> bool:
-        """Handle events earlier than ``limit_ns``, at most ``budget`` of them; true if none earlier is left.
+        """Handle events earlier than ``limit_ns``, at most ``budget`` of them; true if no earlier one may be handled now.
 
+        Once an event has left for another worker, only what lies before the first possible answer to it may still be handled.
         Stopping for the budget changes nothing: the next call goes on where this one stopped. Raises RunError if an actor fails or has no
         handler.
         """
+        clock = self.clock
+        clock.limit_ns = min(limit_ns, clock.sent_ns + clock.lookahead_ns)
         try:
-            done = self._run(limit_ns, budget)
+            done = self._run(budget)
         except RunError:
             raise
         except Exception as error:  # an actor is anybody's code; whatever it raises is told with the event it was handling
             raise self._failed(error) from error
         if done:
-            self.horizon_ns = max(self.horizon_ns, limit_ns)
+            self.horizon_ns = max(self.horizon_ns, clock.limit_ns)
         return done
 
-    def _run(self, limit_ns: int, budget: int) -> bool:
+    def _run(self, budget: int) -> bool:
         heap, tables, clock, pending = self.heap, self.tables, self.clock, self._pending
         append = self.journal.append if self.recording else None
         last = self._last
         handled = 0
         try:
-            while heap and heap[0][0] < limit_ns:
+            while heap and heap[0][0] < clock.limit_ns:
                 if handled >= budget:
                     return False
                 event = heappop(heap)

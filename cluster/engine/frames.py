@@ -27,39 +27,48 @@ def frame(kind: int, body: bytes) -> bytes:
 
 
 class Unframer:
-    """Takes bytes as they come from ``peer``, in words, and gives whole frames."""
+    """Takes bytes as they come from ``peer``, in words, and gives whole frames.
+
+    A window's frame nearly always comes in one piece: then nothing is copied but the body. Pieces of a longer one are joined once, when
+    it is whole.
+    """
 
     def __init__(self, peer: str) -> None:
         self.peer = peer
-        self._buffer = bytearray()
+        self._pieces: list[bytes] = []
+        self._have = 0
+        self._need = HEADER.size
 
     def feed(self, data: bytes) -> None:
         """Append what was read."""
-        self._buffer += data
+        self._pieces.append(data)
+        self._have += len(data)
 
     def next(self) -> tuple[int, bytes] | None:
         """The next whole frame as (kind, body), or None if more bytes are needed. Raises RunError if it is malformed."""
-        buffer = self._buffer
-        if len(buffer) < HEADER.size:
+        if self._have < self._need:
             return None
-        length, checksum, version, kind = HEADER.unpack_from(buffer)
-        self._check_header(length, version, kind)
+        data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        length, checksum, version, kind = HEADER.unpack_from(data)
+        if version != VERSION or kind >= len(KINDS) or length > LENGTH_MAX:
+            raise self._bad_header(length, version, kind)
         end = HEADER.size + length
-        if len(buffer) < end:
+        if self._have < end:
+            self._pieces, self._need = [data], end
             return None
-        body = bytes(buffer[HEADER.size : end])
-        del buffer[:end]
+        body = data[HEADER.size : end]
+        rest = data[end:]
+        self._pieces, self._have, self._need = ([rest], len(rest), HEADER.size) if rest else ([], 0, HEADER.size)
         if crc32(body) != checksum:
             raise self._malformed("with a wrong checksum", crc32(body), checksum)
         return kind, body
 
-    def _check_header(self, length: int, version: int, kind: int) -> None:
+    def _bad_header(self, length: int, version: int, kind: int) -> RunError:
         if version != VERSION:
-            raise self._malformed(f"of version {version}", version, VERSION)
+            return self._malformed(f"of version {version}", version, VERSION)
         if kind >= len(KINDS):
-            raise self._malformed(f"of unknown kind {kind}", kind, f"0 to {len(KINDS) - 1}")
-        if length > LENGTH_MAX:
-            raise self._malformed(f"of {length} bytes", length, f"at most {LENGTH_MAX}")
+            return self._malformed(f"of unknown kind {kind}", kind, f"0 to {len(KINDS) - 1}")
+        return self._malformed(f"of {length} bytes", length, f"at most {LENGTH_MAX}")
 
     def _malformed(self, what: str, found: object, allowed: object) -> RunError:
         return RunError(f"{self.peer} sent a malformed frame: one {what}; expected {allowed}", key=self.peer, found=found, allowed=allowed)
@@ -67,4 +76,4 @@ class Unframer:
     @property
     def partial(self) -> int:
         """Bytes of a frame that has only begun."""
-        return len(self._buffer)
+        return self._have

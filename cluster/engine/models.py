@@ -14,9 +14,13 @@ from typing import Any
 from actors.actor import Actor
 from cluster.errors import InputError
 from cluster.plan import Model
-from protocol.identity import root_of
+from protocol.identity import cpu_name, root_of
 from protocol.messages import MESSAGE_TYPES, Message
 from protocol.workload import Workload
+
+
+def _nothing_to_equip(actors: list[Actor]) -> None:
+    """Most models' actors have no tables."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,8 @@ class Boot:
     ``domains``: home domain of every root actor. ``latency_ns``: by link, from and to domain. ``tasks_total``: how many tasks must report
     done (-1: the model knows no end of its own). ``kinds``: actor class by the first word of its names, for restoring. ``messages``:
     every message type that may travel. ``least_service_ns``: by kind, the least delay with which anything leaves an actor of that kind;
-    kinds not named have 0.
+    kinds not named have 0. ``equip``: gives restored actors the constant tables that are not their state. ``near``: roots that had better
+    live with another one.
     """
 
     actors: list[Actor]
@@ -35,6 +40,8 @@ class Boot:
     tasks_total: int
     kinds: dict[str, type[Actor]]
     messages: tuple[type[Message], ...] = MESSAGE_TYPES
+    equip: Callable[[list[Actor]], None] = _nothing_to_equip
+    near: dict[str, str] = field(default_factory=dict)
     least_service_ns: dict[str, int] = field(default_factory=dict)
 
     def numbers(self) -> dict[str, int]:
@@ -129,8 +136,21 @@ def _machine(model: Model, workload: Workload | None) -> Boot:
         latency_ns=machine.latency_ns,
         tasks_total=parts.tasks_total,
         kinds=parts.kinds,
-        least_service_ns=getattr(parts, "least_service_ns", {}),
+        equip=parts.equip,
+        near=_near(workload, machine.cpus) if workload is not None else {},
+        least_service_ns=parts.least_service_ns,
     )
+
+
+def _near(workload: Workload, cpus: int) -> dict[str, str]:
+    """The address spaces of the start live with the CPU on which their first task begins."""
+    near: dict[str, str] = {}
+    for task in workload.tasks:
+        if task.parent < 0:
+            first = task.steps[0].cpu if task.steps and task.steps[0].cpu >= 0 else task.cpu
+            for kind in ("map", "pmap"):
+                near.setdefault(f"{kind}.{task.space}", cpu_name(first % cpus))
+    return near
 
 
 BUILDERS: dict[str, Builder] = {"phold": _phold, "machine": _machine}

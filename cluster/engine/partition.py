@@ -41,7 +41,9 @@ class Partition:
         }
 
 
-def partition(domains: dict[str, int], latency_ns: Latency, workers: int, least_service_ns: int = 0) -> Partition:
+def partition(
+    domains: dict[str, int], latency_ns: Latency, workers: int, least_service_ns: int = 0, near: dict[str, str] | None = None
+) -> Partition:
     """Deal root actors (name to domain) to ``workers``. Raises InputError if there are more workers than roots, or none."""
     if not 1 <= workers <= len(domains):
         raise InputError(
@@ -52,7 +54,7 @@ def partition(domains: dict[str, int], latency_ns: Latency, workers: int, least_
         )
     used = sorted(set(domains.values()))
     whole = len(used) >= workers
-    rank_of = _by_domain(domains, used, workers) if whole else _by_root(domains, workers)
+    rank_of = _by_domain(domains, used, workers) if whole else _by_root(domains, near or {}, workers)
     lookahead_ns, bound = _lookahead(domains, rank_of, latency_ns, least_service_ns)
     return Partition(workers, rank_of, domains, lookahead_ns, bound, whole)
 
@@ -73,21 +75,31 @@ def _by_domain(domains: dict[str, int], used: list[int], workers: int) -> dict[s
     return {name: rank_of_domain[domain] for name, domain in domains.items()}
 
 
-def _by_root(domains: dict[str, int], workers: int) -> dict[str, int]:
-    """Members of numbered families (CPUs) in runs, in order of domain; single homes then to the worker with the fewest roots."""
+def _by_root(domains: dict[str, int], near: dict[str, str], workers: int) -> dict[str, int]:
+    """The great family (CPUs) in runs in order of domain; all single homes with the first of them, or on workers of their own if there
+    are more workers than members.
+
+    Spreading the homes over the workers that have CPUs was rejected: a CPU speaks to several of them in turn, and each such step would
+    cross.
+    """
+    family = _family(domains)
     names = sorted(domains, key=lambda name: (domains[name], _natural(name)))
-    families: dict[str, list[str]] = {}
+    members = [name for name in names if kind_of(name) == family]
+    taken = min(workers, len(members))
+    rank_of = {name: index * taken // len(members) for index, name in enumerate(members)}
+    alone = [name for name in names if name not in rank_of and (near.get(name) not in rank_of or workers > taken)]
+    for index, name in enumerate(alone):
+        rank_of[name] = taken + index * (workers - taken) // len(alone) if workers > taken else 0
     for name in names:
-        families.setdefault(kind_of(name), []).append(name)
-    load = [0] * workers
-    rank_of: dict[str, int] = {}
-    for kind in sorted(families, key=lambda kind: (-len(families[kind]), kind)):
-        members = families[kind]
-        for index, name in enumerate(members):
-            even = index * workers // len(members) if len(members) >= workers else min(range(workers), key=lambda rank: (load[rank], -rank))
-            rank_of[name] = even
-            load[even] += 1
+        if name not in rank_of:
+            rank_of[name] = rank_of[near[name]]
     return rank_of
+
+
+def _family(domains: dict[str, int]) -> str:
+    """The kind that is dealt out: CPUs, or in a model without them the kind with the most members."""
+    kinds = [kind_of(name) for name in domains]
+    return "cpu" if "cpu" in kinds else max(sorted(set(kinds)), key=kinds.count)
 
 
 def _lookahead(domains: dict[str, int], rank_of: dict[str, int], latency_ns: Latency, least_service_ns: int) -> tuple[int, str]:

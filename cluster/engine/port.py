@@ -131,6 +131,7 @@ def _connect(port: EnginePort, clock: EngineClock, heap: list[Event], new_route:
                 heappush(heap, event)
             else:
                 route.outbox.append(event)
+                clock.leaves(at)
 
         return send
 

@@ -41,7 +41,7 @@ def load_workload(plan: Plan) -> Workload | None:
 def partition_of(boot: Boot, workers: int) -> Partition:
     """The partition of what a run starts with. Raises InputError for a worker count it cannot have."""
     least = min((boot.least_service_ns.get(kind, 0) for kind in boot.kinds), default=0)
-    return partition(boot.domains, boot.latency_ns, workers, least)
+    return partition(boot.domains, boot.latency_ns, workers, least, boot.near)
 
 
 class Share:
@@ -57,7 +57,7 @@ class Share:
         self.partition = partition_of(self.boot, plan.workers)
         self.codec = Codec(self.boot.messages)
         place = Place(rank, plan.workers, self.partition.rank_of, self.partition.domain_of)
-        self.engine = Engine(plan.seed, place, self.boot.latency_ns, record=not bare)
+        self.engine = Engine(plan.seed, place, self.boot.latency_ns, lookahead_ns=self.partition.lookahead_ns, record=not bare)
         self.injector = install(self.engine, plan.model.faults, len(self.boot.actors) + 1, queue=states is None)
         self.checks: CheckShard = NoChecks() if bare else _checks(plan, rank)
         self.recorder = None if bare else Recorder(plan, rank, Path(plan.run_dir) if plan.run_dir else None)
@@ -75,13 +75,21 @@ class Share:
         if states is None:
             self.engine.boot(self.boot.actors, self.boot.numbers())
         else:
+            self.checks.restore([state.checks for state in states])
             self._restore(deal(states, place, self.codec)[rank])
 
     def _restore(self, state: ShareState) -> None:
-        restore(self.engine, self.injector, self.codec, self.boot.kinds, state)
+        restore(self.engine, self.injector, self.codec, self.boot, state)
         if self.recorder is not None:
             self.recorder.restore(state.recorder)
-        self.loop.window, self.loop.earliest_ns, self.loop.slice_index = state.window, state.earliest_ns, state.slice_index
+        loop = self.loop
+        loop.window, loop.earliest_ns, loop.others_ns, loop.slice_index = (
+            state.window,
+            state.earliest_ns,
+            state.others_ns,
+            state.slice_index,
+        )
+        loop.restored = True
 
     def ask(self, snapshots: Snapshots) -> None:
         """Snapshot after the exchanges that ``snapshots`` names (rank 0 decides, all take part)."""
@@ -95,9 +103,9 @@ class Share:
 
     def state(self) -> ShareState:
         """This share as data; only at a window's edge."""
-        point = Point(self.loop.window, self.loop.earliest_ns, self.loop.slice_index)
+        point = Point(self.loop.window, self.loop.earliest_ns, self.loop.others_ns, self.loop.slice_index)
         recorded = self.recorder.state() if self.recorder is not None else RecorderState()
-        return take(self.engine, self.injector, self.codec, point, recorded, b"")
+        return take(self.engine, self.injector, self.codec, point, recorded, self.checks.state())
 
     async def run(self) -> ShareResult:
         """Run to the end. Raises RunError if that is impossible."""

@@ -61,6 +61,12 @@ class CheckShard(Protocol):
     def evaluated(self) -> dict[str, tuple[int, int]]:
         """Check to (evaluations, violations) of this shard."""
 
+    def state(self) -> bytes:
+        """Everything this shard knows, encoded, between two slices."""
+
+    def restore(self, parts: Sequence[bytes]) -> None:
+        """Go on from the states of all shards of a snapshot, by rank; there may have been more or fewer. Raises InputError."""
+
 
 class NoSink:
     """Records nothing: the bare engine."""
@@ -108,3 +114,10 @@ class NoChecks:
     def evaluated(self) -> dict[str, tuple[int, int]]:
         """No check was there."""
         return {}
+
+    def state(self) -> bytes:
+        """Nothing is known."""
+        return b""
+
+    def restore(self, parts: Sequence[bytes]) -> None:
+        """Nothing to restore."""

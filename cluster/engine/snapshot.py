@@ -1,8 +1,9 @@
 """Snapshots: one worker's share of a run at a window's edge, as bytes, and back, in another process and on another number of workers.
 
-A window's edge is a consistent cut: right after an exchange nothing is in flight. T is part of it: a restored worker that exchanged first
-to learn T would lag behind its peers. Actors are encoded by msgspec as the structs they are; what hangs on them besides is made anew by
-``bind`` and the optional hook ``restored``. pickle was rejected: it ties a snapshot to private names and lets a file run code.
+A window's edge is a consistent cut: right after an exchange nothing is in flight. What the exchange told is part of it: a restored
+worker that exchanged first to learn it would lag behind its peers. Actors are encoded by msgspec as the structs they are; what hangs on
+them besides is made anew by ``bind`` and the optional hook ``restored``. pickle was rejected: it ties a snapshot to private names and
+lets a file run code.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import msgspec
 from actors.actor import Actor
 from cluster.engine.codec import Codec
 from cluster.engine.engine import Engine, Place
+from cluster.engine.models import Boot
 from cluster.engine.port import EnginePort, Route
 from cluster.errors import InputError, RunError
 from cluster.faults.inject import Injector, Watch
@@ -48,10 +50,14 @@ class Cell(msgspec.Struct, array_like=True):
 
 
 class ShareState(msgspec.Struct):
-    """One worker's share at the edge of ``window``, when all agreed on ``earliest_ns`` (T). ``queue`` and ``journal`` are encoded lists."""
+    """One worker's share at the edge of ``window``, when all agreed on ``earliest_ns`` (T) and others may still handle ``others_ns``.
+
+    ``queue``, ``journal`` and ``checks`` are encoded.
+    """
 
     window: int
     earliest_ns: int
+    others_ns: int
     slice_index: int
     events: int
     fired: dict[str, int]
@@ -67,6 +73,7 @@ class Point(NamedTuple):
 
     window: int
     earliest_ns: int
+    others_ns: int
     slice_index: int
 
 
@@ -139,9 +146,10 @@ def deal(states: Sequence[ShareState], where: Place, codec: Codec) -> list[Share
 
     Raises InputError if they are not of one window or cannot be read.
     """
-    points = sorted({(state.window, state.earliest_ns, state.slice_index) for state in states})
-    if len(points) != 1:
-        raise InputError("the parts of the snapshot are of different windows", found=[point[0] for point in points], allowed="one window")
+    windows = sorted({(state.window, state.earliest_ns, state.slice_index) for state in states})
+    if len(windows) != 1:
+        raise InputError("the parts of the snapshot are of different windows", found=[found[0] for found in windows], allowed="one window")
+    window, earliest_ns, slice_index = windows[0]
     fired: dict[str, int] = {}
     for state in states:
         for name, count in state.fired.items():
@@ -152,7 +160,11 @@ def deal(states: Sequence[ShareState], where: Place, codec: Codec) -> list[Share
     queues, journals = _deal_queue(states, place, codec, workers), _deal_journal(states, place, workers)
     return [
         ShareState(
-            *points[0],
+            window,
+            earliest_ns,
+            # Shares dealt out anew stand at several times; T is a bound for whatever anybody may still handle.
+            states[rank].others_ns if len(states) == workers else earliest_ns,
+            slice_index,
             events=0 if rank else events,
             fired={} if rank else fired,
             cells=[cell for state in states for cell in state.cells if place(cell.name) == rank],
@@ -182,7 +194,7 @@ def _deal_journal(states: Sequence[ShareState], place: Callable[[str], int], wor
     return parts
 
 
-def restore(engine: Engine, injector: Injector, codec: Codec, kinds: dict[str, type[Actor]], state: ShareState) -> None:
+def restore(engine: Engine, injector: Injector, codec: Codec, boot: Boot, state: ShareState) -> None:
     """Put a share into a fresh engine. Raises InputError for an actor of a kind that the model does not have, or a body that does not fit
     it."""
     engine.horizon_ns = state.earliest_ns
@@ -190,7 +202,8 @@ def restore(engine: Engine, injector: Injector, codec: Codec, kinds: dict[str, t
     engine.events = state.events
     for name, count in state.fired.items():
         injector.fired[name] = count
-    actors = [_actor(cell, kinds) for cell in state.cells]
+    actors = [_actor(cell, boot.kinds) for cell in state.cells]
+    boot.equip(actors)
     for cell, actor in zip(state.cells, actors, strict=True):
         if cell.watch is not None:
             injector.watches[cell.name] = cell.watch

@@ -8,17 +8,23 @@ a window, spinning 3-9, and spinning with more processes than cores halves the s
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections import deque
 from time import perf_counter_ns
 
 import anyio
+import anyio.lowlevel
 
 from cluster.engine.frames import KINDS, Unframer, frame
 from cluster.errors import RunError
 
 SPIN_NS = 80_000
 READ_BYTES = 1 << 18
+BLOCK_MS = 5
+"""How long a worker process may sleep in ``poll`` without its event loop."""
+BREATH_NS = 10_000_000
+"""While it waits for a peer, a worker process lets its event loop (cancellation, the parent's words) run so often."""
 
 
 def may_spin(workers: int) -> bool:
@@ -39,8 +45,18 @@ class Link:
 
     def send(self, kind: int, body: bytes) -> None:
         """Send as much as goes now; the rest waits. Raises RunError if the peer is gone."""
-        self.unsent += frame(kind, body)
-        self.flush()
+        data = frame(kind, body)
+        if not self.unsent:  # nearly always: nothing to copy
+            try:
+                sent = self.socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            except OSError as error:
+                raise self.gone(str(error)) from error
+            if sent == len(data):
+                return
+            data = data[sent:]
+        self.unsent += data
 
     def flush(self) -> bool:
         """Send what waits, as far as it goes; true if nothing waits any more."""
@@ -94,12 +110,14 @@ class PeerGoneError(RunError):
 class SocketTransport:
     """Rounds with all peers; ``links`` by rank, None in one's own place."""
 
-    def __init__(self, rank: int, links: list[Link | None], *, spin: bool) -> None:
+    def __init__(self, rank: int, links: list[Link | None], *, spin: bool, block: bool = False) -> None:
         self.rank = rank
         self.workers = len(links)
         self.links = links
         self.waited_ns = 0
         self._spin_ns = SPIN_NS if spin else 0
+        self._block = block
+        self._breathed_ns = perf_counter_ns()
         self._peers = [(peer, link) for peer, link in enumerate(links) if link is not None]
 
     async def exchange(self, kind: int, bodies: list[bytes]) -> list[bytes]:
@@ -125,8 +143,16 @@ class SocketTransport:
             missing = [link for link in missing if not (link.flush() & link.receive())]
             if not missing:
                 return
-            if perf_counter_ns() >= until:
+            now = perf_counter_ns()
+            if now < until:
+                continue
+            if not self._block:
                 await self._sleep(missing)
+            elif now - self._breathed_ns > BREATH_NS:
+                await anyio.lowlevel.checkpoint()
+                self._breathed_ns = perf_counter_ns()
+            else:
+                _poll(missing)
 
     async def _sleep(self, missing: list[Link]) -> None:
         """Sleep until the first missing frame can be read; if something of ours still waits, until anything at all can move."""
@@ -150,3 +176,11 @@ class SocketTransport:
         """Close all links."""
         for _, link in self._peers:
             link.close()
+
+
+def _poll(missing: list[Link]) -> None:
+    """Sleep until something of a missing link can move, at most BLOCK_MS."""
+    poll = select.poll()
+    for link in missing:
+        poll.register(link.socket, (0 if link.arrived else select.POLLIN) | (select.POLLOUT if link.unsent else 0))
+    poll.poll(BLOCK_MS)

@@ -91,7 +91,7 @@ class Worker:
         await self.found.wait()
         hello = Hello(self.start.token, self.start.rank, self.start.incarnation, 0)
         links = await connect(listener, self.peers, hello)
-        return SocketTransport(self.start.rank, links, spin=may_spin(len(links)))
+        return SocketTransport(self.start.rank, links, spin=may_spin(len(links)), block=True)
 
     def _share(self, transport: SocketTransport) -> Share:
         start = self.start

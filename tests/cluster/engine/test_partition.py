@@ -61,6 +61,17 @@ def test_every_worker_gets_something_and_domains_stay_whole_where_they_can(domai
         assert workers == 1 or made.lookahead_ns == 100
 
 
+def test_homes_stay_with_the_first_cpus_and_spaces_with_theirs():
+    roots = {**cpus(0, 0), "pq": 0, "fq": 0, "map.0": 0, "pmap.1": 0}
+    made = partition(roots, (((20,),),) * 3, 2, near={"map.0": "cpu.0", "pmap.1": "cpu.1"})
+    assert made.rank_of == {"cpu.0": 0, "cpu.1": 1, "pq": 0, "fq": 0, "map.0": 0, "pmap.1": 1}
+
+
+def test_homes_get_workers_of_their_own_if_there_are_more_than_cpus():
+    made = partition({**cpus(0, 0), "pq": 0, "fq": 0, "smp": 0}, (((20,),),) * 3, 4)
+    assert made.rank_of == {"cpu.0": 0, "cpu.1": 1, "fq": 2, "pq": 2, "smp": 3}
+
+
 def test_cpus_are_dealt_evenly():
     made = partition({**cpus(*[0] * 8), "pq": 0, "fq": 0, "smp": 0}, ((((20,),),) * 3), 4)
     cpu_ranks = [made.rank_of[cpu_name(index)] for index in range(8)]

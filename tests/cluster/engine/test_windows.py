@@ -38,6 +38,18 @@ async def test_the_digest_is_the_same_for_any_number_of_workers():
         assert len(several.shares) == workers
 
 
+async def test_while_only_one_worker_works_no_windows_are_needed(monkeypatch):
+    def build(model, workload):
+        gaps = {"phold.0": 1000, "phold.1": 1 << 40}
+        actors = [Phold(name=name, actors=2, lookahead_ns=gap, mean_ns=1, remote_percent=0) for name, gap in gaps.items()]
+        return Boot(actors, dict.fromkeys(gaps, 0), (((1000,),),) * 3, -1, {"phold": Phold}, (Kick,))
+
+    monkeypatch.setitem(models.BUILDERS, "lone", build)
+    made = await run_plan(Plan(Model("lone", limits=Limits(virtual_ns=3 * SLICE_NS)), 7, "lone", workers=2))
+    assert made.events > 3000
+    assert [share["windows"] for share in made.shares] == [4, 4]
+
+
 async def test_another_seed_gives_other_chains():
     one, other = await run_plan(plan()), await run_plan(plan(seed=8))
     chains = [{name: chain for part in made.recorded for name, chain in part.chains.items()} for made in (one, other)]
