@@ -280,9 +280,13 @@ class Performer(Dispatcher, kw_only=True):
         return WAIT
 
     def do_note(self, thread: Thread, request: Note) -> Any:
-        """Record; ENTER and LEAVE get the locks held."""
+        """Record; ENTER and LEAVE get the locks held, and say what the thread is doing."""
         record = request.record
-        if record[0] == ENTER or record[0] == LEAVE:
+        if record[0] == ENTER:
+            thread.doing.append(str(record[2]))
+            record = (*record, self.held_names(thread))
+        elif record[0] == LEAVE:
+            thread.doing.pop()
             record = (*record, self.held_names(thread))
         self.record(record)
         return None

@@ -99,7 +99,8 @@ class CpuState(Actor, kw_only=True):
         rows: list[tuple[int, int, str, int, tuple[str, ...], Value]] = []
         for thread in self.threads.values():
             if thread.waiting_since >= 0:
-                rows.append((thread.tid, thread.task, thread.want, thread.waiting_since, self.held_names(thread), thread.routine))
+                doing = thread.doing[-1] if thread.doing else thread.routine
+                rows.append((thread.tid, thread.task, thread.want, thread.waiting_since, self.held_names(thread), doing))
         return rows
 
 

@@ -34,6 +34,8 @@ class Thread(msgspec.Struct, gc=True):
     started: bool = False
     """False while the routine has not run yet: there is no coroutine to make again."""
     arguments: tuple[Value, ...] = ()
+    doing: list[str] = []
+    """Kernel routines entered and not yet left, outermost first: what a person calls it."""
     space: tuple[str, str] = ("", "")
     """(map, pmap) when the routine began: exec changes them under way."""
     answers: list[Value] = []
