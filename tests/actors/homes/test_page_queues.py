@@ -238,6 +238,10 @@ def test_activate_raises_act_count_once():
     b.take_records()
     b.ask(Activate(9))
     assert b.take_records() == [(PAGE_ACT, 9, 3, 5)]
+    b.ask(Requeue(9, act=8))
+    b.take_records()
+    b.ask(Activate(9))
+    assert b.take_records() == [], "a higher count stays"
 
 
 @pytest.mark.parametrize("bind", [{"wire": 1}, {"unmanaged": True}])

@@ -126,7 +126,7 @@ def drive(b: Bench, steps: list[Step]) -> list[Any]:
 
 @pytest.mark.parametrize("kind", sorted(HOME_CLASSES))
 def test_a_restored_home_equals_and_goes_on_as_the_original(kind):
-    for seed in range(40):
+    for seed in range(20):
         draw = random.Random(f"{kind} {seed}")
         b = Bench(fresh(kind), draws=[3, 1, 2, 1])
         drive(b, steps_of(kind, draw, 60))
@@ -144,7 +144,7 @@ def test_the_drawn_operations_make_every_kind_of_record_that_homes_make():
     """A guard of this file: what is never drawn is never tested."""
     found = set()
     for kind in HOME_CLASSES:
-        for seed in range(30):
+        for seed in range(25):
             b = Bench(fresh(kind))
             drive(b, steps_of(kind, random.Random(seed), 60))
             found |= {r[0] for r in b.port.records}
