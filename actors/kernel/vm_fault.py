@@ -43,7 +43,7 @@ class Fault:
     """What one try of a fault holds."""
 
     __slots__ = (
-        "cold", "copied", "cow_count", "first", "first_frame", "first_pindex", "frame", "hard", "map_locked", "object", "pindex", "prot",
+        "cold", "cow", "cow_count", "first", "first_frame", "first_pindex", "frame", "hard", "map_locked", "object", "pindex", "prot",
         "stamp", "vpn", "write", "zero_filled", "zeroed",
     )  # fmt: skip
 
@@ -53,14 +53,17 @@ class Fault:
         self.first_pindex = self.pindex = found.pindex
         self.prot, self.stamp = found.prot, found.timestamp
         self.frame = self.first_frame = self.cow_count = 0
-        self.hard = self.copied = self.zero_filled = self.zeroed = False
+        self.hard = self.cow = self.zero_filled = self.zeroed = False
         self.map_locked = True
 
     def how(self) -> str:
-        """The kind of fault it was, as metrics count it: hard if it waited for a pager, else cow if it copied."""
+        """The kind of fault it was, as metrics count it: hard if it waited for a pager, else cow if it went through step 4.
+
+        As the kernel's v_cow_faults does, cow counts a page that was moved up instead of copied (v_cow_optim) too.
+        """
         if self.hard:
             return "hard"
-        if self.copied:
+        if self.cow:
             return "cow"
         return "zero-fill" if self.zero_filled else "soft"
 
@@ -95,7 +98,7 @@ async def _fault_once(k: Context, vpn: int, write: bool, cold: bool) -> tuple[st
         await _back_out(k, f)
         return RETRY, f.hard
     await _enter(k, f)
-    await k.note(FAULT_DONE, k.tid, vpn, f.how(), f.hard, f.copied)
+    await k.note(FAULT_DONE, k.tid, vpn, f.how(), f.hard, f.cow)
     return f.how(), f.hard
 
 
@@ -245,7 +248,7 @@ async def _copy_on_write(k: Context, f: Fault) -> None:
     if not moved:
         await k.compute("copy page", k.costs.copy_page_ns)
         await _release_page(k, f)
-        f.copied = True
+    f.cow = True
     await k.post(f.object, Enter(0, -1))
     await k.release(f.object)
     f.object, f.pindex = f.first, f.first_pindex
