@@ -51,6 +51,7 @@ class Metrics:
         self._withheld = 0
         self._stores: list[int] = []
         self._pages = CleanPages()
+        self._on_hold: dict[int, int] = {}
         self._handlers: list[Callable[[Any, int], None] | None] = [None] * _KINDS
         for number, handler in self._table().items():
             self._handlers[number] = handler
@@ -62,6 +63,7 @@ class Metrics:
             kinds.PAGE_QUEUE: self._pages.queue,
             kinds.PAGE_DIRTY: self._pages.dirty,
             kinds.PAGE_RELEASE: self._release,
+            kinds.PAGE_HOLD: self._hold,
             kinds.FREE_TAKE: self._free,
             kinds.FREE_PUT: self._free,
             kinds.FREE_WITHHOLD: self._withhold,
@@ -120,7 +122,14 @@ class Metrics:
     def _release(self, record: Any, time: int) -> None:
         if record[4] == FREE:
             self._add("released")
+        else:
+            self._on_hold[record[1]] = time
         self._pages.release(record, time)
+
+    def _hold(self, record: Any, time: int) -> None:
+        """The last unhold of a page that was freed while held lets its frame go; its release is on record since then."""
+        if not record[3] and self._on_hold.pop(record[1], None) is not None:
+            self._add("released")
 
     def _free(self, record: Any, time: int) -> None:
         free = record[-1]
@@ -176,6 +185,7 @@ class Metrics:
             cleaned=list(self._pages.spans),
             clean_since=dict(self._pages.clean_since),
             cached=dict(self._pages.cached),
+            on_hold=dict(self._on_hold),
         )
 
     def restore(self, tally: Tally) -> None:
@@ -186,6 +196,7 @@ class Metrics:
         self._by_lock.clear()
         self._events, self._free_min, self._unused_min, self._withheld = tally.events, tally.free_min, tally.unused_min, tally.withheld
         self._stores = list(tally.stores)
+        self._on_hold = dict(tally.on_hold)
         self._pages.restore(tally.cleaned, tally.clean_since, tally.cached)
 
     @property

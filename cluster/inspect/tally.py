@@ -48,7 +48,11 @@ class Tally(msgspec.Struct):
     cleaned: list[int] = []
     """frame, from, until, ... : spans in which the page queues' home took the page for clean and then cached or freed it."""
     clean_since: dict[int, int] = {}
+    """Frame to since when its page counts as clean; so far as known, of pages that exist."""
     cached: dict[int, int] = {}
+    """Frame to since when its page is on CACHE."""
+    on_hold: dict[int, int] = {}
+    """Frame to since when it is on HOLD: freed while held."""
 
 
 METRICS = {
@@ -126,6 +130,7 @@ def merged(tallies: Iterable[Tally]) -> Tally:
         total.cleaned += tally.cleaned
         total.clean_since.update(tally.clean_since)
         total.cached.update(tally.cached)
+        total.on_hold.update(tally.on_hold)
     return total
 
 
@@ -137,7 +142,8 @@ def shares(tallies: Iterable[Tally], place: Callable[[str], int], workers: int) 
     total = merged(tallies)
     parts = [Tally() for _ in range(workers)]
     pages, free = parts[place(PAGE_QUEUES)], parts[place(FREE_QUEUES)]
-    pages.clean_since, pages.cached, total.clean_since, total.cached = total.clean_since, total.cached, {}, {}
+    pages.clean_since, pages.cached, pages.on_hold = total.clean_since, total.cached, total.on_hold
+    total.clean_since, total.cached, total.on_hold = {}, {}, {}
     free.withheld, total.withheld = total.withheld, 0
     free.free_min, free.unused_min, total.free_min, total.unused_min = total.free_min, total.unused_min, -1, -1
     parts[0] = merged((parts[0], total))

@@ -169,10 +169,20 @@ def test_a_frame_that_is_neither_page_nor_free_has_leaked(feed):
     assert feed.result()["pages.leaked"] == 0
     feed((kinds.PAGE_RELEASE, 1, "object.1", 0, HOLD))
     assert feed.result()["pages.leaked"] == 0
-    feed((kinds.PAGE_RELEASE, 1, "", 0, FREE))
+    feed((kinds.PAGE_HOLD, 1, 2, 1))
+    assert feed.result()["pages.leaked"] == 0
+    feed((kinds.PAGE_HOLD, 1, 1, 0))
     assert feed.result()["pages.leaked"] == 1
     feed((kinds.FREE_PUT, 1, False, 1000))
     assert feed.result()["pages.leaked"] == 0
+
+
+def test_unholding_a_page_that_was_not_freed_lets_nothing_go(feed):
+    feed((kinds.FREE_TAKE, 1, 0, 0, False, 999), (kinds.PAGE_BIND, 1, "object.1", 0, 0, BUSY, 1))
+    feed((kinds.PAGE_HOLD, 1, 0, 1), (kinds.PAGE_HOLD, 1, 1, 0))
+    assert feed.result()["pages.leaked"] == 0
+    feed((kinds.PAGE_RELEASE, 1, "object.1", 0, FREE))
+    assert feed.result()["pages.leaked"] == 1
 
 
 def test_busy_writes_vm_waits_switches_and_pageouts(feed):

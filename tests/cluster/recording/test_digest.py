@@ -125,3 +125,14 @@ def test_the_ledger_names_the_first_slice_and_the_actors_that_differ():
     assert first_difference(mine, mine) is None
     assert first_difference(mine, theirs) == (1, ("fq",))
     assert first_difference(mine, [row for row in mine if row[:2] != (2, "pq")]) == (2, ("pq",))
+
+
+def test_a_chain_remembers_every_slice_before():
+    groups, counts = encoded(machine_entries(2))
+    others, their_counts = encoded(machine_entries(3))
+    one, other = Digest(), Digest()
+    one.fold(0, groups, counts)
+    other.fold(0, others, their_counts)
+    for digest in (one, other):
+        digest.fold(1, groups, counts)
+    assert one.chains()["pq"][1] != other.chains()["pq"][1]

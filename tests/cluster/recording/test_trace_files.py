@@ -221,3 +221,14 @@ def test_a_file_shorter_than_the_snapshot_says_is_refused(tmp_path):
     path = write(tmp_path / "t", BATCHES[0][1])
     with pytest.raises(RunError, match="shorter than the snapshot says"):
         TraceWriter(path, 10**9)
+
+
+def test_a_block_cut_out_of_the_middle_is_missed(files, tmp_path):
+    data = files[0].read_bytes()
+    first = HEADER_BYTES + parse_header(data).length
+    second = first + HEADER_BYTES + parse_header(data[first:]).length
+    path = tmp_path / "worker-0.trace"
+    path.write_bytes(data[:first] + data[second:])
+    trace = Trace([path])
+    assert trace.losses == [f"{path}: holds {len(BATCHES) - 1} slices where {len(BATCHES)} were written"]
+    assert not trace.whole
