@@ -16,7 +16,7 @@ run: $(VENV)/run.stamp
 	$(BIN)/shootdown demo
 
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict $(PACKAGES)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cluster.cli.options import Json, Out, Seed
-from cluster.cli.output import note, print_json, say
+from cluster.cli.output import few, note, print_json, say
 
 if TYPE_CHECKING:
     from shootdown import Run
@@ -57,9 +57,9 @@ def compared(two: dict[str, Any], one: dict[str, Any]) -> list[str]:
     per_window = sum(row["events"] for row in shares) / max(1, windows)
     return [
         f"one worker: {one['wall_s']:.2f} s; two workers: {two['wall_s']:.2f} s, {faster}; {same}",
-        f"  two workers must agree on the time {windows:,} times, about every {per_window:.0f} events;",
+        f"  two workers must agree on the time {windows:,} times, about every {few(per_window)} events;",
         f"  they spend {waiting:.0f} % of their time waiting for that:",
-        f"  no CPU can reach another sooner than {two['partition']['lookahead_ns']} ns, so neither may run further ahead.",
+        f"  a message from one to the other may take as little as {two['partition']['lookahead_ns']} ns, so neither runs further ahead.",
         "  What a second worker gains is shown where a machine has several domains: shootdown run --workers 2 domains-64",
         "",
     ]

@@ -66,6 +66,11 @@ def _numeric(cell: str) -> bool:
     return not cell or cell[0].isdigit() or (cell[0] in "-+" and cell[1:2].isdigit())
 
 
+def few(number: float) -> str:
+    """A mean for people: one decimal where that says something."""
+    return f"{number:.1f}" if number < 10 else f"{number:,.0f}"
+
+
 def duration(ns: int) -> str:
     """Virtual or wall time for people: ``1,234 ns``, ``12.3 us``, ``1.25 s``."""
     for unit, size in (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cluster.cli.output import table
+from cluster.cli.output import few, table
 
 EVENTS_PER_WINDOW_MIN = 100
 """Below so many events per window, a window's exchange costs as much as its work (measured: 3 to 40 us against 2 us an event)."""
@@ -40,5 +40,5 @@ def lookahead_lines(summary: dict[str, Any]) -> list[str]:
     )
     return [
         f"  lookahead {lookahead} ns, bound by {summary['partition']['bound']}",
-        f"  {per_window:.0f} events per window on all workers together: {verdict}",
+        f"  {few(per_window)} events per window on all workers together: {verdict}",
     ]
