@@ -22,6 +22,7 @@ def complete(b: Bench, task: int, index: int) -> None:
 def test_what_is_complete_is_not_waited_for():
     b = bench()
     complete(b, 3, 7)
+    complete(b, 3, 5)
     b.give(Await(((3, 7), (3, 2)), thread=1), "cpu.0")
     assert b.take_sent() == [("cpu.0", Reply(1, None), 5)]
 
