@@ -13,11 +13,11 @@ from cluster.errors import InputError
 from cluster.inspect.escape import escaped
 from cluster.inspect.lines import identity, seconds, what
 from cluster.inspect.log import Output
-from cluster.inspect.words import in_words
+from cluster.inspect.words import in_words, kind_name
 from cluster.recording.reader import Trace
 from cluster.recording.stored import StoredRun
 from protocol.identity import BOOT
-from protocol.records import KINDS, Entry
+from protocol.records import Entry
 
 Identity = tuple[str, int]
 
@@ -92,6 +92,6 @@ def _json_lines(entry: Entry) -> Iterator[str]:
         "message": word,
         "id": identity((head[4], head[5])),
         "cause": identity((head[6], head[7])),
-        "records": [{"kind": KINDS[record[0]].name, "fields": in_words(record)} for record in records],  # type: ignore[index]
+        "records": [{"kind": kind_name(record), "fields": in_words(record)} for record in records],
     }
     yield msgspec.json.encode(step).decode()

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cluster.inspect.escape import escaped
-from cluster.inspect.words import in_words, lock_in_words
+from cluster.inspect.words import UNKNOWN, in_words, kind_name, lock_in_words
 from protocol import records as kinds
 from protocol.locks import class_of
 from protocol.messages.locks import EXCLUSIVE, MODE_NAMES, SPIN
-from protocol.records import KINDS, Record
+from protocol.records import Record
 
 NS_PER_S = 1_000_000_000
 INDENT_MAX = 12
@@ -42,22 +42,23 @@ def thread_name(thread: int) -> str:
 
 def what(record: Record) -> str:
     """A record's kind and fields."""
-    special = _SPECIAL.get(record[0])  # type: ignore[call-overload]
+    number: Any = record[0]
+    special = _SPECIAL.get(number) if kind_name(record) != UNKNOWN else None
     return escaped(special(record) if special is not None else _general(record))
 
 
 def line(event: Mapping[str, Any]) -> str:
     """The console's line for a record, from the event that :mod:`cluster.inspect.log` makes of it."""
-    thread = event["thread"]
+    head, thread = event["head"], event["thread"]
     who = "-" if thread is None else thread_name(thread) if event["own"] else f"({thread_name(thread)})"
     indent = "  " * min(event["depth"], INDENT_MAX)
     text = what(event["record"])
-    return f"{seconds(event['time_ns'])}  {escaped(event['actor']):<16} {who:>7}  {indent}{text}  [{escaped(event['id'])}]"
+    return f"{seconds(head[0])}  {escaped(head[3]):<16} {who:>7}  {indent}{text}  [{escaped(identity(head[4:6]))}]"
 
 
 def _general(record: Record) -> str:
     words = in_words(record)
-    kind = KINDS[record[0]].name  # type: ignore[index]
+    kind = kind_name(record)
     change = f" {_value(words.pop('old'))} -> {_value(words.pop('new'))}" if "old" in words and "new" in words else ""
     fields = "".join(f" {name}={_value(value)}" for name, value in words.items() if name != "thread")
     return kind + fields + change

@@ -16,13 +16,13 @@ from cluster.inspect.escape import escaped
 from cluster.inspect.lines import identity, line
 from cluster.inspect.select import Selection
 from cluster.inspect.threads import Threads
-from cluster.inspect.words import in_words
+from cluster.inspect.words import UNKNOWN, in_words, kind_name
 from cluster.recording.stored import StoredRun
 from protocol.identity import kind_of
-from protocol.records import KINDS, Entry, Record
+from protocol.records import Entry, Record
 
 Event = dict[str, Any]
-"""A record on its way through structlog: kind (as ``event``), time_ns, actor, thread, own, depth, id, cause, message, position, record."""
+"""A record on its way through structlog: kind (as ``event``), head and message of its entry, thread, own, depth, position, record."""
 
 
 class Output:
@@ -102,23 +102,24 @@ def events_of(entry: Entry, threads: Threads, selection: Selection) -> Iterator[
     head, word, records = entry
     actor, sender = head[3], head[4]
     for position, record in enumerate(records):
-        thread, own = threads.thread_of(actor, sender, record)
-        threads.before(record)
+        kind = kind_name(record)
+        known = kind != UNKNOWN
+        thread, own = threads.thread_of(actor, sender, record) if known else (None, False)
+        if known:
+            threads.before(record)
         if selection.takes(actor, record, thread):
             yield {
-                "event": KINDS[record[0]].name,  # type: ignore[index]
-                "time_ns": head[0],
-                "actor": actor,
+                "event": kind,
+                "head": head,
+                "message": word,
                 "thread": thread,
                 "own": own,
                 "depth": threads.depth(thread),
-                "id": identity((sender, head[5])),
-                "cause": identity((head[6], head[7])),
-                "message": word,
                 "position": position,
                 "record": record,
             }
-        threads.after(actor, record)
+        if known:
+            threads.after(actor, record)
 
 
 def _console_line(logger: object, method: str, event: Mapping[str, Any]) -> str:
@@ -127,15 +128,16 @@ def _console_line(logger: object, method: str, event: Mapping[str, Any]) -> str:
 
 def _json_event(logger: object, method: str, event: MutableMapping[str, Any]) -> Event:
     record: Record = event["record"]
+    head = event["head"]
     fields = {name: _json_value(value) for name, value in in_words(record).items()}
     return {
-        "time_ns": event["time_ns"],
-        "actor": escaped(event["actor"]),
+        "time_ns": head[0],
+        "actor": escaped(head[3]),
         "kind": event["event"],
         "thread": event["thread"],
-        "id": escaped(event["id"]),
-        "cause": escaped(event["cause"]),
-        "message": event["message"],
+        "id": escaped(identity(head[4:6])),
+        "cause": escaped(identity(head[6:8])),
+        "message": escaped(event["message"]),
         "position": event["position"],
         "fields": fields,
     }

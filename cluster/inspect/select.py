@@ -12,6 +12,7 @@ from functools import lru_cache
 from re import compile as compile_pattern
 
 from cluster.errors import InputError
+from cluster.inspect.words import UNKNOWN, kind_name
 from protocol.identity import kind_of
 from protocol.locks import CLASSES
 from protocol.records import KINDS, Record
@@ -49,22 +50,23 @@ class Selection:
         self.frame, self.thread = frame, thread
         self.from_ns, self.until_ns = from_ns, until_ns
         self.lock = _lock_matcher(lock) if lock is not None else None
-        self.kinds = _kinds_like(kind) if kind is not None else frozenset(KINDS)
-        if frame is not None:
-            self.kinds &= frozenset(_FRAMES)
-        if lock is not None:
-            self.kinds &= frozenset(_LOCKS)
+        self.narrow = any(asked is not None for asked in (frame, lock, thread))
+        self.kinds = _kinds_like(kind) if kind is not None else None
 
     def takes(self, actor: str, record: Record, thread: int | None = None) -> bool:
         """Does the record belong to what was asked for? ``thread``: on whose behalf the actor made it, as far as known."""
         number: int = record[0]  # type: ignore[assignment]
-        if number not in self.kinds or (self.actor is not None and not self.actor(actor)):
+        if self.kinds is not None and number not in self.kinds:
             return False
-        if self.frame is not None and not any(record[at] == self.frame for at in _FRAMES[number]):
+        if self.actor is not None and not self.actor(actor):
+            return False
+        if self.narrow and kind_name(record) == UNKNOWN:
+            return False
+        if self.frame is not None and not any(record[at] == self.frame for at in _FRAMES.get(number, ())):
             return False
         if self.thread is not None and thread != self.thread and not _names_thread(record, number, self.thread):
             return False
-        return self.lock is None or any(_holds(record[at], self.lock) for at in _LOCKS[number])
+        return self.lock is None or any(_holds(record[at], self.lock) for at in _LOCKS.get(number, ()))
 
 
 def _places(fields: frozenset[str]) -> dict[int, tuple[int, ...]]:

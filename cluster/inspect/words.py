@@ -7,6 +7,8 @@ flags, of a PTE). The table is made once per kind; an alternative, a function pe
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from protocol.identity import cpu_name, kind_of
 from protocol.locks import CLASSES
@@ -119,12 +121,26 @@ _TABLE: dict[int, tuple[tuple[str, Word], ...]] = {
 }
 
 
+_SHAPES = {number: len(fields) + 1 for number, fields in _TABLE.items()}
+UNKNOWN = "unknown"
+
+
+def kind_name(record: Record) -> str:
+    """The record's kind; UNKNOWN for one this program does not declare, or declares with other fields (another model version)."""
+    number: Any = record[0]
+    return KINDS[number].name if _SHAPES.get(number) == len(record) else UNKNOWN
+
+
 def in_words(record: Record) -> dict[str, object]:
     """The fields by name, their values in words: text, numbers, truth values, or lists of these."""
-    table = _TABLE[record[0]]  # type: ignore[index]
+    number: Any = record[0]
+    table = _TABLE.get(number, ())
+    if len(table) != len(record) - 1:
+        return {"number": number, "values": [_plain(value) for value in record[1:]]}
     return {field: word(value) for (field, word), value in zip(table, record[1:], strict=True)}
 
 
+@lru_cache(maxsize=1 << 14)
 def lock_in_words(lock: str) -> str:
     """A lock by its type, as the kernel prints it, and its name: ``vm object object.7.cpu.3``."""
     known = CLASSES.get(kind_of(lock))

@@ -21,6 +21,8 @@ MAGIC = b"SDTB"
 SLICE, END = 1, 2
 """Kinds of block: one slice's entries; the totals that close a whole file."""
 LENGTH_MAX = 1 << 30
+CONTENT_MAX = 1 << 32
+"""Most bytes a payload may stand for: a damaged or made-up frame must not ask for all memory."""
 _FIXED = struct.Struct("<4sHHQI")
 _CRC = struct.Struct("<I")
 HEADER_BYTES = _FIXED.size + _CRC.size
@@ -58,7 +60,7 @@ class DamageError(ValueError):
 
 
 _compress = zstandard.ZstdCompressor(level=1).compress
-_decompress = zstandard.ZstdDecompressor().decompress
+_decompressor = zstandard.ZstdDecompressor()
 _encode = msgspec.msgpack.Encoder().encode
 _bodies = msgspec.msgpack.Decoder(Body)
 _totals = msgspec.msgpack.Decoder(Totals)
@@ -95,10 +97,18 @@ def check(header: Header, data: bytes) -> bytes:
     return payload
 
 
+def _content(header: Header, data: bytes) -> bytes:
+    payload = check(header, data)
+    size = zstandard.frame_content_size(payload)
+    if not 0 <= size <= CONTENT_MAX:
+        raise DamageError(f"it claims to hold {size} bytes, at most {CONTENT_MAX} are believed")
+    return _decompressor.decompress(payload)
+
+
 def slice_body(header: Header, data: bytes) -> Body:
     """The content of a slice's block. Raises DamageError."""
     try:
-        body = _bodies.decode(_decompress(check(header, data)))
+        body = _bodies.decode(_content(header, data))
     except (zstandard.ZstdError, msgspec.DecodeError) as error:
         raise DamageError(f"its content cannot be read: {error}") from error
     if body.slice_index != header.slice_index:
@@ -109,6 +119,6 @@ def slice_body(header: Header, data: bytes) -> Body:
 def totals(header: Header, data: bytes) -> Totals:
     """The content of the last block. Raises DamageError."""
     try:
-        return _totals.decode(_decompress(check(header, data)))
+        return _totals.decode(_content(header, data))
     except (zstandard.ZstdError, msgspec.DecodeError) as error:
         raise DamageError(f"its content cannot be read: {error}") from error

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 
 from cluster.errors import InputError
 from cluster.inspect.select import Selection
+from cluster.inspect.words import UNKNOWN, kind_name
 from cluster.recording.manifest import MANIFEST, Manifest, Violation, read_manifest, read_summary, read_violations
 from cluster.recording.reader import Trace, trace_of
-from protocol.records import KINDS, Record, named
+from protocol.records import Record, named
 
 
 class StoredRecord(NamedTuple):
@@ -30,7 +31,9 @@ class StoredRecord(NamedTuple):
 
     @property
     def fields(self) -> dict[str, object]:
-        """The record's fields by name."""
+        """The record's fields by name (``values`` alone for a kind this program does not know)."""
+        if self.kind == UNKNOWN:
+            return {"values": self.record[1:]}
         fields = named(self.record)
         del fields["kind"]
         return fields
@@ -77,8 +80,7 @@ class StoredRun:
             for head, _, records in batch:
                 for position, record in enumerate(records):
                     if selection.takes(head[3], record):
-                        name = KINDS[record[0]].name  # type: ignore[index]
-                        yield StoredRecord(head[0], head[3], name, (head[4], head[5]), (head[6], head[7]), position, record)
+                        yield StoredRecord(head[0], head[3], kind_name(record), (head[4], head[5]), (head[6], head[7]), position, record)
 
     def need_trace(self) -> None:
         """Raise InputError if there is no trace to read."""

@@ -11,9 +11,11 @@ from cluster.inspect.causes import parse_event, render_causes
 from cluster.inspect.log import render_log
 from cluster.inspect.select import Selection
 from cluster.plan import Model, Plan
+from cluster.recording.encode import encoded
 from cluster.recording.manifest import Manifest
 from cluster.recording.recorder import Recorder
 from cluster.recording.run_dir import RunDirectory, open_run
+from cluster.recording.trace import TraceWriter
 from protocol import records as kinds
 from protocol.messages.locks import EXCLUSIVE
 from tests.cluster.recording.synthetic import Script, machine_entries, slices
@@ -31,6 +33,16 @@ def stored(root, entries):
         recorder.close_slice(index, batch)
         recorder.commit()
     recorder.finish()
+    return open_run(directory.finish())
+
+
+def stored_without_metrics(root, entries):
+    """Metrics count only what is declared; a trace may come from anywhere."""
+    directory = RunDirectory.create("redis", 7, root=root)
+    directory.write_manifest(Manifest("redis", 7, 1, PLAN, ended="finished"))
+    writer = TraceWriter(directory.path / "trace" / "worker-0.trace")
+    writer.write(0, *encoded(entries))
+    writer.finish()
     return open_run(directory.finish())
 
 
@@ -260,3 +272,21 @@ def test_what_is_no_event_is_refused(run, text):
 def test_an_event_that_is_not_in_the_trace_is_named(run):
     with pytest.raises(InputError, match="no event pq:999999999 in the trace"):
         causes(run, "pq:999999999")
+
+
+def test_records_of_a_model_this_program_does_not_know_are_shown_and_not_dropped(tmp_path):
+    records = [(999, 1, "x"), (kinds.LOCK_ACQUIRE, 3), (kinds.OBJECT_REFS, 1, 2)]
+    run = stored_without_metrics(tmp_path, [((5, 1, 0, "object.1", "cpu.0", 1, "boot", 0), "future", records)])
+    assert [line[39:].rsplit("  [", 1)[0] for line in shown(run)] == [
+        "unknown number=999 values=(1, x)",
+        f"unknown number={kinds.LOCK_ACQUIRE} values=(3)",
+        "object.refs 1 -> 2",
+    ]
+    assert [json.loads(line)["kind"] for line in shown(run, json=True)] == ["unknown", "unknown", "object.refs"]
+    assert len(causes(run, "cpu.0:1")) == 5
+    assert [(record.kind, record.fields) for record in run.records()] == [
+        ("unknown", {"values": (1, "x")}),
+        ("unknown", {"values": (3,)}),
+        ("object.refs", {"old": 1, "new": 2}),
+    ]
+    assert shown(run, lock="pq") == shown(run, thread=3) == shown(run, frame=1) == []

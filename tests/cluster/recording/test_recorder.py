@@ -3,6 +3,8 @@ import pytest
 
 from cluster.inspect.tally import metrics_of
 from cluster.plan import Model, Plan
+from cluster.recording.digest import Digest, header, run_digest
+from cluster.recording.encode import encoded
 from cluster.recording.reader import trace_of
 from cluster.recording.recorder import Recorder, RecorderResult, RecorderState, dealt, put_together
 from protocol.identity import root_of
@@ -109,3 +111,12 @@ def test_slices_are_closed_and_committed_in_turn():
         recorder.close_slice(*BATCHES[1])
     with pytest.raises(AssertionError, match="closed but not committed"):
         recorder.state()
+
+
+def test_the_digest_can_be_computed_again_from_the_trace(tmp_path):
+    got = outcome(run(recorders(3, tmp_path), BATCHES))
+    trace = trace_of(tmp_path)
+    digest = Digest()
+    for index in trace.slices:
+        digest.fold(index, *encoded(trace.slice_entries(index)))
+    assert run_digest(header(PLAN), [digest.chains()]) == got.digest == ONE.digest

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster.errors import InputError, RunError
+from cluster.recording import blocks
 from cluster.recording import trace as trace_module
 from cluster.recording.blocks import HEADER_BYTES, parse_header
 from cluster.recording.encode import encoded
@@ -232,3 +233,11 @@ def test_a_block_cut_out_of_the_middle_is_missed(files, tmp_path):
     trace = Trace([path])
     assert trace.losses == [f"{path}: holds {len(BATCHES) - 1} slices where {len(BATCHES)} were written"]
     assert not trace.whole
+
+
+def test_a_frame_that_claims_to_hold_everything_is_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(blocks, "CONTENT_MAX", 1000)
+    path = write(tmp_path / "t", BATCHES[0][1])
+    trace = Trace([path])
+    assert trace.slice_entries(0) == []
+    assert "at most 1000 are believed" in trace.losses[0]
