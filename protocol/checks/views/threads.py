@@ -59,10 +59,10 @@ class Threads(Domain):
         view.waiting = ""
 
     def _release(self, record: Any, view: ThreadView, head: Head) -> None:
-        if record[5]:
-            view.held[record[2]] = record[5]
-        else:
+        if not record[5]:
             self._drop(view, record[2])
+        elif record[2] in view.held:
+            view.held[record[2]] = record[5]
 
     def _drop(self, view: ThreadView, lock: str) -> None:
         held = view.held

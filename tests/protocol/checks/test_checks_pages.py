@@ -259,6 +259,12 @@ def test_pv_pte_allows_half_a_mapping_under_the_lock_and_across_a_recursive_acqu
     assert not judge(s)[0]
 
 
+def test_pv_pte_waits_for_the_page_queues_lock_and_no_other():
+    s = Stream().fault(0, 1, 0).acquire(0, "pq", PMAP).at(PMAP, (r.PTE_SET, 300, 1, RW, -1, 0))
+    s.acquire(1, OBJECT, "smp").release(1, "smp", OBJECT).at("pq", (r.PV_ADD, 1, PMAP, 300)).release(0, PMAP, "pq")
+    assert not judge(s)[0]
+
+
 def test_pv_pte_follows_a_replaced_mapping():
     s = Stream().fault(0, 1, 0).fault(0, 2, 1)
     s.acquire(0, "pq", PMAP).at(PMAP, (r.PTE_SET, 100, 2, RW, 1, RW))
