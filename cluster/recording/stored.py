@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from cluster.errors import InputError
 from cluster.inspect.select import Selection
 from cluster.inspect.words import UNKNOWN, kind_name
+from cluster.recording.digest import Digest, header, run_digest
+from cluster.recording.encode import encoded
 from cluster.recording.manifest import MANIFEST, Manifest, Violation, read_manifest, read_summary, read_violations
 from cluster.recording.reader import Trace, trace_of
 from protocol.records import Record, named
@@ -81,6 +83,14 @@ class StoredRun:
                 for position, record in enumerate(records):
                     if selection.takes(head[3], record):
                         yield StoredRecord(head[0], head[3], kind_name(record), (head[4], head[5]), (head[6], head[7]), position, record)
+
+    def digest_of_trace(self) -> str:
+        """The digest computed again from the trace; a whole run's is the manifest's. Raises InputError if the run kept no trace."""
+        self.need_trace()
+        digest = Digest()
+        for index in self.trace.slices:
+            digest.fold(index, *encoded(self.trace.slice_entries(index)))
+        return run_digest(header(self.manifest.plan), [digest.chains()])
 
     def need_trace(self) -> None:
         """Raise InputError if there is no trace to read."""

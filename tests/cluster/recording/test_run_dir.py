@@ -8,9 +8,11 @@ import pytest
 from cluster.errors import InputError, RunError
 from cluster.plan import Model, Plan
 from cluster.recording import manifest as manifest_module
+from cluster.recording.encode import encoded
 from cluster.recording.manifest import Manifest, Violation, replace_file
-from cluster.recording.recorder import Recorder
+from cluster.recording.recorder import Recorder, put_together
 from cluster.recording.run_dir import RunDirectory, open_run
+from cluster.recording.trace import TraceWriter
 from protocol.records import STORE
 from tests.cluster.recording.synthetic import machine_entries, slices
 
@@ -33,7 +35,8 @@ def stored(root, out=None, finish=True, trace=True):
     result = recorder.finish()
     directory.write_violations([BROKEN])
     directory.write_summary({"ended": "finished", "metrics": {"faults.soft": 60}})
-    directory.write_manifest(Manifest("redis", 7, 1, plan, "finished", "d1", result.events, result.records, 99))
+    digest = put_together(plan, [result]).digest
+    directory.write_manifest(Manifest("redis", 7, 1, plan, "finished", digest, result.events, result.records, 99))
     return directory.finish()
 
 
@@ -139,7 +142,7 @@ def test_a_stored_run_gives_back_what_was_written(run_path):
     assert run.summary["metrics"] == {"faults.soft": 60}
     assert run.violations == [BROKEN]
     assert [entry for batch in run.trace.entries() for entry in batch] == ENTRIES
-    assert json.loads((run_path / "manifest.json").read_text())["digest"] == "d1"
+    assert json.loads((run_path / "manifest.json").read_text())["digest"] == run.digest_of_trace()
 
 
 def test_records_by_kind_know_their_event_and_their_fields(run_path):
@@ -199,3 +202,14 @@ def test_a_damaged_file_is_named_with_its_key(tmp_path, file, content, sentence,
     assert sentence in str(caught.value)
     assert str(path / file) in str(caught.value)
     assert caught.value.key == key
+
+
+def test_a_trace_that_was_exchanged_does_not_have_the_manifests_digest(tmp_path):
+    one, other = stored(tmp_path), tmp_path / "other"
+    writer = TraceWriter(other)
+    writer.write(0, *encoded(ENTRIES[:-1]))
+    writer.finish()
+    other.replace(one / "trace" / "worker-0.trace")
+    run = open_run(one)
+    assert run.whole
+    assert run.digest_of_trace() != run.manifest.digest
