@@ -21,6 +21,7 @@ from cluster.engine.codec import SNAPSHOT, Codec
 from cluster.engine.ending import Ending, Key, Status, decide, status_of
 from cluster.engine.engine import Engine
 from cluster.engine.frames import BATCH, CHECK, STATUS
+from cluster.engine.garbage import CollectorPaused
 from cluster.engine.meter import Meter
 from cluster.engine.sinks import CheckShard, SliceSink
 from cluster.plan import Limits
@@ -93,6 +94,10 @@ class WindowLoop:
 
     async def run(self) -> Ending:
         """Run to the end. Raises RunError if a peer or an actor fails."""
+        with CollectorPaused() as collector:
+            return await self._run(collector)
+
+    async def _run(self, collector: CollectorPaused) -> Ending:
         if self.earliest_ns < 0:
             await self._agree()
         while True:
@@ -100,6 +105,7 @@ class WindowLoop:
                 ending = await self._close_slice()
                 if ending is not None:
                     return ending
+                collector.at_edge(self.engine.events)
                 self.slice_index = self.earliest_ns >> SLICE_BITS
             await self._work(min(self.others_ns + self.lookahead_ns, self.edge_ns))
             await self._agree()
