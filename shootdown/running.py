@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
     from cluster.engine.results import Outcome, Progress
 
-OnProgress = Callable[["Progress"], None]
+OnProgress = Callable[["Progress", float], None]
+"""Told how far a run is, about five times a second, and what share of it (0 to 1) that is likely to be."""
 BACKENDS = ("trio", "asyncio")
 SEED_MAX = (1 << 64) - 1
 WORKLOAD = "workload.msgpack"
@@ -62,7 +63,8 @@ def run(
 ) -> Run:
     """Run ``scenario`` (a file, a name, a recording, or a loaded one) to its end.
 
-    ``out``: the run directory, by default ``runs/<scenario>-<seed>-<n>``. ``transport``: ``inproc`` for one worker, ``socket`` for several.
+    ``out``: the run directory, by default ``runs/<scenario>-<seed>-<n>``. ``transport``: ``socket`` (several workers,
+    each a process) or ``inproc`` (all in this one).
     Raises InputError for bad input, RunError if the run could not be carried out, Interrupted after Ctrl-C.
     """
     _check_options(seed, workers, backend, transport)
@@ -71,7 +73,7 @@ def run(
     elif sets or kernel or revert or apply:
         raise InputError("sets, kernel, revert and apply belong to load(), not to a loaded scenario", key="scenario")
     workload = scenario.compile(seed)
-    plan = scenario.to_plan(seed, workers, backend, _transport(workers), trace, workload)
+    plan = scenario.to_plan(seed, workers, backend, transport or _transport(workers), trace, workload)
     placement(scenario, seed=seed, workers=workers, workload=workload)
     directory = RunDirectory.create(scenario.name, seed, Path(out) if out is not None else None)
     try:
@@ -93,12 +95,13 @@ def _check_options(seed: int, workers: int, backend: str, transport: str | None)
         raise _refused("workers", workers, "1 to the number of root actors (`shootdown check` lists them)")
     if backend not in BACKENDS:
         raise _refused("backend", backend, " or ".join(BACKENDS))
-    if transport is not None and transport != _transport(workers):
-        raise _refused("transport", transport, f"{_transport(workers)} for {workers} worker{'s' if workers > 1 else ''}")
+    allowed = ("inproc",) if workers == 1 else ("socket", "inproc")
+    if transport is not None and transport not in allowed:
+        raise _refused("transport", transport, f"{' or '.join(allowed)} for {workers} worker{'s' if workers > 1 else ''}")
 
 
 def _transport(workers: int) -> str:
-    """What carries events between workers: nothing needs to for one, Unix sockets do for several."""
+    """What carries events between workers: nothing needs to for one, Unix sockets do for several processes."""
     return "inproc" if workers == 1 else "socket"
 
 
@@ -118,7 +121,7 @@ def _carry_out(
     plan = msgspec.structs.replace(plan, workload_path=str(path.resolve()), run_dir=str(directory.path.resolve()))
     manifest = Manifest(plan.scenario, plan.seed, plan.workers, plan, versions=_versions())
     directory.write_manifest(manifest)
-    outcome = _drive(plan, on_progress)
+    outcome = _drive(plan, _with_share(on_progress, workload) if on_progress is not None else None)
     summary = summarise(scenario, plan, workload, outcome, directory.final)
     directory.write_violations(stored(violation) for violation in outcome.violations)
     directory.write_summary(summary)
@@ -137,7 +140,18 @@ def _carry_out(
     return summary
 
 
-def _drive(plan: Plan, on_progress: OnProgress | None) -> Outcome:
+def _with_share(on_progress: OnProgress, workload: Workload) -> Callable[[Progress], None]:
+    """Tell the share too: of the recorded time, or where nothing was recorded of the tasks."""
+    end_ns = max((step.at_ns for task in workload.tasks for step in task.steps), default=0)
+
+    def tell(found: Progress) -> None:
+        share = found.virtual_ns / end_ns if end_ns else found.tasks_done / max(1, found.tasks_total)
+        on_progress(found, min(1.0, share))
+
+    return tell
+
+
+def _drive(plan: Plan, on_progress: Callable[[Progress], None] | None) -> Outcome:
     """Run the plan under its backend. Raises KeyboardInterrupt once all has stopped after SIGINT or SIGTERM."""
     import anyio
 

@@ -1,7 +1,4 @@
-"""The progress bar: on a terminal, and nowhere else. Virtual time, events per second, time left.
-
-What is left is told by the tasks that are done, for virtual time has no known end.
-"""
+"""The progress bar: on a terminal, and nowhere else. Virtual time, events per second, time left."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress(name: str) -> Iterator[Callable[[Progress], None] | None]:
+def progress(name: str) -> Iterator[Callable[[Progress, float], None] | None]:
     """A callback that draws on stderr while the block runs, or None where nobody looks on."""
     if not sys.stderr.isatty():
         yield None
@@ -31,8 +28,8 @@ def progress(name: str) -> Iterator[Callable[[Progress], None] | None]:
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task(name, total=None, facts="compiling and starting")
 
-        def draw(found: Progress) -> None:
-            bar.update(task, total=found.tasks_total if found.tasks_total > 0 else None, completed=found.tasks_done, facts=facts(found))
+        def draw(found: Progress, share: float) -> None:
+            bar.update(task, total=1.0, completed=share, facts=facts(found))
 
         yield draw
 

@@ -12,7 +12,9 @@ from cluster.cli.output import note, print_json, say
 if TYPE_CHECKING:
     from shootdown import Run
 
-Transport = Annotated[str | None, typer.Option("--transport", help="inproc (one worker) or socket (several).", show_default=False)]
+Transport = Annotated[
+    str | None, typer.Option("--transport", help="socket: each worker a process; inproc: all in this one.", show_default=False)
+]
 NoTrace = Annotated[bool, typer.Option("--no-trace", help="Keep no trace: digest, checks and metrics only.")]
 
 

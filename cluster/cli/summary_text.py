@@ -38,7 +38,8 @@ def summary_lines(summary: Summary) -> list[str]:
 def head_lines(summary: Summary) -> list[str]:
     """What was run and how it ended."""
     workers = summary["workers"]
-    where = "in one process" if workers == 1 else f"on {workers} worker processes"
+    several = f"on {workers} worker{' processe' if summary['transport'] == 'socket' else ''}s"
+    where = "in one process" if workers == 1 else several
     rate = summary["events"] / summary["wall_s"] if summary["wall_s"] else 0
     return [
         f"{printable(summary['scenario'])}, seed {summary['seed']}, kernel {summary['kernel']}{_forms(summary)}, {where}",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -20,6 +21,10 @@ BackendList = Annotated[str, typer.Option("--backends", help="Backends, separate
 HashSeeds = Annotated[int, typer.Option("--hash-seeds", min=1, max=64, help="How many values of PYTHONHASHSEED, from 0 on.")]
 Trace = Annotated[str, typer.Option("--trace", help="on, off or both.")]
 Cover = Annotated[str, typer.Option("--cover", help="full: every combination; pairwise: every pair of values at least once.")]
+
+Continued = Annotated[
+    Path | None, typer.Option("--continue", metavar="FILE", help="Remember digests in FILE, and take those it has.", show_default=False)
+]
 
 COVERS = ("full", "pairwise")
 TRACES = {"on": (True,), "off": (False,), "both": (True, False)}
@@ -42,6 +47,7 @@ def command(
     hash_seeds: HashSeeds = 3,
     trace: Trace = "both",
     cover: Cover = "full",
+    continued: Continued = None,
     sets: Sets = [],
     kernel: Kernel = None,
     revert: Revert = [],
@@ -50,6 +56,7 @@ def command(
 ) -> int:
     """Run SCENARIO in every combination and compare the digests; status 1 if they differ."""
     import shootdown as sd
+    from cluster.cli.verify_memory import Memory, identity
 
     loaded = sd.load(scenario, sets, kernel, revert, apply)
     chosen = combinations(_counts(workers), _backends(backends), hash_seeds, _one_of("--trace", trace, TRACES), cover)
@@ -60,9 +67,12 @@ def command(
         sd.placement(loaded, seed=seed, workers=count, workload=compiled)
     show = note if as_json else say
     show(f"{loaded.name}, seed {seed}: {len(chosen)} runs", HEAD)
+    memory = Memory(continued, identity(loaded.to_plan(seed, workload=compiled)))
     runs = []
     for combination in chosen:
-        runs.append({**combination._asdict(), "digest": digest_of(scenario, options, combination)})
+        digest = memory.get(combination) or digest_of(scenario, options, combination)
+        memory.put(combination, digest)
+        runs.append({**combination._asdict(), "digest": digest})
         show(line(runs[-1]))
     equal = len({run["digest"] for run in runs}) == 1
     if as_json:
@@ -110,7 +120,6 @@ def digest_of(scenario: str, options: list[str], combination: Combination) -> st
     import subprocess
     import sys
     import tempfile
-    from pathlib import Path
 
     root = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

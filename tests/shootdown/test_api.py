@@ -51,8 +51,9 @@ def test_a_loaded_scenario_runs_and_takes_no_further_changes(small):
 
 def test_one_digest_on_one_and_two_workers_and_both_backends(small):
     runs = [sd.run(small, workers=workers, backend=backend) for workers, backend in ((1, "trio"), (2, "asyncio"))]
+    runs.append(sd.run(small, workers=3, transport="inproc"))
     assert len({run.digest for run in runs}) == 1
-    assert [run.summary["transport"] for run in runs] == ["inproc", "socket"]
+    assert [run.summary["transport"] for run in runs] == ["inproc", "socket", "inproc"]
     assert runs[0].metrics == runs[1].metrics
     assert runs[0].checks == runs[1].checks
 
@@ -98,8 +99,10 @@ def test_an_interruption_leaves_what_was_recorded(small, monkeypatch):
 
 def test_progress_is_told(small, monkeypatch):
     monkeypatch.setattr("cluster.engine.supervise.PROGRESS_NS", -1)
+    monkeypatch.setattr("cluster.engine.windows.CHECKPOINT_NS", -1)
     seen = []
-    sd.run(small, on_progress=seen.append)
+    sd.run(small, on_progress=lambda progress, share: seen.append((progress.events, share, progress.tasks_total)))
     assert seen
-    assert all(later.events >= before.events for before, later in itertools.pairwise(seen))
-    assert seen[-1].tasks_total == 2
+    assert all(later[:2] >= before[:2] for before, later in itertools.pairwise(seen))
+    assert seen[-1][2] == 2
+    assert all(0 <= share <= 1 for _, share, _ in seen)

@@ -55,3 +55,46 @@ def test_what_cannot_be_verified(shootdown, small, options):
     ended = shootdown("verify", small, "--json", *options)
     assert ended.status == 2
     assert ended.json["error"]["allowed"]
+
+
+def test_a_verification_is_continued_where_it_stopped(shootdown, small, tmp_path, monkeypatch):
+    asked = []
+
+    def digest(scenario, options, combination):
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        asked.append(combination)
+        return "same"
+
+    monkeypatch.setattr(verify, "digest_of", digest)
+    line = ["verify", small, "--workers", "1,2", "--backends", "trio", "--hash-seeds", "1", "--continue", tmp_path / "memory"]
+    assert shootdown(*line).status == 130
+    first, asked[:] = list(asked), []
+    with (tmp_path / "memory").open("a") as stream:
+        stream.write('{"workers": 1, "back')
+    ended = shootdown(*line, "--json")
+    assert (ended.status, len(ended.json["runs"])) == (0, 4)
+    assert len(asked) == 1
+    assert asked[0] not in first
+    asked.clear()
+    assert shootdown(*line, "--seed", "2").status == 130, "another seed is another matter"
+
+
+def test_a_memory_that_is_none(shootdown, small, tmp_path):
+    for content in (b"[1]\n", b"nonsense\n", b"\xff\xfe\n"):
+        (tmp_path / "memory").write_bytes(content)
+        ended = shootdown("verify", small, "--continue", tmp_path / "memory", "--json")
+        assert ended.status == 2
+        assert ended.json["error"]["key"] == "--continue"
+
+
+def test_other_code_has_another_identity(small, monkeypatch, tmp_path):
+    from cluster.cli import verify_memory
+    from cluster.scenario import load
+
+    plan = load(small).to_plan(1)
+    before = verify_memory.identity(plan)
+    assert verify_memory.identity(plan) == before
+    assert verify_memory.identity(load(small).to_plan(2)) != before
+    monkeypatch.setattr(verify_memory, "ROOT", tmp_path)
+    assert verify_memory.identity(plan) != before
