@@ -31,7 +31,8 @@ class Faults:
         """Append the access, and in front of it the mapping it hits if that is unknown. The fault is in user space."""
         vpn = fault.address >> PAGE_SHIFT
         mapping = thread.space.table.find(vpn) or self._unknown(thread, fault, vpn)
-        cold = fault.cold and mapping.file >= 0
+        # A page that is present was in memory: what its task waited for was something else.
+        cold = fault.cold and mapping.file >= 0 and not fault.present
         access = Access(
             vpn=vpn,
             write=fault.write,

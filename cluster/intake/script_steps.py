@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from cluster.intake.perf_lines import PAGE_SHIFT, USER_PAGES
+from cluster.intake.script_kernel import kernel_step
 from cluster.intake.tables import Table
 from protocol.workload import (
     ADVICE,
@@ -20,7 +21,6 @@ from protocol.workload import (
     Exec,
     Exit,
     Fork,
-    Kernel,
     Madvise,
     Mmap,
     Mprotect,
@@ -164,10 +164,7 @@ def _think(table: Table, names: Names) -> AnyStep:
 
 
 def _kernel(table: Table, names: Names) -> AnyStep:
-    arguments = table.take("arguments", [])
-    if not isinstance(arguments, list) or not all(isinstance(value, bool | int | str) for value in arguments):
-        raise table.error("arguments", arguments, "a list of integers, texts, true and false")
-    return Kernel(routine=table.text("routine"), arguments=tuple(arguments))
+    return kernel_step(table)
 
 
 WORDS: dict[str, Make] = {

@@ -22,7 +22,9 @@
     steps = [{ do = "access", vpn = 0x100, when = "writer.fill", delay_ns = 500, expect = "soft" }]
 
     [[inject]]
-    what = "..."
+    what = "file-page"
+    file = "lib"
+    pindex = 0
 
 Tasks that give the same ``space`` share an address space; without the key each has its own. A task that is the ``child`` of a fork step
 starts there. ``when`` names steps of other tasks that must be complete, as ``task.step``; a step without ``name`` is called by its number
@@ -38,9 +40,10 @@ from pathlib import Path
 import msgspec
 
 from cluster.errors import InputError
+from cluster.intake.script_kernel import injection
 from cluster.intake.script_steps import Names, make_step
 from cluster.intake.tables import Table
-from protocol.workload import Account, AnyStep, Exec, Exit, File, Fork, Inject, Mmap, Task, Workload
+from protocol.workload import Account, AnyStep, Exec, Exit, File, Fork, Mmap, Task, Workload
 
 
 def load_script(path: str | Path) -> Workload:
@@ -69,7 +72,7 @@ class _Script:
         if not self.task_tables:
             raise table.error("task", [], "at least one [[task]] table")
         self.files, self.file_numbers = self._files(table.tables("file"))
-        injected = [self._inject(item) for item in table.tables("inject")]
+        injected = [injection(item, self.file_numbers) for item in table.tables("inject")]
         table.finish()
         self.tasks: list[Task] = []
         self.spaces: list[str] = []
@@ -98,9 +101,6 @@ class _Script:
             files.append(File(name, table.integer("pages", low=1, high=1 << 35), table.boolean("warm", True)))
             table.finish()
         return files, numbers
-
-    def _inject(self, table: Table) -> Inject:
-        return Inject(table.text("what"), table.scalars())
 
     def _number_tasks(self) -> dict[str, int]:
         numbers: dict[str, int] = {}

@@ -102,14 +102,6 @@ class Table:
             raise self.error(name, value, f"tables: [[{self.path(name)}]]")
         return [Table(item, f"{self.path(name)}[{index}]", self.file) for index, item in enumerate(value)]
 
-    def scalars(self) -> dict[str, bool | int | str]:
-        """All keys not yet taken; their values must be scalars."""
-        rest = {name: self.take(name) for name in self._value if name not in self._taken}
-        for name, value in rest.items():
-            if not isinstance(value, bool | int | str):
-                raise self.error(name, value, "true, false, an integer or text")
-        return rest
-
     def finish(self, allowed: str = "") -> None:
         """Nothing may be left over."""
         for name in self._value:

@@ -2,6 +2,7 @@ import tomllib
 
 import pytest
 
+from actors.kernel.step import SCRIPTED
 from cluster.errors import InputError
 from cluster.intake.scripts import compile_script, load_script
 from protocol.workload import EXPECTATIONS, Inject, decode, encode
@@ -28,14 +29,27 @@ cpu = 1
 space = "one"
 steps = [
     { do = "access", vpn = 0x100, when = ["writer.fill"], delay_ns = 500, expect = "soft" },
-    { do = "kernel", routine = "vm_page_cowfault", arguments = [1, "object.0.cpu.0", true] },
+    { do = "kernel", routine = "probe", arguments = [1, "object.0.cpu.0", true] },
 ]
 
 [[inject]]
-what = "page"
-frame = 3
+what = "file-page"
+file = "lib"
+pindex = 3
 dirty = true
 """
+
+
+async def probe(k, vpn: int, object: str, dirty: bool):
+    """A routine that no kernel has."""
+
+
+probe.__annotations__ = {"vpn": "int", "object": "str", "dirty": "bool"}
+
+
+@pytest.fixture(autouse=True)
+def probing(monkeypatch):
+    monkeypatch.setitem(SCRIPTED, "probe", probe)
 
 
 def script(text=LITMUS):
@@ -58,16 +72,16 @@ def test_a_script_says_what_the_form_says():
     assert writer.steps[2].for_ns == 3000
     assert writer.steps[3].after == ((1, 0),)
     assert (reader.steps[0].after, reader.steps[0].delay_ns) == (((0, 1),), 500)
-    assert (reader.steps[1].routine, reader.steps[1].arguments) == ("vm_page_cowfault", (1, "object.0.cpu.0", True))
+    assert (reader.steps[1].routine, reader.steps[1].arguments) == ("probe", (1, "object.0.cpu.0", True))
     assert (workload.cpus, workload.account.mmaps) == (2, 1)
-    assert workload.injected == [Inject("page", {"frame": 3, "dirty": True})]
+    assert workload.injected == [Inject("file-page", {"file": 0, "pindex": 3, "dirty": True})]
     assert not workload.files[0].warm
     assert decode(encode(workload)) == workload
 
 
 def test_the_digest_is_the_contents():
-    assert script().digest == script(LITMUS.replace("x = 3", "x = 3 ")).digest
-    assert script().digest != script(LITMUS.replace("frame = 3", "frame = 4")).digest
+    assert script().digest == script(LITMUS.replace("x = 3", "x =  3")).digest
+    assert script().digest != script(LITMUS.replace("pindex = 3", "pindex = 4")).digest
 
 
 @pytest.mark.parametrize("expect", EXPECTATIONS)
@@ -135,7 +149,13 @@ def test_children_start_at_their_fork_in_the_space_that_makes():
         (('prot = "rwx"', 'prot = "rwz"'), "workload.script.task[0].steps[0].prot"),
         (("vpn = 0x100, pages = 2, prot", "vpn = -1, pages = 2, prot"), "workload.script.task[0].steps[0].vpn"),
         (('arguments = [1, "object.0.cpu.0", true]', "arguments = [1.5]"), "workload.script.task[1].steps[1].arguments"),
-        (("frame = 3", "frame = [3]"), "workload.script.inject[0].frame"),
+        (("pindex = 3", "pindex = true"), "workload.script.inject[0].pindex"),
+        (("pindex = 3", "page = 3"), "workload.script.inject[0].pindex"),
+        (("dirty = true", "colour = 1"), "workload.script.inject[0].colour"),
+        (("file-page", "file-pages"), "workload.script.inject[0].what"),
+        (("probe", "prober"), "workload.script.task[1].steps[1].routine"),
+        (('cpu.0", true]', 'cpu.0"]'), "workload.script.task[1].steps[1].arguments"),
+        ((", true]", ", 1]"), "workload.script.task[1].steps[1].arguments"),
         (("[[inject]]", "[[injekt]]"), "workload.script.injekt"),
         (('name = "fill"', 'name = "0"'), "workload.script.task[0].steps[1].name"),
     ],

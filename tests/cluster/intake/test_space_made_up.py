@@ -218,6 +218,13 @@ def test_a_task_that_sleeps_on_a_file_waited_for_the_disk(pen, state, wait_ns, b
     assert step(pen.compile(), 1).cold is cold
 
 
+def test_a_task_that_sleeps_on_a_page_that_is_there_waited_for_something_else(pen):
+    pen.mmap(A, HEAP, flags=2, fd=3)
+    pen.fault(A, HEAP, 0x7)
+    pen.switch(A, "D")
+    assert not step(pen.compile(), 1).cold
+
+
 def test_only_user_space_is_replayed(pen):
     pen.fault(A, 0xFFFF888000000000, 0x2, ip="memcpy")
     pen.fault(A, HEAP)
@@ -253,6 +260,17 @@ def test_threads_of_a_space_keep_their_order(pen):
     assert [step(workload, n, 1).after for n in (0, 1)] == [(), ((0, 2),)]
     assert [step(workload, n).after for n in (2, 3)] == [((1, 0),), ((1, 1),)]
     assert [s.announced for s in workload.tasks[1].steps] == [True, True]
+
+
+def test_a_fork_copies_the_map_as_it_is_then(pen):
+    pen.mmap(A, HEAP)
+    pen.fork(A, B, 0x3D0F00)
+    pen.fault(B, HEAP, pid=A)
+    pen.fork(A, 102, 0x1200000)
+    pen.fault(B, HEAP, 7, pid=A)
+    workload = pen.compile()
+    assert step(workload, 2).after == ((1, 0),)
+    assert step(workload, 1, 1).after == ((0, 2),), "a store after the fork must copy"
 
 
 def test_munmap_takes_effect_where_it_begins_and_mmap_where_it_returns(pen):

@@ -126,6 +126,19 @@ def test_a_vforks_parent_that_acts_too_early_does_not_wait(pen):
     assert forks(pen.compile()) == [(1, "thread")]
 
 
+def test_a_vforks_parent_that_runs_again_proves_that_its_child_has_left(pen):
+    pen.mmap(A, HEAP)
+    pen.fork(A, B, 0x4100)
+    pen.switch(A, "D")
+    back = pen.fault(A, HEAP)
+    said = pen.exec(B, "prog")
+    workload = pen.compile()
+    assert forks(workload) == [(1, "vfork")]
+    (execution,) = workload.tasks[1].steps
+    assert (execution.line, execution.at_ns) == (said, workload.tasks[0].steps[2].at_ns), "in time with the parent's line"
+    assert workload.tasks[0].steps[2].line == back
+
+
 def test_exec_begins_where_the_old_space_ended(pen):
     pen.mmap(A, HEAP)
     pen.fault(A, HEAP, 0x2, ip="strncpy_from_user")

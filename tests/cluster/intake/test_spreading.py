@@ -1,6 +1,6 @@
 import pytest
 
-from cluster.intake.respread import respread
+from cluster.intake.spreading import respread
 
 
 def test_tasks_go_to_cpus_in_turn_and_stay(recordings):
