@@ -37,35 +37,40 @@ class Phold(Actor, kw_only=True):
     ``note_every``: a record each so many hops (0: none), so that a digest covers records, too.
     """
 
-    handlers: ClassVar[dict[type[Message], str]] = {Job: "job", Kick: "job"}
-
     actors: int
     lookahead_ns: int
     mean_ns: int
     remote_percent: int
     note_every: int = 1
-    handled: int = 0
 
     def bind(self, port: Port) -> dict[type[Message], Handler]:
-        """Attach to an engine, with the streams and names at hand."""
-        self.below = port.stream("route").below
-        self.exponential_ns = port.stream("delay").exponential_ns
-        self.index = int(self.name.partition(".")[2])
-        return super().bind(port)
+        """Attach to an engine. The handler is a closure over what is constant: PHOLD is there to measure the engine, not attribute
+        access."""
+        super().bind(port)
+        handle = self._handler(port)
+        return {Job: handle, Kick: handle}
 
     def begin(self) -> None:
         """Start this actor's job."""
-        self.port.timer(Kick(0), self.lookahead_ns + self.exponential_ns(self.mean_ns))
+        self.port.timer(Kick(0), self.lookahead_ns + self.port.stream("job").exponential_ns(self.mean_ns))
 
-    def job(self, message: Job | Kick, sender: str) -> None:
-        """A job arrives: pass it on."""
-        self.handled += 1
-        hops = message.hops + 1
-        if self.note_every and hops % self.note_every == 0:
-            self.record((NOTE, f"hop {hops}"))
-        delay_ns = self.exponential_ns(self.mean_ns)
-        if self.below(100) < self.remote_percent and self.actors > 1:
-            other = (self.index + 1 + self.below(self.actors - 1)) % self.actors
-            self.port.send(f"phold.{other}", Job(hops), delay_ns)
-        else:
-            self.port.timer(Kick(hops), self.lookahead_ns + delay_ns)
+    def _handler(self, port: Port) -> Handler:
+        stream = port.stream("job")
+        below, exponential_ns, send, timer, record = stream.below, stream.exponential_ns, port.send, port.timer, port.record
+        lookahead_ns, mean_ns, remote_percent, note_every = self.lookahead_ns, self.mean_ns, self.remote_percent, self.note_every
+        index, others = int(self.name.partition(".")[2]), self.actors - 1
+        if not others:
+            remote_percent = 0
+
+        def job(message: Job | Kick, sender: str) -> None:
+            """A job arrives: pass it on."""
+            hops = message.hops + 1
+            if note_every and hops % note_every == 0:
+                record((NOTE, f"hop {hops}"))
+            delay_ns = exponential_ns(mean_ns)
+            if below(100) < remote_percent:
+                send(f"phold.{(index + 1 + below(others)) % (others + 1)}", Job(hops), delay_ns)
+            else:
+                timer(Kick(hops), lookahead_ns + delay_ns)
+
+        return job

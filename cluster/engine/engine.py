@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from actors.actor import Actor, Handler
 from cluster.engine.clock import NEVER, START, EngineClock
-from cluster.engine.port import REFUSED, EnginePort, Route
+from cluster.engine.port import REFUSED, EnginePort, Route, connector
 from cluster.errors import RunError
 from protocol.event import Event
 from protocol.identity import BOOT, root_of
@@ -74,7 +74,10 @@ class Engine:
         self._pending: list[Record] = []
         self.record: Callable[[Record], None] = self._pending.append if record else _ignore
         self._last: Event = (-1, *START[1:])
-        self._latencies: dict[tuple[int, int, bool], tuple[int, ...]] = {}
+        self._connect = connector(self.clock, self.heap, self._new_route)
+        self._targets: dict[str, tuple[int, list[Event] | None]] = {}
+        self._rows: dict[str, list[tuple[int, ...]]] = {}
+        self._latencies = _by_domains(latency_ns)
 
     # Actors ---------------------------------------------------------------------------------------------------------------
 
@@ -84,7 +87,7 @@ class Engine:
         if name in self.actors:
             raise RunError(f"there are two actors called {name!r}", found=name, allowed="a name used once")
         port = EnginePort(name, self.clock, self.seed, self.record, self._spawn)
-        port.connect(self.clock, self.heap, self._new_route)
+        self._connect(port)
         if prepare is not None:
             prepare(port)
         self.actors[name] = actor
@@ -118,15 +121,25 @@ class Engine:
         self.add(actor)
 
     def _new_route(self, sender: str, to: str) -> Route:
-        place = self.place
-        rank = place.of(to)
-        key = (place.domain_of[root_of(sender)], place.domain_of[root_of(to)], sender == to)
-        latencies = self._latencies.get(key)
-        if latencies is None:
-            links = [link[key[0]][key[1]] for link in self.latency_ns]
-            local = 0 if key[2] else REFUSED
-            latencies = self._latencies[key] = (*links[:LOCAL], local)
-        return Route(latencies, None if rank == place.rank else self.outboxes[rank])
+        target = self._targets.get(to)
+        if target is None:
+            target = self._targets[to] = self._target(to)
+        domain, outbox = target
+        if sender == to:
+            return Route((*self._row(sender)[domain][:LOCAL], 0), outbox)
+        row = self._rows.get(sender)
+        if row is None:
+            row = self._rows[sender] = self._row(sender)
+        return Route(row[domain], outbox)
+
+    def _target(self, to: str) -> tuple[int, list[Event] | None]:
+        """Where a receiver is: its domain, and the outbox of its worker unless that is this one."""
+        rank = self.place.of(to)
+        return self.place.domain_of[root_of(to)], None if rank == self.place.rank else self.outboxes[rank]
+
+    def _row(self, sender: str) -> list[tuple[int, ...]]:
+        """Latencies by link from a sender to others in each domain; a local link has none to others."""
+        return self._latencies[self.place.domain_of[root_of(sender)]]
 
     def route(self, sender: str, to: str) -> Route:
         """The way from a local actor to another, made if there was none."""
@@ -190,37 +203,35 @@ class Engine:
     def _run(self, budget: int) -> bool:
         heap, tables, clock, pending = self.heap, self.tables, self.clock, self._pending
         append = self.journal.append if self.recording else None
-        last = self._last
-        handled = 0
+        last, skipped, count = self._last, 0, 0
         try:
-            while heap and heap[0][0] < clock.limit_ns:
-                if handled >= budget:
-                    return False
+            for count in range(budget):  # noqa: B007 - how far it came is how many were handled
+                if not heap or heap[0][0] >= clock.limit_ns:
+                    return True
                 event = heappop(heap)
-                assert event > last, f"events out of order: {event} after {last}"
-                last = event
-                message = event[8]
                 clock.now = event[0]
                 clock.event = event
+                message = event[8]
                 try:
                     handler = tables[event[3]][type(message)]
                 except KeyError:
                     unusual = self._unusual(event)
                     if unusual is None:
+                        skipped += 1
                         continue
                     event, handler = unusual
                     clock.event, message = event, event[8]
                 handler(message, event[4])
-                handled += 1
                 if append is not None:
+                    assert event > last, f"events out of order: {event} after {last}"
+                    last = event
+                    append((event[:8], message.word, pending[:] if pending else _NONE))
                     if pending:
-                        append((event[:8], message.word, pending[:]))
                         pending.clear()
-                    else:
-                        append((event[:8], message.word, _NONE))
-            return True
+            count = budget
+            return not heap or heap[0][0] >= clock.limit_ns
         finally:
-            self.events += handled
+            self.events += count - skipped
             self._last = last
 
     def _unusual(self, event: Event) -> tuple[Event, Handler] | None:
@@ -240,6 +251,12 @@ class Engine:
         if event[3] in self.actors:
             return RunError(f"{what}, which has no handler for it", found=event[8].word, allowed="a message its class handles")
         return RunError(f"{what}, which does not exist", found=event[3], allowed="an actor that was created before")
+
+
+def _by_domains(latency_ns: Latency) -> list[list[tuple[int, ...]]]:
+    """[from domain][to domain] -> latencies by link."""
+    domains = range(len(latency_ns[0]))
+    return [[(*(link[source][target] for link in latency_ns), REFUSED) for target in domains] for source in domains]
 
 
 def _ignore(record: Record) -> None:

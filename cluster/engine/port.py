@@ -83,10 +83,6 @@ class EnginePort:
         self._spawn = spawn
         self._streams: dict[str, KeyedStream] = {}
 
-    def connect(self, clock: EngineClock, heap: list[Event], new_route: Callable[[str, str], Route]) -> None:
-        """Make the ways of sending: local events go to ``heap``, the others to their route's outbox."""
-        _connect(self, clock, heap, new_route)
-
     def spawn(self, actor: Actor) -> None:
         """Add ``actor`` to this worker. Raises RunError if it would not live here or exists already."""
         self._spawn(self.name, actor)
@@ -107,51 +103,59 @@ class EnginePort:
         self._streams = {purpose: KeyedStream(self.seed, purpose, self.name, count) for purpose, count in drawn.items()}
 
 
-def _connect(port: EnginePort, clock: EngineClock, heap: list[Event], new_route: Callable[[str, str], Route]) -> None:
-    name, routes = port.name, port.routes
-    seq = 0
+def connector(clock: EngineClock, heap: list[Event], new_route: Callable[[str, str], Route]) -> Callable[[EnginePort], None]:
+    """What gives the ports of one engine their ways of sending: local events go to ``heap``, the others to their route's outbox.
 
-    def sender(order: int) -> Send:
-        def send(to: str, message: Message, delay_ns: int = 0) -> None:
+    It is made once per engine, so that what all ports share is shared by their closures, too: fewer cache lines per event.
+    """
+
+    def connect(port: EnginePort) -> None:
+        name, routes = port.name, port.routes
+        seq = 0
+
+        def sender(order: int) -> Send:
+            def send(to: str, message: Message, delay_ns: int = 0) -> None:
+                nonlocal seq
+                route = routes.get(to)
+                if route is None:
+                    route = routes[to] = new_route(name, to)
+                now = clock.now
+                at = now + delay_ns + route.latency_ns[message.link]
+                if at <= now or delay_ns < 0:
+                    raise _refused(name, to, message, delay_ns)
+                if at <= route.last_ns:
+                    at = route.last_ns + 1
+                route.last_ns = at
+                seq += 1
+                cause = clock.event
+                event = (at, order, 0, to, name, seq, cause[4], cause[5], message)
+                if route.outbox is None:
+                    heappush(heap, event)
+                else:
+                    route.outbox.append(event)
+                    clock.leaves(at)
+
+            return send
+
+        def timer(message: Message, delay_ns: int) -> None:
             nonlocal seq
-            route = routes.get(to)
-            if route is None:
-                route = routes[to] = new_route(name, to)
-            now = clock.now
-            at = now + delay_ns + route.latency_ns[message.link]
-            if at <= now or delay_ns < 0:
-                raise _refused(name, to, message, delay_ns)
-            if at <= route.last_ns:
-                at = route.last_ns + 1
-            route.last_ns = at
+            if delay_ns < 1:
+                raise _refused(name, name, message, delay_ns)
             seq += 1
             cause = clock.event
-            event = (at, order, 0, to, name, seq, cause[4], cause[5], message)
-            if route.outbox is None:
-                heappush(heap, event)
-            else:
-                route.outbox.append(event)
-                clock.leaves(at)
+            heappush(heap, (clock.now + delay_ns, 1, 0, name, name, seq, cause[4], cause[5], message))
 
-        return send
+        def sequence() -> int:
+            return seq
 
-    def timer(message: Message, delay_ns: int) -> None:
-        nonlocal seq
-        if delay_ns < 1:
-            raise _refused(name, name, message, delay_ns)
-        seq += 1
-        cause = clock.event
-        heappush(heap, (clock.now + delay_ns, 1, 0, name, name, seq, cause[4], cause[5], message))
+        def set_sequence(value: int) -> None:
+            nonlocal seq
+            seq = value
 
-    def sequence() -> int:
-        return seq
+        port.send, port.interrupt, port.timer = sender(ORDINARY), sender(INTERRUPT), timer
+        port.sequence, port.set_sequence = sequence, set_sequence
 
-    def set_sequence(value: int) -> None:
-        nonlocal seq
-        seq = value
-
-    port.send, port.interrupt, port.timer = sender(ORDINARY), sender(INTERRUPT), timer
-    port.sequence, port.set_sequence = sequence, set_sequence
+    return connect
 
 
 def _refused(sender: str, to: str, message: Message, delay_ns: int) -> RunError:

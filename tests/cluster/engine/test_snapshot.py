@@ -51,7 +51,7 @@ async def test_a_snapshot_is_inside_a_slice_and_holds_what_is_ahead(tmp_path):
     assert len(cells) == 18
     assert any(cell.last_ns for cell in cells)
     assert any(cell.watch.delayed for cell in cells)
-    assert all(cell.streams["delay"] > 0 for cell in cells)
+    assert all(cell.streams["job"] > 0 for cell in cells)
     assert all(len(state.journal) > 10 and len(state.queue) > 10 for state in states)
 
 
@@ -91,7 +91,7 @@ class Remembering(Phold, kw_only=True):
     """An actor that hears of its restoration, after everything it may ask for is there."""
 
     def restored(self) -> None:
-        self.hook = (self.clock.now, self.below(1 << 60), self.handled)
+        self.hook = (self.clock.now, self.port.stream("job").below(1 << 60))
 
 
 async def test_actors_hear_of_their_restoration(tmp_path, monkeypatch):
@@ -110,6 +110,5 @@ async def test_actors_hear_of_their_restoration(tmp_path, monkeypatch):
     hooks = [share.engine.actors[name].hook for name in sorted(share.engine.actors)]
     whole = run_inline(plan(1).model, 11, until_ns=state[0].earliest_ns)
     assert [hook[0] for hook in hooks] == [state[0].earliest_ns] * 18
-    assert [hook[2] for hook in hooks] == [whole.actors[name].handled for name in sorted(whole.actors)]
-    assert [hook[1] for hook in hooks] == [whole.actors[name].below(1 << 60) for name in sorted(whole.actors)]
+    assert [hook[1] for hook in hooks] == [whole.actors[name].port.stream("job").below(1 << 60) for name in sorted(whole.actors)]
     assert Kick in share.boot.messages

@@ -128,12 +128,13 @@ async def test_a_wrong_lookahead_is_noticed():
 # How runs end ----------------------------------------------------------------------------------------------------------------
 
 
-class Worker(Phold, kw_only=True):
+class Worker(Actor, kw_only=True):
     """Works off ``jobs`` ticks 0.5 ms apart, then is done; may wait, or panic."""
 
     reports: ClassVar[bool] = True
     handlers: ClassVar[dict[type[Message], str]] = {Kick: "work"}
     jobs: int = 3
+    handled: int = 0
     waiting_ns: int = -1
     panic: str = ""
     ticks_for_ever: bool = False
@@ -159,7 +160,7 @@ class Worker(Phold, kw_only=True):
 def working(**options):
     def build(model, workload):
         actors: list[Actor] = [
-            Worker(name=f"phold.{n}", actors=4, lookahead_ns=1000, mean_ns=1, remote_percent=0, jobs=3 + n, **(options if n == 2 else {}))
+            Worker(name=f"phold.{n}", jobs=3 + n, **(options if n == 2 else {}))
             for n in range(4)
         ]
         return Boot(actors, {actor.name: 0 for actor in actors}, (((1000,),),) * 3, 4, {"phold": Worker}, (Kick,))
