@@ -20,11 +20,11 @@ FORMAT_VERSION = 1
 class Step(msgspec.Struct, array_like=True, tag_field="_", gc=False, kw_only=True):
     """One operation of a task.
 
-    ``at_ns``: recorded start. ``cpu``: where it was recorded (-1: wherever the task is). ``after``: operations of other tasks, as (task, index)
-    pairs, that must be complete before it starts. ``announced``: some other step names this one in its ``after``. ``line``: its first
-    input line, for messages (0: made by the compiler, not by the input). ``expect``: a script's expectation of the outcome ("" for none).
-    ``delay_ns``: it starts so long after it otherwise would, that is after ``at_ns``, the previous step and all of ``after``; the CPU is free
-    meanwhile (a sleep, not work: work is Think).
+    ``at_ns``: recorded start. ``cpu``: where it was recorded (-1: wherever the task is). ``after``: operations of other tasks, as (task,
+    index) pairs, that must be complete before it starts. ``announced``: some other step names this one in its ``after``. ``line``: its
+    first input line, for messages (0: made by the compiler, not by the input). ``expect``: a script's expectation of the outcome ("" for
+    none). ``delay_ns``: it starts so long after it otherwise would, that is after ``at_ns``, the previous step and all of ``after``; the
+    CPU is free meanwhile (a sleep, not work: work is Think).
     """
 
     word: ClassVar[str] = "step"
@@ -47,9 +47,9 @@ HOW = ("fork", "vfork", "thread")
 class Access(Step, tag=1, gc=False):
     """The task reads, writes or fetches a word of page ``vpn``.
 
-    ``recorded``: it stands for a recorded fault; ``present``: the recorded fault was on a present page (error code bit 0), so if the model has nothing
-    there the page is first materialised below the entry ("prior"). ``cold``: the host waited for a disk: the page is not in the page cache.
-    ``anonymous``: if nothing is mapped here, the unknown earlier mapping is anonymous (else private file-like).
+    ``recorded``: it stands for a recorded fault; ``present``: the recorded fault was on a present page (error code bit 0), so if the model
+    has nothing there the page is first materialised below the entry ("prior"). ``cold``: the host waited for a disk: the page is not in
+    the page cache. ``anonymous``: if nothing is mapped here, the unknown earlier mapping is anonymous (else private file-like).
     """
 
     word: ClassVar[str] = "access"
@@ -65,7 +65,8 @@ class Access(Step, tag=1, gc=False):
 class Mmap(Step, tag=2, gc=False):
     """Map [start, end); -1 for ``start`` lets the map choose (``end`` is then the length in pages).
 
-    ``file``: index into Workload.files, -1 anonymous; ``offset`` in pages. ``fixed`` replaces what is there. ``populate``: pages are made present now.
+    ``file``: index into Workload.files, -1 anonymous; ``offset`` in pages. ``fixed`` replaces what is there. ``populate``: pages are made
+    present now.
     """
 
     word: ClassVar[str] = "mmap"
@@ -125,7 +126,8 @@ class Mremap(Step, tag=7, gc=False):
 
 
 class Fork(Step, tag=8, gc=False):
-    """Make task ``child``; ``how`` is "fork" (copy on write), "vfork" (shares the space, parent waits for exec or exit), "thread" (shares)."""
+    """Make task ``child``; ``how`` is "fork" (copy on write), "vfork" (shares the space, parent waits for exec or exit), "thread"
+    (shares)."""
 
     word: ClassVar[str] = "fork"
     child: int
@@ -164,7 +166,8 @@ AnyStep = Access | Mmap | Munmap | Mprotect | Madvise | Brk | Mremap | Fork | Ex
 
 
 class File(msgspec.Struct, array_like=True, gc=False):
-    """A file that is mapped: its identity in words and its size in pages; ``warm``: its pages are in the page cache (valid, clean, resident)."""
+    """A file that is mapped: its identity in words and its size in pages; ``warm``: its pages are in the page cache (valid, clean,
+    resident)."""
 
     name: str
     pages: int
@@ -187,9 +190,9 @@ class Task(msgspec.Struct, array_like=True, gc=False):
 class Account(msgspec.Struct):
     """What became of every input line: lines = replayed + sum(ignored).
 
-    ``forks`` by how, ``execs``, ``exits`` (of tasks, threads included), ``mmaps`` (successful calls) and ``faults`` (page faults of tasks) count
-    what is replayed; steps that the compiler adds (``line`` 0) and mappings that existed at the start are in none of them. ``lost``: events that the recorder
-    says it dropped.
+    ``forks`` by how, ``execs``, ``exits`` (of tasks, threads included), ``mmaps`` (successful calls) and ``faults`` (page faults of tasks)
+    count what is replayed; steps that the compiler adds (``line`` 0) and mappings that existed at the start are in none of them. ``lost``:
+    events that the recorder says it dropped.
     """
 
     lines: int = 0
