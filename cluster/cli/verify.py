@@ -7,14 +7,17 @@ exercises the command line that users have.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
 from cluster.cli.options import Apply, Json, Kernel, Revert, ScenarioArgument, Seed, Sets
 from cluster.cli.output import DIFFERS, DONE, note, print_json, say
+
+if TYPE_CHECKING:
+    from cluster.cli.verify_memory import Memory
 
 WorkerList = Annotated[str, typer.Option("--workers", help="Worker counts, separated by commas.")]
 BackendList = Annotated[str, typer.Option("--backends", help="Backends, separated by commas.")]
@@ -60,26 +63,34 @@ def command(
 
     loaded = sd.load(scenario, sets, kernel, revert, apply)
     chosen = combinations(_counts(workers), _backends(backends), hash_seeds, _one_of("--trace", trace, TRACES), cover)
-    options = [f"--seed={seed}", *(f"--set={text}" for text in sets), *([f"--kernel={kernel}"] if kernel else [])]
-    options += [f"--revert={text}" for text in revert] + [f"--apply={text}" for text in apply]
     compiled = loaded.compile(seed)
     for count in {combination.workers: None for combination in chosen}:
         sd.placement(loaded, seed=seed, workers=count, workload=compiled)
+    memory = Memory(continued, identity(loaded.to_plan(seed, workload=compiled)))
+    options = [f"--seed={seed}", *([f"--kernel={kernel}"] if kernel else [])]
+    options += [f"--{name}={text}" for name, texts in (("set", sets), ("revert", revert), ("apply", apply)) for text in texts]
     show = note if as_json else say
     show(f"{loaded.name}, seed {seed}: {len(chosen)} runs", HEAD)
-    memory = Memory(continued, identity(loaded.to_plan(seed, workload=compiled)))
+    runs = _digests(chosen, memory, lambda combination: digest_of(scenario, options, combination), show)
+    different = len({run["digest"] for run in runs})
+    if as_json:
+        print_json({"scenario": loaded.name, "seed": seed, "runs": runs, "equal": different == 1})
+    else:
+        say("all digests are equal" if different == 1 else f"{different} different digests")
+    return DONE if different == 1 else DIFFERS
+
+
+def _digests(
+    chosen: list[Combination], memory: Memory, find: Callable[[Combination], str], show: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Each combination with its digest, remembered or found now, shown as soon as it is known."""
     runs = []
     for combination in chosen:
-        digest = memory.get(combination) or digest_of(scenario, options, combination)
+        digest = memory.get(combination) or find(combination)
         memory.put(combination, digest)
         runs.append({**combination._asdict(), "digest": digest})
         show(line(runs[-1]))
-    equal = len({run["digest"] for run in runs}) == 1
-    if as_json:
-        print_json({"scenario": loaded.name, "seed": seed, "runs": runs, "equal": equal})
-    else:
-        say("all digests are equal" if equal else f"{len({run['digest'] for run in runs})} different digests")
-    return DONE if equal else DIFFERS
+    return runs
 
 
 HEAD = "  workers  backend  hash seed  trace  digest"
