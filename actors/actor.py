@@ -1,8 +1,8 @@
 """The actor: plain state, and synchronous handlers found by the type of the message.
 
-An actor is a msgspec struct whose fields are its whole state (law 2): it is encoded for a snapshot, compared and restored as data,
-typed. What is not state (the port to the engine, tables of bound handlers) hangs on the instance's ``__dict__`` and is made anew by :meth:`Actor.bind`.
-A handler does no I/O, reads no clock but ``port.clock.now``, calls no other actor, and takes ``(message, sender)``.
+An actor is a msgspec struct whose fields are its whole state (law 2): it is encoded for a snapshot, compared and restored as data, typed.
+What is not state (the port to the engine, tables of bound handlers) hangs on the instance's ``__dict__`` and is made anew by
+:meth:`Actor.bind`. A handler does no I/O, reads no clock but ``port.clock.now``, calls no other actor, and takes ``(message, sender)``.
 """
 
 from __future__ import annotations

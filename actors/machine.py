@@ -1,7 +1,7 @@
 """The whole machine: the actors that exist when it starts, and what every worker must give them.
 
-Files are boot objects, one per file of the workload; tasks that exist at the start are dealt to the CPUs of their first steps, each address space
-with its own map and pmap.
+Files are boot objects, one per file of the workload; tasks that exist at the start are dealt to the CPUs of their first steps, each
+address space with its own map and pmap.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The plan: all that a worker must know to run its share, as data that crosses to it as MessagePack.
 
-A scenario file is expanded to a plan once, by the parent. What must not influence the trace (workers, backend, transport, trace, paths) is kept apart from
-what defines it (:class:`Model`).
+A scenario file is expanded to a plan once, by the parent. What must not influence the trace (workers, backend, transport, trace, paths)
+is kept apart from what defines it (:class:`Model`).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class Limits(msgspec.Struct, frozen=True):
 class Model(msgspec.Struct, frozen=True):
     """What defines the trace, together with the seed.
 
-    ``name``: "machine", or "phold" with ``parameters``. ``kernel``: switch id to form. ``workload_digest``: content hash of what the compiled
-    workload was made from.
+    ``name``: "machine", or "phold" with ``parameters``. ``kernel``: switch id to form. ``workload_digest``: content hash of what the
+    compiled workload was made from.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Faults as data: what happens, to which messages or actors, when (design 7, the closed predicate language).
 
-A message fault is decided where the message is *delivered*: the receiver counts matching deliveries in its own key order, so ``nth`` means the same
-for any number of workers. Counting at the senders was rejected: it would make ``nth`` depend on which sender came first.
+A message fault is decided where the message is *delivered*: the receiver counts matching deliveries in its own key order, so ``nth``
+means the same for any number of workers. Counting at the senders was rejected: it would make ``nth`` depend on which sender came first.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ class When(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which deliveries a fault applies to. Every given item must match.
 
     ``kind``: the message's word, with ``*`` and ``?`` as in a shell ("ipi", "lock-*"). ``to`` and ``sender``: names of actors, likewise.
-    ``nth``: only the nth match (counted from 1 at each receiver); ``every``: each match whose number is a multiple; ``from_ns`` and ``until_ns``: a window of virtual time [from, until).
-    ``count``: stop after so many firings at a receiver.
+    ``nth``: only the nth match (counted from 1 at each receiver); ``every``: each match whose number is a multiple; ``from_ns`` and
+    ``until_ns``: a window of virtual time [from, until). ``count``: stop after so many firings at a receiver.
     """
 
     kind: str = "*"

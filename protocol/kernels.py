@@ -22,12 +22,19 @@ SWITCHES: dict[str, Switch] = {
     s.id: s
     for s in (
         Switch("R01", "cowfault-trust", ("trusts-page", "looks-again"), "cowfault trusts the page after VM_WAIT dropped both locks"),
-        Switch("R02", "pq-dropped-early", ("before-shootdown", "after-shootdown"), "pmap_remove and pmap_protect drop the page-queues lock before the shootdown has finished"),
-        Switch("R03", "pm-active-order", ("clear-set-load", "set-load-clear"), "pm_active is changed without order against context switches"),
+        Switch(
+            "R02",
+            "pq-dropped-early",
+            ("before-shootdown", "after-shootdown"),
+            "pmap_remove and pmap_protect drop the page-queues lock before the shootdown has finished",
+        ),
+        Switch(
+            "R03", "pm-active-order", ("clear-set-load", "set-load-clear"), "pm_active is changed without order against context switches"
+        ),
         Switch("R04", "resident-count-peek", ("unlocked", "under-pmap"), "pmap_remove's early exit reads resident_count unsynchronised"),
         Switch("R05", "cow-read-writable", ("writable", "read-only"), "a read fault on a page with cow > 0 re-enters it writable"),
     )
-}  # fmt: skip
+}
 SWITCH_BY_SLUG = {s.slug: s for s in SWITCHES.values()}
 
 Kernel = Mapping[str, str]

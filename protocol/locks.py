@@ -32,9 +32,11 @@ CLASSES: dict[str, LockClass] = {
     "pq": LockClass("vm page queue mutex", "vm_page_queue", spin=False, sleepable=False, recursive=True, duplicates=False, rank=40),
     "pmap": LockClass("pmap", "pmap", spin=False, sleepable=False, recursive=False, duplicates=True, rank=50),
     "lock": LockClass("plain", "plain", spin=False, sleepable=False, recursive=False, duplicates=True, rank=60),
-    "fq": LockClass("vm page queue free mutex", "vm_page_queue_free", spin=True, sleepable=False, recursive=False, duplicates=False, rank=90),
+    "fq": LockClass(
+        "vm page queue free mutex", "vm_page_queue_free", spin=True, sleepable=False, recursive=False, duplicates=False, rank=90
+    ),
     "smp": LockClass("smp rendezvous", "smp_ipi", spin=True, sleepable=False, recursive=False, duplicates=False, rank=95),
-}  # fmt: skip
+}
 
 
 def class_of(lock: str) -> LockClass:

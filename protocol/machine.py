@@ -92,7 +92,8 @@ def thresholds(frames: int) -> Thresholds:
     """The kernel's thresholds for a memory of ``frames`` pages.
 
     From 6,144 frames on these are the 2006 kernel's formulas (vm-facts 2.6). Below, where its constants would exceed the memory, they are
-    fractions of it in the same order, and cache_min is 0, as in that kernel's small machines: a cache kept large makes waits for memory vanish.
+    fractions of it in the same order, and cache_min is 0, as in that kernel's small machines: a cache kept large makes waits for memory
+    vanish.
     """
     if frames >= 6144:
         return _literal(frames)

@@ -97,7 +97,9 @@ PMAP_ACTIVE = _kind(65, "pmap.active", "cpu active", "a bit of pm_active")
 # TLB and interrupts (actor is the CPU unless said).
 TLB_FILL = _kind(70, "tlb.fill", "pmap vpn frame bits", "a translation enters the TLB")
 TLB_EVICT = _kind(71, "tlb.evict", "pmap vpn", "a translation leaves a full TLB")
-TLB_FLUSH = _kind(72, "tlb.flush", "pmap start end reason", "translations of [start, end) of a pmap are dropped; pmap '' and 0 0: all non-global ones")
+TLB_FLUSH = _kind(
+    72, "tlb.flush", "pmap start end reason", "translations of [start, end) of a pmap are dropped; pmap '' and 0 0: all non-global ones"
+)
 IPI_SEND = _kind(75, "ipi.send", "vector target pmap start end", "an interrupt is sent")
 IPI_DELIVER = _kind(76, "ipi.deliver", "vector initiator", "the handler runs")
 SHOOT_BEGIN = _kind(78, "shootdown.begin", "thread pmap start end targets", "invalidate: targets are CPU numbers other than the own")
@@ -122,9 +124,16 @@ TASK_STEP = _kind(110, "task.step", "task index operation late_ns", "a task begi
 TASK_END = _kind(111, "task.end", "task", "a task has done its last operation")
 TASK_FORK = _kind(112, "task.fork", "task child how", "fork, vfork or thread")
 TASK_MOVE = _kind(113, "task.move", "task target", "the task migrates to another CPU between two operations")
-FAULT_DONE = _kind(114, "fault.done", "thread vpn how hard cow", "a page fault is resolved: soft, zero-fill, cow, hard; cow if it went through copy on write, by copying or moving the page up")
+FAULT_DONE = _kind(
+    114,
+    "fault.done",
+    "thread vpn how hard cow",
+    "a page fault is resolved: soft, zero-fill, cow, hard; cow if it went through copy on write, by copying or moving the page up",
+)
 EXPECTED = _kind(115, "task.expect", "task index wanted found", "a script's expectation: wanted against found")
-RETOUCH = _kind(116, "task.retouch", "task vpn write outcome", "a page touched lately is touched again (workload.retouch; not in the recording)")
+RETOUCH = _kind(
+    116, "task.retouch", "task vpn write outcome", "a page touched lately is touched again (workload.retouch; not in the recording)"
+)
 FAULT_FIRED = _kind(120, "fault.fired", "fault what", "an injected fault takes effect here")
 UNGUARDED = _kind(130, "unguarded", "field subject thread needed", "an access without its guard, performed all the same")
 PEEK = _kind(131, "peek", "field thread", "an unlocked read the kernel declares")

@@ -1,7 +1,7 @@
 """A user's access to memory: TLB, walk, trap, and the access again.
 
-The hardware sets A when it walks and M at the first store through a clean translation; both are one step at the page table's home, so the entry is
-re-checked when it is changed.
+The hardware sets A when it walks and M at the first store through a clean translation; both are one step at the page table's home, so the
+entry is re-checked when it is changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ HIT = "hit"
 
 
 async def access(k: Context, vpn: int, write: bool, cold: bool = False) -> str:
-    """Read or write the page. Returns "hit" if nothing had to be done, else what the (last) fault was: soft, zero-fill, cow, hard, segv, sigbus."""
+    """Read or write the page.
+
+    Returns "hit" if nothing had to be done, else what the (last) fault was: soft, zero-fill, cow, hard, segv, sigbus.
+    """
     outcome = HIT
     for _ in range(TRIES):
         frame = await k.translate(vpn, write)

@@ -65,7 +65,8 @@ class Tables:
         return self.initial.get(cpu, [])
 
     def leaves_at(self, task: int) -> int:
-        """The step at which a vforked task leaves its parent's space (exec, exit, or its last one); -1 for any other task, or one without steps."""
+        """The step at which a vforked task leaves its parent's space (exec, exit, or its last one); -1 for any other task, or one
+        without steps."""
         return self._leaves.get(task, -1)
 
 

@@ -1,6 +1,7 @@
 """pageout_clean: write a dirty page and its dirty neighbours out (vm-facts 3.10, 3.11).
 
-Pages are made soft-busy and write-protected before the write, so a store meanwhile faults and waits: what is written is what the page holds when it is clean.
+Pages are made soft-busy and write-protected before the write, so a store meanwhile faults and waits: what is written is what the page
+holds when it is clean.
 """
 
 from __future__ import annotations

@@ -146,7 +146,8 @@ async def brk(k: Context, s: Brk) -> str:
 
 
 async def mremap(k: Context, s: Mremap) -> str:
-    """Move a mapping: its entries go to the new place with their objects, the page table is emptied at the old one; what grows is anonymous."""
+    """Move a mapping: its entries go to the new place with their objects, the page table is emptied at the old one; what grows is
+    anonymous."""
     await k.enter("mremap", s.start, s.end, s.new_start, s.new_end)
     await k.acquire(k.map)
     pages = min(s.end - s.start, s.new_end - s.new_start)

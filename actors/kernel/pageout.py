@@ -1,7 +1,8 @@
 """The page daemon: its main loop and the order of a pass (vm-facts 3.11, 2.6).
 
-Each routine is one stretch of the daemon's work and ends by naming the next (Again), so that a thread's history stays short. The page-queues lock is held from the
-beginning of the inactive scan to the end of the active one, as in the kernel: those are the longest waits of everybody else.
+Each routine is one stretch of the daemon's work and ends by naming the next (Again), so that a thread's history stays short. The page-
+queues lock is held from the beginning of the inactive scan to the end of the active one, as in the kernel: those are the longest waits of
+everybody else.
 """
 
 from __future__ import annotations

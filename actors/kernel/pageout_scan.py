@@ -1,7 +1,8 @@
 """vm_pageout_scan: the inactive queue, the active queue, and the top-up of the free list (vm-facts 3.11).
 
-The order of locks is object before page queues, and a scan holds the page queues: it tries the page's object, and if that fails leaves a marker, drops the page queues,
-takes both in order, and looks whether the page is still where it was. ``after`` is the last page that stayed in its place: what follows it is next.
+The order of locks is object before page queues, and a scan holds the page queues: it tries the page's object, and if that fails leaves a
+marker, drops the page queues, takes both in order, and looks whether the page is still where it was. ``after`` is the last page that
+stayed in its place: what follows it is next.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ Row = tuple[int, str, int, int, int, int, int, int]
 
 
 class Scan:
-    """Where a scan is: the pass, how many pages it may still look at, how many are short, how many may be laundered, after which page it goes on."""
+    """Where a scan is: the pass, how many pages it may still look at, how many are short, how many may be laundered, after which page it
+    goes on."""
 
     __slots__ = ("after", "extra", "launder", "left", "passes", "shortage")
 

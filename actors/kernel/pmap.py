@@ -1,9 +1,11 @@
 """pmap.c: enter, remove, protect, remove_all, ts_referenced (vm-facts 3.14; amd64 and i386 have one shape here).
 
-Order of locks: page queues, then pmap. PTEs change under both where a managed page's pv list changes with them; the shootdown comes after the store.
+Order of locks: page queues, then pmap. PTEs change under both where a managed page's pv list changes with them; the shootdown comes after
+the store.
 
-R02 open: remove and protect drop the page-queues lock *before* the shootdown has finished, so a page whose PTE is gone can be freed and used again while another
-CPU's TLB still maps it. Closed: the lock, and the page-table pages emptied on the way, are kept until every CPU has acknowledged.
+R02 open: remove and protect drop the page-queues lock *before* the shootdown has finished, so a page whose PTE is gone can be freed and
+used again while another CPU's TLB still maps it. Closed: the lock, and the page-table pages emptied on the way, are kept until every CPU
+has acknowledged.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from actors.kernel.shootdown import pmap_invalidate
 from actors.kernel.vm_page import NO_PAGE, vm_page_alloc, vm_page_free, vm_wait
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.queues import PvAdd, PvDel, Pvs, SetDirty, SetFlags, Unwire
-from protocol.messages.space import PtInstall, PtNeed, PteClear, PteProtect, PteSwap, PteTest, Range, ResidentCount
+from protocol.messages.space import PteClear, PteProtect, PteSwap, PteTest, PtInstall, PtNeed, Range, ResidentCount
 from protocol.pages import (
     ALLOC_NOOBJ,
     ALLOC_WIRED,

@@ -1,7 +1,8 @@
 """What a kernel routine may ask of the CPU it runs on. Awaiting a request yields it to the CPU, which answers with its value.
 
-A routine touches the world only through these, so that its thread is data: the routine's name, its arguments and the answers so far (law 2). A request is
-a struct because the pending one is stored in a snapshot and compared, byte for byte, with the one the re-run routine waits on.
+A routine touches the world only through these, so that its thread is data: the routine's name, its arguments and the answers so far (law
+2). A request is a struct because the pending one is stored in a snapshot and compared, byte for byte, with the one the re-run routine
+waits on.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ class Call(Request, tag=1, gc=False):
 
 
 class Post(Request, tag=2, gc=False):
-    """Tell a home, without an answer. Allowed only for the home of a lock that the thread holds (design 3), and for declared unlocked writes."""
+    """Tell a home, without an answer.
+
+    Allowed only for the home of a lock that the thread holds (design 3), and for declared unlocked writes.
+    """
 
     to: str
     op: Op
@@ -79,7 +83,10 @@ class Create(Request, tag=8, gc=False):
 
 
 class Translate(Request, tag=9, gc=False):
-    """Look a page up in the TLB. Answer: the frame if the entry permits the access, else -1. A store through a clean entry misses (M must be set)."""
+    """Look a page up in the TLB.
+
+    Answer: the frame if the entry permits the access, else -1. A store through a clean entry misses (M must be set).
+    """
 
     vpn: int
     write: bool
@@ -151,7 +158,8 @@ class Forget(Request, tag=18, gc=False):
 
 
 class Again(msgspec.Struct, gc=False):
-    """What a long routine returns instead of going on: run ``routine`` with ``arguments`` next, with the same locks held, on a new history."""
+    """What a long routine returns instead of going on: run ``routine`` with ``arguments`` next, with the same locks held, on a new
+    history."""
 
     routine: str
     arguments: tuple[Value, ...]

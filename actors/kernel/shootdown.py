@@ -1,7 +1,8 @@
 """The TLB shootdown: pmap_invalidate_page, _range and _all (vm-facts 3.15).
 
-At most one is in flight: the rendezvous lock is a spin lock. The initiator reads pm_active after its PTE stores; reader and writers of pm_active meet at the
-address space's own home, which also holds the PTEs, so a CPU that switches to the space either is in the mask or walks after the stores.
+At most one is in flight: the rendezvous lock is a spin lock. The initiator reads pm_active after its PTE stores; reader and writers of
+pm_active meet at the address space's own home, which also holds the PTEs, so a CPU that switches to the space either is in the mask or
+walks after the stores.
 """
 
 from __future__ import annotations

@@ -74,7 +74,8 @@ def absorbed(s: Access) -> str:
     """Why the host faulted where the model has the page mapped already.
 
     zero_page: a write to a page that the host had mapped read-only to its shared zero page; this kernel allocated at the first touch.
-    present: a read of a present page (a spurious or a NUMA fault of the host). earlier: another access of the space, or populate, came first here.
+    present: a read of a present page (a spurious or a NUMA fault of the host). earlier: another access of the space, or populate, came
+    first here.
     """
     if s.present:
         return "zero_page" if s.write else "present"

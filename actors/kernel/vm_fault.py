@@ -240,7 +240,8 @@ async def _go_deeper(k: Context, f: Fault, backing: str, offset: int) -> str:
 
 
 async def _copy_on_write(k: Context, f: Fault) -> None:
-    """The page was found below the first object: copy it up for a write (or move it, if nobody else can want it); a read maps it read-only."""
+    """The page was found below the first object: copy it up for a write (or move it, if nobody else can want it); a read maps it read-
+    only."""
     if not f.write:
         f.prot &= ~PROT_WRITE
         return

@@ -71,7 +71,8 @@ async def _take_once(k: Context, take: Take) -> tuple[int, bool, bool]:
 
 
 async def vm_page_select_cache(k: Context, colour: int, owned: str) -> bool:
-    """Free one page of the CACHE queue. ``owned`` is the object whose lock the caller holds already ("" for none). Returns whether one was freed.
+    """Free one page of the CACHE queue. ``owned`` is the object whose lock the caller holds already ("" for none). Returns whether one
+    was freed.
 
     [L: PQ] Never sleeps: the victim's object is only tried, although the order is object before page queues; a victim that cannot be had
     is deactivated, which takes it off the queue.
@@ -126,7 +127,8 @@ async def vm_wait(k: Context) -> None:
 
 
 async def vm_page_sleep_if_busy(k: Context, frame: int, soft: int, obj: str) -> bool:
-    """If the page is busy, sleep until it is not. Returns True if it slept: then PQ is not held, ``obj`` is, and the page must be looked up again.
+    """If the page is busy, sleep until it is not. Returns True if it slept: then PQ is not held, ``obj`` is, and the page must be looked
+    up again.
 
     [L: PQ, OBJ]
     """
@@ -145,5 +147,13 @@ async def zero_unless(k: Context, zeroed: bool) -> None:
 
 
 __all__ = [
-    "NO_PAGE", "check", "free_to_list", "vm_page_alloc", "vm_page_free", "vm_page_select_cache", "vm_page_sleep_if_busy", "vm_wait", "zero_unless",
-]  # fmt: skip
+    "NO_PAGE",
+    "check",
+    "free_to_list",
+    "vm_page_alloc",
+    "vm_page_free",
+    "vm_page_select_cache",
+    "vm_page_sleep_if_busy",
+    "vm_wait",
+    "zero_unless",
+]

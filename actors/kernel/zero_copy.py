@@ -1,7 +1,7 @@
 """Zero-copy sends: set up, fault, completion (vm-facts 3.8; C03, C04, C08, R01).
 
-R01 open: after waiting for memory, with both locks dropped, the routine still trusts the page it was called with. Closed: it looks the page up again and
-gives up if it is another.
+R01 open: after waiting for memory, with both locks dropped, the routine still trusts the page it was called with. Closed: it looks the
+page up again and gives up if it is another.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ import msgspec
 
 from actors.kernel.inject import BEFORE_TASKS_NS
 from actors.kernel.requests import Call, Request
-from actors.processor.perform import PAUSED
+from actors.processor.hardware import PAUSED
 from actors.processor.tasks import Tasks
 from actors.processor.thread import BLOCKED, Thread
 from protocol.messages import Message, Reply

@@ -1,16 +1,17 @@
 """The dispatcher: which thread is on the CPU, and whose address space is loaded.
 
-The dispatcher, not the operation, switches address spaces: whatever thread gets the CPU finds its page table loaded. A kernel-only thread loads
-nothing and borrows what is there (lazy switching), so shootdowns still reach this CPU.
+The dispatcher, not the operation, switches address spaces: whatever thread gets the CPU finds its page table loaded. A kernel-only thread
+loads nothing and borrows what is there (lazy switching), so shootdowns still reach this CPU.
 
-R03, the order of pm_active against the load. Closed (``set-load-clear``): the new space's bit is posted, then the table is loaded, then the old bit is cleared. The
-new space's home sees the bit before any walk, for both travel on one FIFO link, and the TLB is dropped before the old bit goes. Open (``clear-set-load``): three
-unordered steps, of which the store of the new bit may become visible last, after the first walks through the new table.
+R03, the order of pm_active against the load. Closed (``set-load-clear``): the new space's bit is posted, then the table is loaded, then
+the old bit is cleared. The new space's home sees the bit before any walk, for both travel on one FIFO link, and the TLB is dropped before
+the old bit goes. Open (``clear-set-load``): three unordered steps, of which the store of the new bit may become visible last, after the
+first walks through the new table.
 """
 
 from __future__ import annotations
 
-from actors.processor.state import CpuState
+from actors.processor.driver import Driver
 from actors.processor.thread import BLOCKED, CURRENT, READY, TIMED, Thread
 from protocol.messages.processor import ACTIVATE, SWITCHED, Timer
 from protocol.messages.space import SetActive
@@ -20,7 +21,7 @@ STORE_VISIBLE_NS = 60
 """How long an unordered store of a pm_active bit may stay in the store buffer (R03 open)."""
 
 
-class Dispatcher(CpuState, kw_only=True):
+class Dispatcher(Driver, kw_only=True):
     """Run queue, context switches, address-space loads."""
 
     def ready(self, thread: Thread, front: bool = False) -> None:
@@ -116,7 +117,3 @@ class Dispatcher(CpuState, kw_only=True):
         """Between two operations: the thread keeps the CPU unless somebody else is ready."""
         thread.state = TIMED
         self.maybe_switch()
-
-    def resume(self, thread: Thread, answer: object) -> None:
-        """Go on with the current thread; implemented by the performer of requests."""
-        raise AssertionError("a bare dispatcher runs nothing")

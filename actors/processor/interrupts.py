@@ -1,19 +1,20 @@
 """Interrupts: shootdown handlers, device completions, injected stalls.
 
-An interrupt steals time from whatever computes. It is taken at once while interrupts are enabled; while a spin lock is held it waits on a list and is taken at
-the release. A handler flushes when it begins and acknowledges when it ends; what else the CPU does comes after its end (engine notes 5).
+An interrupt steals time from whatever computes. It is taken at once while interrupts are enabled; while a spin lock is held it waits on a
+list and is taken at the release. A handler flushes when it begins and acknowledges when it ends; what else the CPU does comes after its
+end (engine notes 5).
 """
 
 from __future__ import annotations
 
-from actors.processor.perform import Performer
+from actors.processor.hardware import Hardware
 from protocol.identity import RENDEZVOUS
 from protocol.messages.device import PagerDone
 from protocol.messages.processor import INVLTLB, Ipi, IpiAck, IpiDone, Stall
 from protocol.records import IPI_DELIVER, STALLED
 
 
-class Interrupts(Performer, kw_only=True):
+class Interrupts(Hardware, kw_only=True):
     """Takes interrupts."""
 
     def interrupts_disabled(self) -> bool:

@@ -1,20 +1,34 @@
 """Tasks: how a CPU steps threads through the compiled workload (design 7).
 
-Open replay: a step begins at the later of its recorded time and the end of the task's previous one. Between two steps the task stays on the CPU in user mode and
-gives way to whoever is ready. A step recorded on another CPU makes the task migrate first.
+Open replay: a step begins at the later of its recorded time and the end of the task's previous one. Between two steps the task stays on
+the CPU in user mode and gives way to whoever is ready. A step recorded on another CPU makes the task migrate first.
 """
 
 from __future__ import annotations
 
-from actors.processor.interrupts import Interrupts
+from typing import Any, ClassVar
+
+from actors.kernel.requests import Forget, Note, Recall, Remember, Request, StartTask
+from actors.processor.asking import Asking
 from actors.processor.state import home_cpu
 from actors.processor.thread import CURRENT, TIMED, Thread
 from protocol.messages.processor import START, Arrive
-from protocol.records import TASK_END, TASK_MOVE, TASK_STEP
+from protocol.records import ENTER, LEAVE, TASK_END, TASK_FORK, TASK_MOVE, TASK_STEP
+
+RECENT = 64
+"""How many pages a task remembers for being touched again."""
 
 
-class Tasks(Interrupts, kw_only=True):
+class Tasks(Asking, kw_only=True):
     """Steps tasks."""
+
+    requests_by: ClassVar[dict[type[Request], str]] = {
+        Note: "do_note",
+        StartTask: "do_start_task",
+        Remember: "do_remember",
+        Recall: "do_recall",
+        Forget: "do_forget",
+    }
 
     def send_task(self, task: int, index: int, space: str, pmap: str) -> None:
         """Let a task arrive where its step ``index`` belongs."""
@@ -74,3 +88,44 @@ class Tasks(Interrupts, kw_only=True):
             return
         thread.index += 1
         self.schedule(thread)
+
+    def do_note(self, thread: Thread, request: Note) -> Any:
+        """Record; ENTER and LEAVE get the locks held, and say what the thread is doing."""
+        record = request.record
+        if record[0] == ENTER:
+            thread.doing.append(str(record[2]))
+            record = (*record, self.held_names(thread))
+        elif record[0] == LEAVE:
+            thread.doing.pop()
+            record = (*record, self.held_names(thread))
+        self.record(record)
+        return None
+
+    def do_start_task(self, thread: Thread, request: StartTask) -> Any:
+        """A child task begins on the CPU of its first step."""
+        self.record((TASK_FORK, thread.task, request.task, request.how))
+        self.send_task(request.task, 0, request.map, request.pmap)
+        return None
+
+    # Pages touched lately ---------------------------------------------------------------------------------------------------
+
+    def do_remember(self, thread: Thread, request: Remember) -> Any:
+        """The last RECENT pages are kept."""
+        thread.recent.append((request.vpn, request.write))
+        if len(thread.recent) > RECENT:
+            del thread.recent[0]
+        return None
+
+    def do_recall(self, thread: Thread, request: Recall) -> Any:
+        """Draw one of them."""
+        if not thread.recent:
+            return (-1, False)
+        return thread.recent[self.port.stream("retouch").below(len(thread.recent))]
+
+    def do_forget(self, thread: Thread, request: Forget) -> Any:
+        """In every thread of the address space on this CPU; what threads elsewhere remember of it may fault, and is then dropped."""
+        start, end = request.start, request.end
+        for other in self.threads.values():
+            if other.map == thread.map and other.recent:
+                other.recent = [page for page in other.recent if not start <= page[0] < end]
+        return None

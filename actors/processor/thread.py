@@ -1,7 +1,8 @@
 """A kernel thread as data (law 2).
 
-What a thread is doing is (routine, arguments, answers awaited so far, the request it waits on): restoring re-runs the routine on the answers and compares the
-request. The coroutine itself is therefore no state; it hangs beside the CPU's struct and is made anew after a restore.
+What a thread is doing is (routine, arguments, answers awaited so far, the request it waits on): restoring re-runs the routine on the
+answers and compares the request. The coroutine itself is therefore no state; it hangs beside the CPU's struct and is made anew after a
+restore.
 """
 
 from __future__ import annotations

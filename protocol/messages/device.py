@@ -8,7 +8,10 @@ from protocol.messages.base import DEVICE, Message, Op
 
 
 class PagerRead(Op, tag=160, gc=False):
-    """Read ``count`` pages of ``object`` from ``pindex`` on. Value, after the device's queue and latency: true, or false for an I/O error."""
+    """Read ``count`` pages of ``object`` from ``pindex`` on.
+
+    Value, after the device's queue and latency: true, or false for an I/O error.
+    """
 
     link: ClassVar[int] = DEVICE
     word: ClassVar[str] = "pager.read"

@@ -1,7 +1,8 @@
 """Locks, sleeping and waking (vm-facts 2.5; model notes 5).
 
-A lock's name is the name of its home. ``LockGrant`` comes when the lock is the thread's; ``LockWait`` tells a thread that asked
-for a sleep mutex or sx lock that it must wait, so that its CPU deschedules it; a spin waiter is told too, so that who waits for whom is known, but keeps its CPU.
+A lock's name is the name of its home. ``LockGrant`` comes when the lock is the thread's; ``LockWait`` tells a thread that asked for a
+sleep mutex or sx lock that it must wait, so that its CPU deschedules it; a spin waiter is told too, so that who waits for whom is known,
+but keeps its CPU.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class LockGrant(Message, tag=11, gc=False):
 
 
 class LockWait(Message, tag=12, gc=False):
-    """The sender's lock is held by thread ``owner`` (-1: by readers); ``thread`` is queued and deschedules; a spin waiter (mode SPIN) is only told."""
+    """The sender's lock is held by thread ``owner`` (-1: by readers); ``thread`` is queued and deschedules; a spin waiter (mode SPIN) is
+    only told."""
 
     word: ClassVar[str] = "lock-wait"
     thread: int

@@ -106,7 +106,10 @@ class SetFlag(Op, tag=91, gc=False):
 
 
 class Resident(Op, tag=92, gc=False):
-    """Pages resident from ``start`` (inclusive) to ``end`` (exclusive), ascending, at most ``limit``. Value: ((pindex, frame, valid, soft), ...)."""
+    """Pages resident from ``start`` (inclusive) to ``end`` (exclusive), ascending, at most ``limit``.
+
+    Value: ((pindex, frame, valid, soft), ...).
+    """
 
     word: ClassVar[str] = "object.resident"
     start: int
