@@ -68,23 +68,31 @@ def exponential_of(word: int) -> int:
 
 
 class KeyedStream:
-    """The stream of (seed, purpose, name). Satisfies ``actors.actor.Stream``."""
+    """The stream of (seed, purpose, name). Satisfies ``actors.actor.Stream``.
 
-    __slots__ = ("_key", "_next", "_number", "_words")
+    Its draws are closures over the current block's iterator: that is a quarter faster than methods that look it up on ``self``.
+
+    ``word()``: the next 32 bits. ``below(bound)``: a uniform integer in [0, bound), from one word, or from two if ``bound`` is above
+    NARROW. ``exponential_ns(mean_ns)``: an exponentially distributed duration in ns, from one word; its mean is exact to 0.01 %, values
+    are mean / 256 apart at most, mean / 4,096 where they are dense, and none is above 22.2 times the mean.
+    """
+
+    __slots__ = ("_key", "_number", "_words", "below", "exponential_ns", "word")
 
     _words: Any
-    """The block's iterator: it draws faster than an index that is counted up, and knows its position (``__reduce__``)."""
-    _next: Callable[[], int]
+    """The block's iterator; it knows its position (``__reduce__``)."""
+    word: Callable[[], int]
+    below: Callable[[int], int]
+    exponential_ns: Callable[[int], int]
 
     def __init__(self, seed: int, purpose: str, name: str, drawn: int = 0) -> None:
         self._key = shake_128(f"{seed}\0{purpose}\0{name}\0".encode())
         self._number, position = divmod(drawn, BLOCK)
+        self._words = iter(array("I"))
         if position:
-            self._refill()
+            self.begin_block()
             self._words.__setstate__(position)
-        else:
-            self._words = iter(array("I"))
-            self._next = self._words.__next__
+        self.word, self.below, self.exponential_ns = _draws(self, self._words.__next__)
 
     @property
     def drawn(self) -> int:
@@ -92,8 +100,8 @@ class KeyedStream:
         _, (block,), position = self._words.__reduce__()
         return self._number * BLOCK - (BLOCK - int(position) if block else 0)
 
-    def _refill(self) -> int:
-        """Begin the next block and draw its first word."""
+    def begin_block(self) -> Callable[[], int]:
+        """Begin the next block; gives its words one by one, then StopIteration."""
         source = self._key.copy()
         source.update(self._number.to_bytes(8, "little"))
         block = array("I", source.digest(4 * BLOCK))
@@ -101,34 +109,41 @@ class KeyedStream:
             block.byteswap()
         self._number += 1
         self._words = iter(block)
-        self._next = self._words.__next__
-        return self._next()
+        following: Callable[[], int] = self._words.__next__
+        return following
 
-    def word(self) -> int:
-        """The next 32 bits."""
+
+Draws = tuple[Callable[[], int], Callable[[int], int], Callable[[int], int]]
+
+
+def _draws(stream: KeyedStream, following: Callable[[], int]) -> Draws:
+    """``word``, ``below`` and ``exponential_ns`` of a stream that stands at ``following``."""
+
+    def refill() -> int:
+        nonlocal following
+        following = stream.begin_block()
+        return following()
+
+    def word() -> int:
         try:
-            return self._next()
+            return following()
         except StopIteration:
-            return self._refill()
+            return refill()
 
-    def below(self, bound: int) -> int:
-        """A uniform integer in [0, bound), from one word, or from two if ``bound`` is above NARROW."""
+    def below(bound: int) -> int:
         if bound > NARROW:
-            return ((self.word() << WORD_BITS) + self.word()) * bound >> 2 * WORD_BITS
+            return ((word() << WORD_BITS) + word()) * bound >> 2 * WORD_BITS
         try:
-            return self._next() * bound >> WORD_BITS
+            return following() * bound >> WORD_BITS
         except StopIteration:
-            return self._refill() * bound >> WORD_BITS
+            return refill() * bound >> WORD_BITS
 
-    def exponential_ns(self, mean_ns: int) -> int:
-        """An exponentially distributed duration in ns, from one word.
-
-        The mean is exact to 0.01 %. Values are mean / 256 apart at most, mean / 4,096 where they are dense; none is above 22 times the
-        mean.
-        """
+    def exponential_ns(mean_ns: int) -> int:
         try:
-            word = self._next()
+            drawn = following()
         except StopIteration:
-            word = self._refill()
-        cell = word >> _SHIFT
-        return ((_TABLE[cell] if cell >= _COARSE else _tail(word)) * mean_ns + _HALF) >> SCALE_BITS
+            drawn = refill()
+        cell = drawn >> _SHIFT
+        return ((_TABLE[cell] if cell >= _COARSE else _tail(drawn)) * mean_ns + _HALF) >> SCALE_BITS
+
+    return word, below, exponential_ns
