@@ -119,28 +119,67 @@ ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
 """Record number to (role, position of the key in the record, who owns that key)."""
 
 
-def route(entries: list[Entry], shards: int) -> list[list[RoutedEntry]]:
-    """The entries each shard must read, in the order given: item ``i`` is for shard ``i``."""
-    out: list[list[RoutedEntry]] = [[] for _ in range(shards)]
-    for head, _, records in entries:
-        if not records:
-            continue
-        parts: dict[int, list[tuple[int, int, tuple[Any, ...]]]] = {}
-        for index, record in enumerate(records):
-            for shard, roles in _owners(record, head, shards).items():
-                parts.setdefault(shard, []).append((index, roles, record))
-        for shard, part in parts.items():
-            out[shard].append((head, part))
-    return out
+Owners = tuple[tuple[int, int], ...]
+"""(shard, roles) of every shard that must read a record."""
 
 
-def _owners(record: tuple[Any, ...], head: Head, shards: int) -> dict[int, int]:
-    """Shard to roles for one record."""
-    owners: dict[int, int] = {}
-    for role, position, place in ROUTES.get(record[0], ()):
-        for shard in place(record[position] if position else head[3], shards):
-            owners[shard] = owners.get(shard, 0) | role
-    return owners
+class Router:
+    """Routes records to ``shards`` shards, and remembers for each kind of record where its keys lead.
+
+    A number leads where its remainder does, so the memory is bounded by the names of actors. Working the owners out anew for each record
+    costs half as much again.
+    """
+
+    def __init__(self, shards: int) -> None:
+        self.shards = shards
+        self._finders = {number: self._finder(number) for number in ROUTES}
+
+    def route(self, entries: list[Entry]) -> list[list[RoutedEntry]]:
+        """The entries each shard must read, in the order given: item ``i`` is for shard ``i``."""
+        out: list[list[RoutedEntry]] = [[] for _ in range(self.shards)]
+        finders = self._finders
+        for head, _, records in entries:
+            if not records:
+                continue
+            parts: dict[int, list[tuple[int, int, tuple[Any, ...]]]] = {}
+            for index, record in enumerate(records):
+                finder = finders.get(record[0])  # type: ignore[call-overload]
+                if finder is not None:
+                    for shard, roles in finder(record, head):
+                        if shard in parts:
+                            parts[shard].append((index, roles, record))
+                        else:
+                            parts[shard] = [(index, roles, record)]
+            for shard, part in parts.items():
+                out[shard].append((head, part))
+        return out
+
+    def _finder(self, number: int) -> Callable[[tuple[Any, ...], Head], Owners]:
+        """How the owners of a record of this kind are found: by one key, or by several."""
+        routes = [route for route in ROUTES[number] if route[2] is not _every]
+        positions = sorted({position for _, position, _ in routes})
+        numbers = {position for _, position, place in routes if place in (_number, _frame)}
+        known: dict[Any, Owners] = {}
+        shards, work_out = self.shards, self._work_out
+
+        def by_one(record: tuple[Any, ...], head: Head, position: int = positions[0] if positions else 0) -> Owners:
+            key: Any = record[position] if position else head[3]
+            if position in numbers and key >= shards:
+                key %= shards
+            return known.get(key) or known.setdefault(key, work_out(record, head))
+
+        def by_several(record: tuple[Any, ...], head: Head) -> Owners:
+            key = tuple([record[p] % shards if p in numbers and record[p] >= 0 else record[p] if p else head[3] for p in positions])
+            return known.get(key) or known.setdefault(key, work_out(record, head))
+
+        return by_one if len(positions) <= 1 else by_several
+
+    def _work_out(self, record: tuple[Any, ...], head: Head) -> Owners:
+        owners: dict[int, int] = {}
+        for role, position, place in ROUTES[record[0]]:
+            for shard in place(record[position] if position else head[3], self.shards):
+                owners[shard] = owners.get(shard, 0) | role
+        return tuple(owners.items())
 
 
 def merge(batches: Iterable[list[Any]]) -> list[Any]:

@@ -23,7 +23,7 @@ from protocol.checks.base import Check, Derived, Findings, Violation, end_head
 from protocol.checks.domains import domains_for
 from protocol.checks.globals import Globals
 from protocol.checks.registry import CHECKS, check_names
-from protocol.checks.routing import RoutedEntry, route
+from protocol.checks.routing import RoutedEntry, Router
 from protocol.checks.state import SuiteState
 from protocol.checks.views.domain import Domain, Handler
 from protocol.machine import Machine
@@ -43,6 +43,7 @@ class Suite:
         self.kernel = kernel
         self.shard = shard
         self.shards = shards
+        self.router = Router(shards)
         self.restore(SuiteState())
 
     # State ------------------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ class Suite:
 
     def route(self, entries: list[Entry]) -> list[list[Any]]:
         """Item ``i`` is what shard ``i`` must be fed with."""
-        return [entries] if self.shards == 1 else route(entries, self.shards)
+        return [entries] if self.shards == 1 else self.router.route(entries)
 
     def feed(self, entries: Iterable[Any]) -> list[Violation]:
         """Apply a slice, ascending by key: entries if there is one shard, routed entries otherwise. Returns the violations found,
