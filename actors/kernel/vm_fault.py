@@ -7,29 +7,28 @@ faultstate of one try: what is busy, referenced and locked, so that every exit c
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.fault_copy import copy_on_write
+from actors.kernel.fault_state import Fault, back_out, free_busy, release_first, release_page, unlock_map
 from actors.kernel.pager import vm_pager_get_page
 from actors.kernel.pmap import pmap_enter
-from actors.kernel.vm_map import Found, vm_map_lookup, vm_map_unchanged
+from actors.kernel.vm_map import vm_map_lookup, vm_map_unchanged
 from actors.kernel.vm_object import vm_object_deallocate
-from actors.kernel.vm_page import vm_page_alloc, vm_page_free, vm_wait, zero_unless
+from actors.kernel.vm_page import vm_page_alloc, vm_wait, zero_unless
 from actors.kernel.zero_copy import vm_page_cowfault
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
-from protocol.messages.locks import TRY
-from protocol.messages.objects import Describe, Enter, Insert, Lookup, Remove, SetValid
+from protocol.messages.objects import Enter, Lookup, SetValid
 from protocol.messages.queues import (
     NEEDS_COW,
     WAS_BUSY,
     WAS_CACHED,
     Claim,
     Finish,
-    Rebind,
-    SetBusy,
     SetWriteable,
     WantBusy,
     page_channel,
 )
-from protocol.pages import ALLOC_ZERO, OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE, PROT_WRITE, VALID_ALL
+from protocol.pages import ALLOC_ZERO, OBJT_SWAP, OBJT_VNODE, PROT_WRITE, VALID_ALL
 from protocol.records import FAULT_DONE
 
 RETRY = "retry"
@@ -39,63 +38,36 @@ SEGV = "segv"
 SIGBUS = "sigbus"
 
 
-class Fault:
-    """What one try of a fault holds."""
-
-    __slots__ = (
-        "cold", "cow", "cow_count", "first", "first_frame", "first_pindex", "frame", "hard", "map_locked", "object", "pindex", "prot",
-        "stamp", "vpn", "write", "zero_filled", "zeroed",
-    )  # fmt: skip
-
-    def __init__(self, vpn: int, write: bool, cold: bool, found: Found) -> None:
-        self.vpn, self.write, self.cold = vpn, write, cold
-        self.first = self.object = found.object
-        self.first_pindex = self.pindex = found.pindex
-        self.prot, self.stamp = found.prot, found.timestamp
-        self.frame = self.first_frame = self.cow_count = 0
-        self.hard = self.cow = self.zero_filled = self.zeroed = False
-        self.map_locked = True
-
-    def how(self) -> str:
-        """The kind of fault it was, as metrics count it: hard if it waited for a pager, else cow if it went through step 4.
-
-        As the kernel's v_cow_faults does, cow counts a page that was moved up instead of copied (v_cow_optim) too.
-        """
-        if self.hard:
-            return "hard"
-        if self.cow:
-            return "cow"
-        return "zero-fill" if self.zero_filled else "soft"
-
-
 async def vm_fault(k: Context, vpn: int, write: bool, cold: bool = False) -> str:
     """Resolve a fault on ``vpn``. Returns "soft", "zero-fill", "cow", "hard", or "segv" and "sigbus" for what cannot be resolved."""
     await k.enter("vm_fault", vpn, "write" if write else "read")
     hard = False
     while True:
-        outcome, waited = await _fault_once(k, vpn, write, cold and not hard)
-        hard = hard or waited
+        outcome, waited = await _fault_once(k, vpn, write, cold and not hard, hard)
+        hard = waited
         if outcome != RETRY:
             break
     await k.leave("vm_fault", outcome)
     return outcome
 
 
-async def _fault_once(k: Context, vpn: int, write: bool, cold: bool) -> tuple[str, bool]:
+async def _fault_once(k: Context, vpn: int, write: bool, cold: bool, waited: bool) -> tuple[str, bool]:
+    """One try. Returns the outcome, and whether this or an earlier try waited for a pager."""
     found = await vm_map_lookup(k, vpn, write)
     if found is None:
-        return SEGV, False
+        return SEGV, waited
     f = Fault(vpn, write, cold, found)
+    f.hard = waited
     await k.acquire(f.first)
     await k.post(f.first, Enter(1, 1))
     outcome = await _search(k, f)
     if outcome != FOUND:
         return outcome, f.hard
     if f.object != f.first:
-        await _copy_on_write(k, f)
+        await copy_on_write(k, f)
     if not f.map_locked and not await vm_map_unchanged(k, f):
-        await _release_page(k, f)
-        await _back_out(k, f)
+        await release_page(k, f)
+        await back_out(k, f)
         return RETRY, f.hard
     await _enter(k, f)
     await k.note(FAULT_DONE, k.tid, vpn, f.how(), f.hard, f.cow)
@@ -126,13 +98,13 @@ async def _claim(k: Context, f: Fault, frame: int, valid: int, soft: int) -> str
         _, code = await _claim_cached(k, f, frame, soft, first_write)
         if code == WAS_CACHED:
             await k.release(PAGE_QUEUES)
-            await _back_out(k, f)
+            await back_out(k, f)
             await vm_wait(k)
             return RETRY
     if code == NEEDS_COW:
         await vm_page_cowfault(k, frame, f.object, f.pindex)
         await k.release(PAGE_QUEUES)
-        await _back_out(k, f)
+        await back_out(k, f)
         return RETRY
     await k.release(PAGE_QUEUES)
     if code == WAS_BUSY:
@@ -154,8 +126,8 @@ async def _claim_cached(k: Context, f: Fault, frame: int, soft: int, first_write
 async def _wait_for_busy(k: Context, f: Fault, frame: int) -> None:
     """Drop everything but this object's paging in progress, look again, and sleep if the page is still there and busy."""
     await k.release(f.object)
-    await _release_first(k, f)
-    await _unlock_map(k, f)
+    await release_first(k, f)
+    await unlock_map(k, f)
     await k.acquire(f.object)
     again = await k.call(f.object, Lookup(f.pindex))
     if again[0] == frame:
@@ -176,12 +148,12 @@ async def _absent(k: Context, f: Fault, _: int, kind: int, size: int, backing: s
     may_have = kind in (OBJT_VNODE, OBJT_SWAP)
     if f.object == f.first or may_have:
         if f.pindex >= size:
-            await _back_out(k, f)
+            await back_out(k, f)
             return SEGV
         flags = 0 if may_have or backing else ALLOC_ZERO
         f.frame, f.zeroed = await vm_page_alloc(k, f.object, f.pindex, flags)
         if not f.frame:
-            await _back_out(k, f)
+            await back_out(k, f)
             await vm_wait(k)
             return RETRY
     if may_have:
@@ -202,13 +174,13 @@ async def _page_in(k: Context, f: Fault, kind: int, warm: bool) -> str:
         return FOUND
     if outcome == "none":
         if f.object != f.first:
-            await _free_busy(k, f.object, f.pindex, f.frame)
+            await free_busy(k, f.object, f.pindex, f.frame)
             f.frame = 0
         return DEEPER
     if outcome == "error":
-        await _free_busy(k, f.object, f.pindex, f.frame)
+        await free_busy(k, f.object, f.pindex, f.frame)
         f.frame = 0
-    await _back_out(k, f)
+    await back_out(k, f)
     return SIGBUS if outcome == "error" else RETRY
 
 
@@ -236,47 +208,6 @@ async def _go_deeper(k: Context, f: Fault, backing: str, offset: int) -> str:
     return FOUND
 
 
-# Copy on write: step 4 ---------------------------------------------------------------------------------------------------------
-
-
-async def _copy_on_write(k: Context, f: Fault) -> None:
-    """The page was found below the first object: copy it up for a write (or move it, if nobody else can want it); a read maps it read-
-    only."""
-    if not f.write:
-        f.prot &= ~PROT_WRITE
-        return
-    moved = await _rename_up(k, f)
-    if not moved:
-        await k.compute("copy page", k.costs.copy_page_ns)
-        await _release_page(k, f)
-    f.cow = True
-    await k.post(f.object, Enter(0, -1))
-    await k.release(f.object)
-    f.object, f.pindex = f.first, f.first_pindex
-    f.frame, f.first_frame = (f.frame if moved else f.first_frame), 0
-    if not moved:
-        await k.acquire(f.first)
-        await k.post(f.first, SetValid(f.first_pindex, VALID_ALL))
-
-
-async def _rename_up(k: Context, f: Fault) -> bool:
-    """The optimisation of step 4: an anonymous object that only the first one shadows gives its page away instead of a copy."""
-    kind, _, refs, shadows, *_ = await k.call(f.object, Describe())
-    if shadows != 1 or refs != 1 or kind not in (OBJT_DEFAULT, OBJT_SWAP) or not await k.acquire(f.first, TRY):
-        return False
-    if (await k.call(f.first, Describe()))[5] != f.object:
-        await k.release(f.first)
-        return False
-    await k.acquire(PAGE_QUEUES)
-    await vm_page_free(k, f.first_frame, f.first, f.first_pindex)
-    await k.post(f.object, Remove(f.pindex))
-    await k.post(f.first, Insert(f.first_pindex, f.frame, VALID_ALL))
-    await k.call(PAGE_QUEUES, Rebind(f.frame, f.first, f.first_pindex))
-    await k.post(PAGE_QUEUES, SetBusy(f.frame))
-    await k.release(PAGE_QUEUES)
-    return True
-
-
 # Mapping it: steps 6 and 7 -----------------------------------------------------------------------------------------------------
 
 
@@ -297,48 +228,6 @@ async def _enter(k: Context, f: Fault) -> None:
         # The map entry holds a reference of its own and cannot go while the map is locked: the fault's is dropped in the same hold.
         await k.post(f.object, Enter(-1, -1))
         await k.release(f.object)
-        await _unlock_map(k, f)
+        await unlock_map(k, f)
         return
-    await _back_out(k, f)
-
-
-# Putting back ------------------------------------------------------------------------------------------------------------------
-
-
-async def _back_out(k: Context, f: Fault) -> None:
-    """unlock_and_deallocate: undo paging in progress, the placeholder, the map lock and the reference. [L: f.object]"""
-    await k.post(f.object, Enter(0, -1))
-    await k.release(f.object)
-    await _release_first(k, f)
-    await _unlock_map(k, f)
-    await vm_object_deallocate(k, f.first)
-
-
-async def _release_first(k: Context, f: Fault) -> None:
-    if f.object == f.first:
-        return
-    await k.acquire(f.first)
-    await k.acquire(PAGE_QUEUES)
-    await vm_page_free(k, f.first_frame, f.first, f.first_pindex)
-    await k.release(PAGE_QUEUES)
-    await k.post(f.first, Enter(0, -1))
-    await k.release(f.first)
-
-
-async def _unlock_map(k: Context, f: Fault) -> None:
-    if f.map_locked:
-        await k.release(k.map)
-        f.map_locked = False
-
-
-async def _release_page(k: Context, f: Fault) -> None:
-    """release_page: un-busy and deactivate. [L: f.object]"""
-    await k.acquire(PAGE_QUEUES)
-    await k.post(PAGE_QUEUES, Finish(f.frame, False))
-    await k.release(PAGE_QUEUES)
-
-
-async def _free_busy(k: Context, obj: str, pindex: int, frame: int) -> None:
-    await k.acquire(PAGE_QUEUES)
-    await vm_page_free(k, frame, obj, pindex)
-    await k.release(PAGE_QUEUES)
+    await back_out(k, f)

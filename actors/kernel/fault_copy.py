@@ -1,0 +1,50 @@
+"""Copy on write: step 4 of a page fault (vm-facts 3.9)."""
+
+from __future__ import annotations
+
+from actors.kernel.context import Context
+from actors.kernel.fault_state import Fault, release_page
+from actors.kernel.vm_page import vm_page_free
+from protocol.identity import PAGE_QUEUES
+from protocol.messages.locks import TRY
+from protocol.messages.objects import Describe, Enter, Insert, Remove, SetValid
+from protocol.messages.queues import Rebind, SetBusy
+from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, PROT_WRITE, VALID_ALL
+
+
+async def copy_on_write(k: Context, f: Fault) -> None:
+    """The page was found below the first object: copy it up for a write (or move it, if nobody else can want it); a read maps it read-
+    only."""
+    if not f.write:
+        f.prot &= ~PROT_WRITE
+        return
+    moved = await _rename_up(k, f)
+    if not moved:
+        await k.compute("copy page", k.costs.copy_page_ns)
+        await release_page(k, f)
+    f.cow = True
+    await k.post(f.object, Enter(0, -1))
+    await k.release(f.object)
+    f.object, f.pindex = f.first, f.first_pindex
+    f.frame, f.first_frame = (f.frame if moved else f.first_frame), 0
+    if not moved:
+        await k.acquire(f.first)
+        await k.post(f.first, SetValid(f.first_pindex, VALID_ALL))
+
+
+async def _rename_up(k: Context, f: Fault) -> bool:
+    """The optimisation of step 4: an anonymous object that only the first one shadows gives its page away instead of a copy."""
+    kind, _, refs, shadows, *_ = await k.call(f.object, Describe())
+    if shadows != 1 or refs != 1 or kind not in (OBJT_DEFAULT, OBJT_SWAP) or not await k.acquire(f.first, TRY):
+        return False
+    if (await k.call(f.first, Describe()))[5] != f.object:
+        await k.release(f.first)
+        return False
+    await k.acquire(PAGE_QUEUES)
+    await vm_page_free(k, f.first_frame, f.first, f.first_pindex)
+    await k.post(f.object, Remove(f.pindex))
+    await k.post(f.first, Insert(f.first_pindex, f.frame, VALID_ALL))
+    await k.call(PAGE_QUEUES, Rebind(f.frame, f.first, f.first_pindex))
+    await k.post(PAGE_QUEUES, SetBusy(f.frame))
+    await k.release(PAGE_QUEUES)
+    return True
