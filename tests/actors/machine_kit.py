@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from actors.kernel.context import Tables
 from actors.machine import Parts, boot
 from cluster.engine.inproc import InlineRun, run_inline
 from cluster.plan import Model
+from protocol.checks import Suite, Violation
+from protocol.faults import Fault
 from protocol.kernels import kernel
 from protocol.locks import class_of
 from protocol.machine import Machine, thresholds
@@ -25,7 +29,7 @@ from protocol.workload import Account, AnyStep, File, Inject, Task, Workload
 SHORT = {"map": "map", "object": "obj", "pq": "pq", "pmap": "pmap", "fq": "fq", "smp": "smp"}
 
 
-def machine(cpus: int = 2, frames: int = 1024, latency_ns: int = 20, **options: object) -> Machine:
+def machine(cpus: int = 2, frames: int = 1024, latency_ns: int = 20, ipi_ns: int = 300, **options: object) -> Machine:
     def link(ns: int) -> tuple[tuple[int, ...], ...]:
         return ((ns,),)
 
@@ -34,12 +38,14 @@ def machine(cpus: int = 2, frames: int = 1024, latency_ns: int = 20, **options: 
         cpu_domains=(0,) * cpus,
         frames=frames,
         thresholds=thresholds(frames),
-        latency_ns=(link(latency_ns), link(300), link(1000)),
+        latency_ns=(link(latency_ns), link(ipi_ns), link(1000)),
         **options,  # type: ignore[arg-type]
     )
 
 
-def workload(*tasks: list[AnyStep], parents: tuple[int, ...] = (), files: tuple[File, ...] = (), inject: tuple[Inject, ...] = ()) -> Workload:
+def workload(
+    *tasks: list[AnyStep], parents: tuple[int, ...] = (), files: tuple[File, ...] = (), inject: tuple[Inject, ...] = ()
+) -> Workload:
     """Tasks given by their steps; ``parents`` says whose child each is (-1 for none, the default)."""
     made = []
     for number, steps in enumerate(tasks):
@@ -49,11 +55,43 @@ def workload(*tasks: list[AnyStep], parents: tuple[int, ...] = (), files: tuple[
 
 
 def run(
-    work: Workload, preset: str = "repaired", until_ns: int = 3_000_000, seed: int = 1, options: dict[str, int | str] | None = None, **of: object
+    work: Workload,
+    preset: str = "repaired",
+    until_ns: int = 3_000_000,
+    seed: int = 1,
+    options: dict[str, int | str] | None = None,
+    revert: tuple[str, ...] = (),
+    faults: tuple[Fault, ...] = (),
+    **of: object,
 ) -> InlineRun:
+    """``revert``: switches of the preset that are put back to their oldest form. Other names are those of :func:`machine`."""
     made = of.pop("on", None) or machine(**of)  # type: ignore[arg-type]
-    model = Model("machine", machine=made, kernel=kernel(preset), workload_options=options or {})  # type: ignore[arg-type]
+    model = Model("machine", machine=made, kernel=kernel(preset, revert), workload_options=options or {}, faults=faults)  # type: ignore[arg-type]
     return run_inline(model, seed, work, until_ns=until_ns)
+
+
+class Verdict(NamedTuple):
+    """What all checks say of a run: violations, ascending, and (evaluations, violations) of each check."""
+
+    violations: list[Violation]
+    counts: dict[str, tuple[int, int]]
+
+    @property
+    def names(self) -> set[str]:
+        """Checks that spoke."""
+        return {violation.check for violation in self.violations}
+
+
+def judged(done: InlineRun) -> Verdict:
+    """Every check over the whole run. A run whose tasks are not all done is judged as stuck."""
+    suite = Suite((), machine_of(done), dict(shared(done).kernel))
+    found = suite.step(done.entries)
+    found += suite.finish(done.now_ns, "finished" if all_done(done) else "stuck")
+    return Verdict(sorted(found, key=lambda violation: violation.rank), suite.evaluated())
+
+
+def machine_of(done: InlineRun) -> Machine:
+    return done.actors["cpu.0"].machine  # type: ignore[attr-defined,no-any-return]
 
 
 def parts(work: Workload, preset: str = "repaired", on: Machine | None = None) -> Parts:
@@ -70,9 +108,9 @@ def outcomes(done: InlineRun) -> list[str]:
     return [str(record[3]) for record in done.records(FAULT_DONE)]
 
 
-def all_done(done: InlineRun, cpus: int = 2) -> bool:
-    """Every task has ended and nobody waits for anything."""
-    reports = [done.actors[f"cpu.{n}"].report() for n in range(cpus)]  # type: ignore[attr-defined]
+def all_done(done: InlineRun) -> bool:
+    """Every task has ended, nobody waits for anything, and nothing has panicked."""
+    reports = [done.actors[f"cpu.{n}"].report() for n in range(machine_of(done).cpus)]  # type: ignore[attr-defined]
     tasks = sum(report[0] for report in reports)
     return tasks == len(shared(done).workload.tasks) and all(report[1] == -1 and not report[2] for report in reports)
 

@@ -21,7 +21,7 @@ def two_spaces():
 
 def test_tasks_take_turns_and_find_their_own_space_loaded():
     done = run(two_spaces(), **ONE_CPU)
-    assert all_done(done, cpus=1)
+    assert all_done(done)
     loads = [record for record in done.records(TLB_FLUSH) if record[4] == "load"]
     assert len(loads) == 6
     filled = [(record[1], record[2]) for record in done.records(TLB_FILL)]
@@ -61,7 +61,7 @@ def test_with_r03_open_the_first_walk_may_come_before_the_bit():
 
 def test_a_task_that_waits_for_its_time_gives_the_cpu_to_one_that_is_ready():
     done = run(workload([Think(1000, at_ns=500_000)], [Think(1000, at_ns=100_000), Think(1000)]), **ONE_CPU)
-    assert all_done(done, cpus=1)
+    assert all_done(done)
     pairs = between(done, SWITCH, SWITCH, -1)
     assert pairs
 
