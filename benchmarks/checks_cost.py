@@ -2,8 +2,8 @@
 
 Method: one run of the full machine is recorded in memory (a bundled recording, cut to LINES lines), and its entries are fed to fresh
 suites in slices of 2^20 ns as a worker does, the global stage included. Only the feeding is timed, in process time. Every round measures
-all choices of checks once; the median over rounds is printed. "routed" is what a worker among several pays on top: routing, encoding and
-decoding its share. The target is 2.5 us per event for all checks.
+all choices of checks once; the median over rounds is printed. "routed" is what SHARDS workers
+together spend, routing, encoding and decoding included. The target is 2.5 us per event for all checks.
 
     python -m benchmarks.checks_cost [rounds] [recording]
 """
