@@ -24,6 +24,8 @@ Latency = tuple[tuple[tuple[int, ...], ...], ...]
 """latency_ns[link][from domain][to domain] of the links memory, ipi, device."""
 Table = dict[type[Message], Handler]
 _NONE: list[Record] = []
+ROUTES_MAX = 256
+"""Routes a port keeps before it forgets the idle ones: a thousand actors that all speak to each other would keep a million."""
 
 
 class Place(NamedTuple):
@@ -121,6 +123,9 @@ class Engine:
         self.add(actor)
 
     def _new_route(self, sender: str, to: str) -> Route:
+        routes = self.ports[sender].routes
+        if len(routes) >= ROUTES_MAX:
+            _forget(routes, self.clock.now)
         target = self._targets.get(to)
         if target is None:
             target = self._targets[to] = self._target(to)
@@ -251,6 +256,12 @@ class Engine:
         if event[3] in self.actors:
             return RunError(f"{what}, which has no handler for it", found=event[8].word, allowed="a message its class handles")
         return RunError(f"{what}, which does not exist", found=event[3], allowed="an actor that was created before")
+
+
+def _forget(routes: dict[str, Route], now_ns: int) -> None:
+    """Drop the routes whose last delivery is past: a new one would do the same."""
+    for to in [to for to, route in routes.items() if route.last_ns <= now_ns]:
+        del routes[to]
 
 
 def _by_domains(latency_ns: Latency) -> list[list[tuple[int, ...]]]:

@@ -113,6 +113,9 @@ def take(engine: Engine, injector: Injector, codec: Codec, point: Point, recorde
 
 
 def _cell(actor: Actor, port: EnginePort, injector: Injector, earliest_ns: int) -> Cell:
+    freeze = getattr(actor, "freeze", None)
+    if freeze is not None:
+        freeze()
     ahead = {to: route.last_ns for to, route in sorted(port.routes.items()) if route.last_ns > earliest_ns}
     return Cell(actor.name, port.sequence(), port.streams_drawn(), ahead, injector.watches.get(actor.name), msgspec.msgpack.encode(actor))
 
@@ -213,12 +216,20 @@ def restore(engine: Engine, injector: Injector, codec: Codec, boot: Boot, state:
             route: Route = engine.route(cell.name, to)
             route.last_ns = last_ns
     for actor in actors:
-        hook = getattr(actor, "restored", None)
-        if hook is not None:
-            hook()
+        _tell(actor)
     engine.push(codec.read_events(state.queue))
     journal: list[Entry] = [(head, word, list(records)) for head, word, records in _JOURNAL.decode(state.journal)]
     engine.journal.extend(journal)
+
+
+def _tell(actor: Actor) -> None:
+    """Let a restored actor make anew what is not its state; it may find that it does not stand where it stood."""
+    restored = getattr(actor, "restored", None)
+    if restored is not None:
+        try:
+            restored()
+        except AssertionError as error:
+            raise RunError(f"{actor.name} cannot go on from the snapshot: {error}", key=actor.name, found=str(error)) from error
 
 
 def _actor(cell: Cell, kinds: dict[str, type[Actor]]) -> Actor:

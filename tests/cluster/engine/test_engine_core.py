@@ -163,6 +163,14 @@ def test_a_spawned_actor_can_be_sent_to_at_once():
     assert heard(run, "object.1.a.0") == [(30, "a.0", "hello")]
 
 
+def test_forgetting_idle_routes_changes_nothing(monkeypatch):
+    kept = run_inline(PHOLD, 3, until_ns=60_000)
+    monkeypatch.setattr("cluster.engine.engine.ROUTES_MAX", 2)
+    forgot = run_inline(PHOLD, 3, until_ns=60_000)
+    assert forgot.entries == kept.entries
+    assert max(len(port.routes) for port in forgot.engine.ports.values()) < max(len(port.routes) for port in kept.engine.ports.values())
+
+
 def test_a_bare_engine_records_nothing_and_does_the_same():
     bare, whole = run_inline(PHOLD, 3, until_ns=60_000, record=False), run_inline(PHOLD, 3, until_ns=60_000)
     assert bare.entries == []
