@@ -15,7 +15,7 @@ from actors.processor.thread import CURRENT, TIMED, Thread
 from protocol.messages.processor import START, Arrive
 from protocol.records import ENTER, LEAVE, TASK_END, TASK_FORK, TASK_MOVE, TASK_STEP
 
-RECENT = 64
+RECENT = 1024
 """How many pages a task remembers for being touched again."""
 
 
