@@ -1,15 +1,14 @@
 """Make a run: load, compile, place, run, store.
 
-Everything that can be wrong with the input is found before the run directory is made; what goes wrong afterwards removes it again, but for
-an interruption, whose trace stays readable under ``.partial``.
+Everything that can be wrong with the input is found before the run directory is made. What was recorded stays readable under ``.partial``
+after an interruption, and after a failure too (a worker that died), for it and the operational log tell why; only a full disk is cleaned
+up, since half a trace is what filled it.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import signal
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,17 +18,18 @@ import msgspec
 from cluster.errors import InputError, ShootdownError
 from cluster.plan import Plan
 from cluster.recording.manifest import Manifest, replace_file
+from cluster.recording.oplog import open_log
 from cluster.recording.run_dir import RunDirectory
 from cluster.scenario import Scenario, load
 from protocol.workload import Workload, encode
+from shootdown.driving import drive
 from shootdown.placing import placement
 from shootdown.result import Run, open_run
 from shootdown.summary import stored, summarise
 
 if TYPE_CHECKING:
-    from anyio import CancelScope
-
-    from cluster.engine.results import Outcome, Progress
+    from cluster.engine.results import Progress
+    from cluster.recording.oplog import OperationalLog
 
 OnProgress = Callable[["Progress", float], None]
 """Told how far a run is, about five times a second, and what share of it (0 to 1) that is likely to be."""
@@ -76,14 +76,19 @@ def run(
     plan = scenario.to_plan(seed, workers, backend, transport or _transport(workers), trace, workload)
     placement(scenario, seed=seed, workers=workers, workload=workload)
     directory = RunDirectory.create(scenario.name, seed, Path(out) if out is not None else None)
+    log = open_log(directory.log_path, "parent")
     try:
-        summary = _carry_out(scenario, plan, workload, directory, on_progress)
+        summary = _carry_out(scenario, plan, workload, directory, on_progress, log)
     except KeyboardInterrupt:
+        log.info("run interrupted")
         raise Interrupted(directory.path) from None
     except ShootdownError as error:
+        log.info("run failed", kind=error.kind, reason=str(error))
         if isinstance(error, InputError) or _disk_full(error):
             directory.discard()
         raise
+    finally:
+        log.close()
     assert summary["run_dir"] == str(directory.path), "the summary names the directory where it is"
     return open_run(directory.path)
 
@@ -114,14 +119,21 @@ def _disk_full(error: ShootdownError) -> bool:
 
 
 def _carry_out(
-    scenario: Scenario, plan: Plan, workload: Workload, directory: RunDirectory, on_progress: OnProgress | None
+    scenario: Scenario,
+    plan: Plan,
+    workload: Workload,
+    directory: RunDirectory,
+    on_progress: OnProgress | None,
+    log: OperationalLog,
 ) -> dict[str, Any]:
     path = directory.path / WORKLOAD
     replace_file(path, encode(workload))
     plan = msgspec.structs.replace(plan, workload_path=str(path.resolve()), run_dir=str(directory.path.resolve()))
     manifest = Manifest(plan.scenario, plan.seed, plan.workers, plan, versions=_versions())
     directory.write_manifest(manifest)
-    outcome = _drive(plan, _with_share(on_progress, workload) if on_progress is not None else None)
+    log.info("run started", scenario=plan.scenario, seed=plan.seed, workers=plan.workers, transport=plan.transport, backend=plan.backend)
+    outcome = drive(plan, _with_share(on_progress, workload) if on_progress is not None else None)
+    log.info("run ended", ended=outcome.ended, why=outcome.why, digest=outcome.digest, wall_s=round(outcome.wall_s, 3))
     summary = summarise(scenario, plan, workload, outcome, directory.final)
     directory.write_violations(stored(violation) for violation in outcome.violations)
     directory.write_summary(summary)
@@ -149,52 +161,6 @@ def _with_share(on_progress: OnProgress, workload: Workload) -> Callable[[Progre
         on_progress(found, min(1.0, share))
 
     return tell
-
-
-def _drive(plan: Plan, on_progress: Callable[[Progress], None] | None) -> Outcome:
-    """Run the plan under its backend. Raises KeyboardInterrupt once all has stopped after SIGINT or SIGTERM."""
-    import anyio
-
-    from cluster.engine.supervise import run_plan
-
-    outcomes: list[Outcome] = []
-
-    async def go() -> None:
-        async with anyio.create_task_group() as group:
-            if threading.current_thread() is threading.main_thread():
-                group.start_soon(_cancel_on_signal, group.cancel_scope)
-            outcomes.append(await run_plan(plan, on_progress=on_progress))
-            group.cancel_scope.cancel()
-
-    try:
-        anyio.run(go, backend=plan.backend)
-    except BaseExceptionGroup as group:
-        raise _single(group) from None
-    if not outcomes:
-        raise KeyboardInterrupt
-    return outcomes[0]
-
-
-async def _cancel_on_signal(scope: CancelScope) -> None:
-    """Ctrl-C as cancellation, which stops workers in order.
-
-    The default, an exception at any bytecode, was rejected: it may hit a trace's write.
-    """
-    import anyio
-
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return
-
-
-def _single(group: BaseExceptionGroup[Any]) -> BaseException:
-    """The one exception in a group that task groups have wrapped, or the group if it holds several."""
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup) and len(found.exceptions) == 1:
-        found = found.exceptions[0]
-    ours = group.subgroup(ShootdownError) if found is group else None
-    return _single(ours) if ours is not None and ours.exceptions != group.exceptions else found
 
 
 def _versions() -> dict[str, str]:

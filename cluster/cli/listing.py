@@ -80,7 +80,7 @@ def _changes() -> Rows:
 def _checks() -> Rows:
     from protocol.checks.registry import CHECKS
 
-    return [{"name": name, "title": _first_line(check.__doc__)} for name, check in sorted(CHECKS.items())]
+    return [{"name": name, "title": _statement(check.__doc__)} for name, check in sorted(CHECKS.items())]
 
 
 def _metrics() -> Rows:
@@ -99,8 +99,10 @@ def _strategies() -> Rows:
     return []
 
 
-def _first_line(text: str | None) -> str:
-    return (text or "").strip().partition("\n")[0]
+def _statement(text: str | None) -> str:
+    """The first sentence of a check's docstring, which is what must hold."""
+    words = " ".join((text or "").split()).removeprefix("Statement: ")
+    return words.partition(". ")[0].rstrip(".")
 
 
 KINDS: dict[str, Callable[[], Rows]] = {

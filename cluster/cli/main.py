@@ -82,12 +82,8 @@ def _dispatch(arguments: list[str]) -> int:
         status = app(arguments, prog_name="shootdown", standalone_mode=False)
     except TyperException as error:
         raise usage_error(error, arguments) from None
-    except typer.Exit as ending:
-        if ending.exit_code == INTERRUPTED:  # typer's own rendering of a KeyboardInterrupt
-            raise KeyboardInterrupt from None
-        return ending.exit_code
-    except typer.Abort:
-        raise KeyboardInterrupt from None
+    if status == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+        raise KeyboardInterrupt
     return status if isinstance(status, int) else DONE
 
 

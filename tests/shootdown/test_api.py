@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
 
@@ -90,11 +91,39 @@ def test_an_interruption_leaves_what_was_recorded(small, monkeypatch):
     def interrupted(plan, on_progress):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_drive", interrupted)
+    monkeypatch.setattr(module, "drive", interrupted)
     with pytest.raises(sd.Interrupted) as caught:
         sd.run(small)
     assert caught.value.path.name == "small-1-1.partial"
     assert not sd.open_run(caught.value.path).ok
+    assert [row["event"] for row in log_of(caught.value.path)] == ["run started", "run interrupted"]
+
+
+def log_of(path):
+    return [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
+
+
+def test_the_operational_log_says_what_the_processes_did(small):
+    rows = log_of(sd.run(small).path)
+    assert [row["event"] for row in rows][:1] == ["run started"]
+    assert rows[-1]["event"] == "run ended"
+    assert rows[-1]["ended"] == "finished"
+
+
+@pytest.mark.parametrize(("found", "kept"), [("status 9", True), ("No space left on device", False)])
+def test_a_failed_run_keeps_what_tells_why_unless_it_filled_the_disk(small, monkeypatch, found, kept):
+    import shootdown.running as module
+
+    def failed(plan, on_progress):
+        raise sd.RunError("worker 1 died", found=found)
+
+    monkeypatch.setattr(module, "drive", failed)
+    with pytest.raises(sd.RunError):
+        sd.run(small)
+    partial = small.parent / "runs" / "small-1-1.partial"
+    assert partial.exists() == kept
+    if kept:
+        assert log_of(partial)[-1]["reason"] == "worker 1 died"
 
 
 def test_progress_is_told(small, monkeypatch):

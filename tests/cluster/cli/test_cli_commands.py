@@ -55,6 +55,12 @@ def test_list(shootdown, kind):
     assert kind in shootdown("list", kind).out
 
 
+def test_a_check_is_listed_with_what_must_hold(shootdown):
+    rows = {row["name"]: row["title"] for row in shootdown("list", "checks", "--json").json}
+    assert rows["I-FREE-UNMAPPED"] == "no CPU's TLB has a translation to a frame on a free list"
+    assert all(rows.values())
+
+
 def test_list_of_everything_and_of_nothing(shootdown):
     assert list(shootdown("list", "--json").json) == KINDS
     ended = shootdown("list", "colours", "--json")

@@ -68,7 +68,8 @@ def test_a_verification_is_continued_where_it_stopped(shootdown, small, tmp_path
 
     monkeypatch.setattr(verify, "digest_of", digest)
     line = ["verify", small, "--workers", "1,2", "--backends", "trio", "--hash-seeds", "1", "--continue", tmp_path / "memory"]
-    assert shootdown(*line).status == 130
+    interrupted = shootdown(*line, "--json")
+    assert (interrupted.status, interrupted.json["error"]["kind"]) == (130, "interrupted")
     first, asked[:] = list(asked), []
     with (tmp_path / "memory").open("a") as stream:
         stream.write('{"workers": 1, "back')
