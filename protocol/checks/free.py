@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from protocol import records as r
-from protocol.checks.base import Check, page_name
+from protocol.checks.base import Check, page_name, thread_name
 from protocol.checks.state import FREE, ObjectView, PageView
 from protocol.checks.views.pages import Pages
 from protocol.records import KINDS, Head
@@ -99,8 +99,13 @@ class FreeUnmapped(Check):
         """No TLB maps the frame."""
         self.evaluated += 1
         if view.tlb:
-            where = "; ".join(f"{cpu}'s TLB still maps it ({pmap} va {vpn << 12:#x})" for cpu, pmap, vpn in self.pages.tlb.where(record[1]))
+            where = "; ".join(self._mapped(*entry) for entry in self.pages.tlb.where(record[1]))
             self.violate(head, index, f"{page_name(record[1])}: on the free list but {where}")
+
+    def _mapped(self, cpu: str, pmap: str, vpn: int) -> str:
+        shooting = self.pages.tlb.covering(pmap, vpn)
+        begun = f"shootdown by {thread_name(shooting[0])} not acknowledged" if shooting else "no shootdown under way"
+        return f"{cpu}'s TLB still maps it ({pmap} va {vpn << 12:#x}; {begun})"
 
     def filled(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """No TLB gets a translation to a free frame."""

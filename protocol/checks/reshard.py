@@ -20,6 +20,7 @@ def join_states(states: Sequence[SuiteState]) -> SuiteState:
     for state in states:
         whole.pages.pages.update(state.pages.pages)
         whole.pages.open_links.update(state.pages.open_links)
+        whole.pages.shoots.update(state.pages.shoots)
         _join_tlb(whole.pages.tlb, state.pages.tlb)
         whole.threads.update(state.threads)
         whole.locks.holders.update(state.locks.holders)
@@ -68,6 +69,7 @@ def _pages_part(pages: PagesState, shard: int, shards: int) -> PagesState:
         pages=_where(pages.pages, lambda frame: frame % shards == shard),
         tlb=tlb,
         open_links=_where(pages.open_links, lambda key: key[0] % shards == shard),
+        shoots=pages.shoots,
     )
 
 

@@ -51,6 +51,8 @@ class PagesState(msgspec.Struct, array_like=True):
     """CPU to pmap to vpn to frame."""
     open_links: dict[tuple[int, str, int], int] = {}
     """(frame, pmap, vpn) of mappings of which one half exists, to that half."""
+    shoots: dict[int, tuple[str, int, int]] = {}
+    """Thread to (pmap, start, end) of its shootdown that is not acknowledged yet; for messages, and the same on all shards."""
 
 
 class ThreadView(msgspec.Struct, array_like=True):

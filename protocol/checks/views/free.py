@@ -9,11 +9,15 @@ from protocol import records as r
 from protocol.checks.base import Check, Findings
 from protocol.checks.routing import FREE
 from protocol.checks.views.domain import Domain, Handler
+from protocol.identity import FREE_QUEUES
 from protocol.records import Head
+
+UNKNOWN = -1
+"""The count of a home of which nothing was heard and that does not start with all frames."""
 
 
 class FreeCounts(Domain):
-    """Home of free lists to the count it last told; at the start all frames of the machine are free."""
+    """Home of free lists to the count it last told; at the start all frames of the machine are free, in ``fq``."""
 
     name = "free"
 
@@ -36,9 +40,10 @@ class FreeCounts(Domain):
 
         def handler(record: Any, head: Head, index: int) -> None:
             home = head[3]
-            count = counts.get(home, frames)
-            for hook in before:
-                hook(record, count, head, index)
+            count = counts.get(home, frames if home == FREE_QUEUES else UNKNOWN)
+            if count != UNKNOWN:
+                for hook in before:
+                    hook(record, count, head, index)
             counts[home] = record[position]
 
         return handler

@@ -25,6 +25,7 @@ class PageTlb:
         self.domain = domain
         self.pages = domain.pages
         self.cpus = domain.state.tlb
+        self.shoots = domain.state.shoots
 
     def handlers(self) -> list[tuple[int, int, Handler]]:
         """The handlers of TLB records; what an entry replaces leaves first."""
@@ -32,6 +33,8 @@ class PageTlb:
         return [
             (OLD_PAGE, r.TLB_FILL, self._evict), (PAGE, r.TLB_FILL, fill), (PAGE, r.TLB_EVICT, self._evict),
             (PAGE, r.TLB_FLUSH, self._flush),
+            (PAGE, r.SHOOT_BEGIN, self._begin),
+            (PAGE, r.SHOOT_DONE, self._done),
         ]  # fmt: skip
 
     def _fill(self, record: Any, view: PageView, head: Head) -> None:
@@ -79,6 +82,16 @@ class PageTlb:
             view.tlb -= 1
             if view.phase == FREE:
                 self.domain.forget(frame, view)
+
+    def _begin(self, record: Any, head: Head, index: int) -> None:
+        self.shoots[record[1]] = (record[2], record[3], record[4])
+
+    def _done(self, record: Any, head: Head, index: int) -> None:
+        self.shoots.pop(record[1], None)
+
+    def covering(self, pmap: str, vpn: int) -> list[int]:
+        """The threads whose shootdown of this address is not acknowledged yet, ascending; for messages."""
+        return sorted(t for t, (space, start, end) in self.shoots.items() if space == pmap and (start == end or start <= vpn < end))
 
     def where(self, frame: int) -> list[tuple[str, str, int]]:
         """(CPU, pmap, vpn) of each entry that maps ``frame``, sorted; for messages."""

@@ -41,6 +41,13 @@ def test_conserve_follows_withheld_frames():
     assert "63 frames free" in speaks_first(s, "I-CONSERVE").message
 
 
+def test_conserve_learns_the_count_of_another_home_of_free_lists():
+    s = Stream().at("fq.1", (r.FREE_PUT, 40, False, 8)).at("fq.1", (r.FREE_PUT, 41, False, 8))
+    assert [v.message for v in judge(s)[0] if v.check == "I-CONSERVE"] == [
+        "free lists: 8 frames free after vm page 0x29 was put back, but it must be 9"
+    ]
+
+
 def test_conserve_finds_a_leak_at_the_end():
     s = Stream().fault(0, 1, 0).unmap(0, 1, 100)
     s.enter(0).acquire(0, OBJECT, "pq").at(OBJECT, (r.OBJECT_REMOVE, 0, 1))
@@ -172,8 +179,18 @@ def test_free_unmapped_hears_a_page_freed_before_its_shootdown():
     found = speaks_first(s, "I-FREE-UNMAPPED")
     assert found.actor == "fq"
     assert found.message == (
-        f"vm page 0x7: on the free list but cpu.0's TLB still maps it ({PMAP} va 0x64000); cpu.1's TLB still maps it ({PMAP} va 0x64000)"
+        f"vm page 0x7: on the free list but cpu.0's TLB still maps it ({PMAP} va 0x64000; no shootdown under way); "
+        f"cpu.1's TLB still maps it ({PMAP} va 0x64000; no shootdown under way)"
     )
+
+
+def test_free_unmapped_names_the_shootdown_that_is_under_way():
+    s = Stream().fault(0, 7, 0).flush(0).fill(1, 7, 100).acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 7, RW))
+    s.at("pq", (r.PV_DEL, 7, PMAP, 100, True, False)).release(0, "pq")
+    s.acquire(0, "smp").on(0, (r.SHOOT_BEGIN, 0, PMAP, 100, 101, (1,)))
+    s.free_page(2, 7, 0).flush(1, 100, 101).on(0, (r.SHOOT_DONE, 0, PMAP, 100, 101, (1,), 9)).release(0, "smp", PMAP)
+    found = speaks_first(s, "I-FREE-UNMAPPED")
+    assert found.message.endswith(f"cpu.1's TLB still maps it ({PMAP} va 0x64000; shootdown by thread 0 not acknowledged)")
 
 
 def test_free_unmapped_hears_a_fill_with_a_free_frame():
