@@ -50,7 +50,10 @@ async def add_mapping(k: Context, start: int, end: int, prot: int, file: int, of
 
 
 async def mmap(k: Context, s: Mmap) -> str:
-    """Map anonymous memory or a file; a fixed mapping replaces what was there, both under one hold of the map lock."""
+    """Map anonymous memory or a file; a fixed mapping replaces what was there, both under one hold of the map lock.
+
+    The address of one that is not fixed is a hint: where something is mapped already, the next gap is taken.
+    """
     await k.enter("mmap", s.start, s.end, s.prot)
     await k.acquire(k.map)
     start, end = s.start, s.end
@@ -59,6 +62,9 @@ async def mmap(k: Context, s: Mmap) -> str:
         end += start
     elif s.fixed:
         await vm_map_delete(k, start, end)
+    else:
+        start = await k.call(k.map, FindSpace(start, end - start))
+        end += start - s.start
     await add_mapping(k, start, end, s.prot, s.file, s.offset, s.shared, s.stack)
     await k.release(k.map)
     if s.populate:
@@ -129,10 +135,11 @@ async def _entries(k: Context, start: int, end: int) -> list[tuple[int, int, str
 
 
 async def _drop_private(k: Context, obj: str, offset: int, pages: int) -> None:
+    """Free pages that only this entry can want. The map is held shared, so a fault may have mapped some again meanwhile."""
     await k.acquire(obj)
     kind, _, refs, shadows, _, backing, *_ = await k.call(obj, Describe())
     if kind in (OBJT_DEFAULT, OBJT_SWAP) and refs == 1 and not shadows and not backing:
-        await free_pages(k, obj, offset, offset + pages)
+        await free_pages(k, obj, offset, offset + pages, mapped=True)
     await k.release(obj)
 
 

@@ -6,6 +6,7 @@ A terminated object stays as a husk with its lock: a stale pointer still leads t
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.pmap import pmap_remove_all
 from actors.kernel.vm_page import vm_page_free, vm_page_sleep_if_busy
 from protocol.identity import PAGE_QUEUES, SWAP_PAGER
 from protocol.messages.device import PagerFree
@@ -79,8 +80,12 @@ async def _terminate(k: Context, obj: str) -> str:
     return str(backing)
 
 
-async def free_pages(k: Context, obj: str, start: int, end: int) -> None:
-    """vm_object_page_remove: free the resident pages of [start, end), waiting for those that are busy. [L: obj]"""
+async def free_pages(k: Context, obj: str, start: int, end: int, mapped: bool = False) -> None:
+    """vm_object_page_remove: free the resident pages of [start, end), waiting for those that are busy. [L: obj]
+
+    ``mapped``: mappings are removed here, as the kernel always does. Callers that hold the map exclusively have removed them all
+    and spare the messages.
+    """
     while True:
         rows = await k.call(obj, Resident(start, end, BATCH))
         if not rows:
@@ -89,6 +94,8 @@ async def free_pages(k: Context, obj: str, start: int, end: int) -> None:
         for pindex, frame, _, soft in rows:
             if await vm_page_sleep_if_busy(k, frame, soft, obj):
                 break
+            if mapped:
+                await pmap_remove_all(k, frame)
             await vm_page_free(k, frame, obj, pindex)
             start = pindex + 1
         else:

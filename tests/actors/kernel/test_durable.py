@@ -29,7 +29,14 @@ def everything():
     thread = [*[Access(1200 + i, write=True, cpu=1) for i in range(30)], Exit(cpu=1)]
     last = [Mmap(1000, 1010, after=((0, len(first) - 1),), delay_ns=500), Exit()]
     return workload(
-        first, child, vchild, thread, last, parents=(-1, 0, 0, 0, -1), files=(File("lib", 20),), inject=(Inject("file-page", {"file": 0, "pindex": 3}),)
+        first,
+        child,
+        vchild,
+        thread,
+        last,
+        parents=(-1, 0, 0, 0, -1),
+        files=(File("lib", 20),),
+        inject=(Inject("file-page", {"file": 0, "pindex": 3}),),
     )
 
 

@@ -22,7 +22,8 @@ def test_zero_fill_fault(kernel):
     done = run(workload([Mmap(1000, 1010), Access(1001, write=True), Access(1000, write=True)]), kernel)
     assert outcomes(done) == ["zero-fill", "zero-fill"]
     assert step_words(done, 2, drop=DROP) == [
-        "enter", "+map", "+obj", "object.pip", *TAKE_A_PAGE, "object.valid", "+pq", "-pq", "-obj", "page.dirty", *MAP_THE_PAGE, *FINISH, "store",
+        "enter", "+map", "+obj", "object.pip", *TAKE_A_PAGE, "object.valid", "+pq", "-pq", "-obj", "page.dirty", *MAP_THE_PAGE, *FINISH,
+        "store",
     ]  # fmt: skip
 
 
@@ -75,7 +76,8 @@ def unmapping(kernel):
 
 
 SHOOT = [
-    "+smp", "shootdown.begin", "tlb.flush", "ipi.send", "shootdown.arm", "ipi.deliver", "tlb.flush", "shootdown.ack", "shootdown.done", "-smp",
+    "+smp", "shootdown.begin", "tlb.flush", "ipi.send", "shootdown.arm", "ipi.deliver", "tlb.flush", "shootdown.ack",
+    "shootdown.done", "-smp",
 ]  # fmt: skip
 FREE_IT = ["+obj", "+pq", "object.remove", "page.queue", "page.release", "+fq", "-fq", "-pq", "free.put", "-obj", "-map", "leave"]
 

@@ -39,7 +39,9 @@ def test_a_kernel_thread_borrows_the_space_that_is_loaded():
 def test_the_order_of_pm_active_is_that_of_r03s_form(preset, first):
     done = run(two_spaces(), preset, **ONE_CPU)
     sent = sorted(
-        (head[5], head[3], record[2]) for head, _, records in done.entries for record in records if record[0] == PMAP_ACTIVE and head[0] > 40_000
+        (head[5], head[3], record[2])
+        for head, _, records in done.entries for record in records
+        if record[0] == PMAP_ACTIVE and head[0] > 40_000
     )  # fmt: skip
     changes = [(pmap, active) for _, pmap, active in sent]
     assert changes[0] == first

@@ -1,0 +1,81 @@
+"""Hypothesis strategies: any short sequences of the calls and accesses of one to three tasks, on two CPUs, in a few pages."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from protocol.workload import Access, AnyStep, Brk, Exec, Exit, File, Fork, Madvise, Mmap, Mprotect, Mremap, Munmap, Workload
+from tests.actors.machine_kit import workload
+
+LOW, PAGES = 1000, 16
+FILES = (File("lib", 12), File("data", 40, warm=False))
+PROTS = st.sampled_from([0, 1, 3, 3])
+
+ranges = st.tuples(st.integers(0, PAGES - 1), st.integers(1, 8)).map(lambda r: (LOW + r[0], LOW + min(PAGES, r[0] + r[1])))
+"""(start, end) of a part of the pages."""
+
+
+def mmaps() -> SearchStrategy[AnyStep]:
+    return st.builds(
+        lambda at, prot, file, offset, shared, populate: Mmap(*at, prot=prot, file=file, offset=offset, shared=shared, populate=populate),
+        ranges, PROTS, st.sampled_from([-1, -1, 0, 1]), st.integers(0, 4), st.booleans(), st.booleans(),
+    )  # fmt: skip
+
+
+def mremaps() -> SearchStrategy[AnyStep]:
+    """Grown, shrunk or moved to pages beyond the others, never onto itself."""
+    return st.builds(
+        lambda at, pages, moved: Mremap(*at, *((LOW + 100, LOW + 100 + pages) if moved else (at[0], at[0] + pages))),
+        ranges, st.integers(1, 8), st.booleans(),
+    )  # fmt: skip
+
+
+def steps(kinds: str = "all") -> SearchStrategy[AnyStep]:
+    """One step; ``kinds`` "private" leaves out what shares memory between address spaces."""
+    vpns = st.integers(LOW - 1, LOW + PAGES) | st.integers(LOW + 100, LOW + 108)
+    touch = st.builds(lambda vpn, write, cold: Access(vpn, write=write, cold=cold), vpns, st.booleans(), st.booleans())
+    return st.one_of(
+        touch, touch, touch, mmaps(),
+        st.builds(lambda at: Munmap(*at), ranges),
+        st.builds(lambda at, prot: Mprotect(*at, prot), ranges, PROTS),
+        st.builds(lambda at, advice: Madvise(*at, advice), ranges, st.sampled_from(["drop", "drop", "populate-read", "populate-write"])),
+        st.builds(lambda old, new: Brk(LOW + 50 + old, LOW + 50 + new), st.integers(0, 6), st.integers(0, 6)),
+        mremaps(),
+    )  # fmt: skip
+
+
+images = st.just(Exec(((LOW, LOW + 4, 5, 0, 0, False), (LOW + 4, LOW + 10, 3, -1, 0, True))))
+
+
+@st.composite
+def works(draw: st.DrawFn, tasks_max: int = 3, steps_max: int = 8) -> Workload:
+    """Tasks with steps on either CPU; each later task is a child of an earlier one (fork, vfork or thread), and all exit in the end."""
+    tasks = [[Mmap(LOW, LOW + PAGES), *draw(st.lists(steps(), min_size=1, max_size=steps_max))]]
+    parents = [-1]
+    for child in range(1, draw(st.integers(1, tasks_max))):
+        parent = draw(st.integers(0, child - 1))
+        own = draw(st.lists(steps(), max_size=steps_max))
+        how = draw(st.sampled_from(["fork", "thread", "vfork"]))
+        if how == "vfork" or draw(st.integers(0, 4)) == 0:
+            own.insert(draw(st.integers(0, len(own))), draw(images))
+        tasks[parent].insert(draw(st.integers(int(parent == 0), len(tasks[parent]))), Fork(child, how))
+        tasks.append(own)
+        parents.append(parent)
+    for own in tasks:
+        own.append(Exit())
+        place(draw, own)
+    return workload(*tasks, parents=tuple(parents), files=FILES)
+
+
+def place(draw: st.DrawFn, own: list[AnyStep]) -> None:
+    """Some steps on the other CPU, and some a little later."""
+    cpu = draw(st.integers(0, 1))
+    for number, step in enumerate(own):
+        if draw(st.integers(0, 4)) == 0:
+            cpu = 1 - cpu
+        own[number] = type(step)(**{**{name: getattr(step, name) for name in step.__struct_fields__}, "cpu": cpu, "delay_ns": _pause(draw)})
+
+
+def _pause(draw: st.DrawFn) -> int:
+    return draw(st.sampled_from([0, 0, 0, 150, 700, 3_000, 90_000]))
