@@ -56,7 +56,7 @@ def _from_path(path: Path) -> Source:
 
 
 def _from_recording(path: Path, name: str) -> Source:
-    raw = {"machine": {"preset": DEFAULT_MACHINE}, "workload": {"recording": str(path.resolve())}}
+    raw = {"workload": {"recording": str(path.resolve())}}
     return Source(raw, name, str(path), "", path.parent)
 
 

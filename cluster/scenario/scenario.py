@@ -148,6 +148,9 @@ def _lay_kernel(raw: Raw, preset: str | None, revert: Sequence[str], apply: Sequ
 
 def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:
     machine = table.machine.to_machine()
+    work = work_of(table.workload, machine, source, place)
+    if work.recorded_cpus() > machine.cpus and not _names_a_machine(source, place):
+        machine = table.machine.model_copy(update={"cpus": work.recorded_cpus()}).to_machine()
     return Scenario(
         name=table.name or source.name,
         title=table.title,
@@ -155,13 +158,19 @@ def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:
         machine=machine,
         kernel_preset=table.kernel.preset,
         kernel=_kernel(table.kernel, place),
-        work=work_of(table.workload, machine, source, place),
+        work=work,
         faults=faults_of(table, machine, place),
         checks=checks_of(table.checks.enable, place),
         stop_at_first=table.checks.stop_at_first,
         limits=Limits(**table.limits.model_dump()),
         expect=table.expect,
     )
+
+
+def _names_a_machine(source: Source, place: Place) -> bool:
+    """Did the user say which machine it shall be? If not, a recording gets one with as many CPUs as it was recorded on."""
+    machine = source.raw.get("machine", {})
+    return any(key in machine or f"machine.{key}" in place.given for key in ("cpus", "preset", "cpu_domains"))
 
 
 def _kernel(table: KernelTable, place: Place) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,15 @@ class Work:
             raise self.place.refuse("machine.cpus", found, allowed)
         return workload
 
+    def recorded_cpus(self) -> int:
+        """How many CPUs a recording needs if its tasks are to stay where they were recorded; 0 for any other workload."""
+        return self._compiled(0).cpus if self.source == "recording" and not self.cpus else 0
+
     def _compiled(self, seed: int) -> Workload:
         if self.source == "recording":
-            from cluster.intake import compile_recording
-
             assert self.path is not None, "a recording has a path"
-            return compile_recording(self.path, self.lines_max)
+            found = self.path.stat() if self.path.is_file() else None
+            return _recording(self.path, self.lines_max, (found.st_mtime_ns, found.st_size) if found else None)
         if self.source == "generator":
             from cluster.intake.generators import GENERATORS
 
@@ -79,6 +83,14 @@ class Work:
         from cluster.intake.scripts import compile_script
 
         return compile_script(dict(self.script), self.name, self.key, self.place.file)
+
+
+@lru_cache(maxsize=2)
+def _recording(path: Path, lines_max: int, version: tuple[int, int] | None) -> Workload:
+    """A compiled recording. ``version`` tells a file from what it was: loading asks for its CPUs, compiling for the rest."""
+    from cluster.intake import compile_recording
+
+    return compile_recording(path, lines_max)
 
 
 def work_of(table: WorkloadTable, machine: Machine, source: Source, place: Place) -> Work:

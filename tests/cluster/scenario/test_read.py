@@ -30,7 +30,8 @@ def test_a_recording_by_its_path(tmp_path):
 
 
 def test_a_recording_beside_its_scenario(tmp_path, monkeypatch):
-    (tmp_path / "mine.perf.txt").write_text("x")
+    line = "  app  7/7  [000]  1.000001: exceptions:page_fault_user: address=0x7f0000001000 ip=0x1 error_code=0x6\n"
+    (tmp_path / "mine.perf.txt").write_text(line)
     (tmp_path / "case.toml").write_text('[workload]\nrecording = "mine.perf.txt"\n')
     monkeypatch.chdir("/")
     scenario = load(tmp_path / "case.toml")
