@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 _HEAD = re.compile(r"^\s*(?P<comm>.*?)\s+(?P<pid>\d+)/(?P<tid>\d+)\s+\[\d+\]\s+\d+\.\d+:\s+(?P<event>\S+):\s+(?P<rest>.*)$")
 _MMAP_FAILED = range(0xFFFFFFFFFFFFF001, 0x10000000000000000)
+_ENDS = ("sched:sched_process_exec", "sched:sched_process_exit")
 PRESENT, WRITE = 1, 2
 """Bits of a page fault's error code."""
 VM, VFORK, THREAD = 0x100, 0x4000, 0x10000
@@ -53,11 +54,7 @@ def recount(path: Path, lines_max: int = 0) -> Recounted:
     """Count ``path`` (xz), or its first ``lines_max`` lines."""
     texts = lzma.decompress(path.read_bytes()).decode("utf-8", "surrogateescape").splitlines()
     texts = texts[:lines_max] if lines_max else texts
-    lines = [
-        Line(at, m["comm"], int(m["pid"]), int(m["tid"]), m["event"], m["rest"])
-        for at, text in enumerate(texts, 1)
-        if (m := _HEAD.match(text))
-    ]
+    lines = [line for number, text in enumerate(texts, 1) if (line := _parsed(number, text)) is not None]
     faults = [line for line in lines if line.event.startswith("exceptions:page_fault_")]
     how = _clones(lines)
     return Recounted(
@@ -71,6 +68,12 @@ def recount(path: Path, lines_max: int = 0) -> Recounted:
         mmaps=sum(line.event == "syscalls:sys_exit_mmap" and int(line.rest, 16) not in _MMAP_FAILED for line in lines),
         present_writes=[(line.number, line.comm) for line in faults if _code(line) & PRESENT and _code(line) & WRITE],
     )
+
+
+def _parsed(number: int, text: str) -> Line | None:
+    """The line, or None if it is no event's (what is mapped where, a line cut short)."""
+    found = _HEAD.match(text)
+    return Line(number, found["comm"], int(found["pid"]), int(found["tid"]), found["event"], found["rest"]) if found else None
 
 
 def _count(lines: Sequence[Line], event: str) -> int:
@@ -90,13 +93,16 @@ def _clones(lines: Sequence[Line]) -> list[str]:
 
 
 def _guessed(lines: Sequence[Line], at: int) -> str:
-    """Without clone's flags: a thread's lines have a pid that is not its tid; the parent of a vfork sleeps until the child's exec or exit."""
+    """Without clone's flags: a thread's pid is not its tid; a vfork's parent, switching out in state D, does nothing until it is let go.
+
+    It is let go in the middle of the child's exec, whose own line comes last: the first sign of the exec, a new comm, may be earlier.
+    """
     child, parent = int(lines[at].rest.rpartition("child_pid=")[2]), lines[at].tid
     later = lines[at + 1 :]
-    if any(line.pid != line.tid for line in later if line.tid == child):
+    its = [line for line in later if line.tid == child]
+    if its and its[0].pid != its[0].tid:
         return "thread"
-    ends = ("sched:sched_process_exec", "sched:sched_process_exit")
-    freed = next((line.number for line in later if line.tid == child and line.event in ends), 0)
-    between = [line for line in later if line.tid == parent and line.number < freed]
-    asleep = len(between) == 1 and between[0].event == "sched:sched_switch" and "prev_state=D " in between[0].rest
-    return "vfork" if asleep else "fork"
+    let_go = next((line.number for line in its if line.event in _ENDS or line.comm != its[0].comm), 0)
+    parents = [line for line in later if line.tid == parent][:2]
+    asleep = bool(parents) and parents[0].event == "sched:sched_switch" and "prev_state=D " in parents[0].rest
+    return "vfork" if asleep and parents[0].number < let_go and all(line.number > let_go for line in parents[1:]) else "fork"
