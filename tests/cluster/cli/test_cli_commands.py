@@ -143,3 +143,8 @@ def test_ctrl_c_leaves_a_readable_trace_and_nothing_else(tmp_path, workers, back
     log = subprocess.run([*COMMAND, "log", str(out), "--limit", "3"], capture_output=True, text=True, check=True, env=ENVIRONMENT)
     assert len(log.stdout.splitlines()) == 3
     assert "was not finished" in log.stderr
+
+
+def test_it_runs_as_a_module():
+    ended = subprocess.run([sys.executable, "-m", "shootdown"], capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    assert ended.stdout.startswith("shootdown replays")
