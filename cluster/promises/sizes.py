@@ -28,14 +28,14 @@ def _size(scenario: str, parameters: str, *sets: str) -> Size:
 SMALL = {
     "fault-storm": _size("fault-storm", "cpus=4,tasks=4,pages=8,rounds=1", "machine.cpus=4"),
     "map-churn": _size("map-churn", "cpus=4,threads=4,pages=2,rounds=2", "machine.cpus=4", "workload.cpus=4"),
-    "fork-cow": _size("fork-cow", "cpus=4,parents=2,children=1,pages=6,touches=6", "machine.cpus=4"),
+    "fork-cow": _size("fork-cow", "cpus=4,parents=2,children=1,pages=6,touches=6", "machine.cpus=4", "workload.cpus=4"),
     "file-read": _size("file-read", "cpus=4,tasks=4,pages=8,reads=8,shared=1", "machine.cpus=4", "machine.disk_read_ns=200 us"),
     "memory-pressure": _size("memory-pressure", "cpus=2,tasks=2,pages=32,touches=8", "machine.frames=64"),
 }
 """Every generator, small."""
 
-SHORTENED = Size("gcc-compile", ("workload.lines_max=500",))
-"""A recording's first lines: children by vfork, file mappings, hard faults."""
+SHORTENED = Size("gcc-compile", ("workload.lines_max=250",))
+"""A recording's first lines: a child by vfork, exec, file mappings, hard faults."""
 
 SHORTENED_SCARCE = Size("gcc-compile", ("workload.lines_max=700", "machine.frames=300"))
 """The same with less memory than it needs: page-outs and waits for memory."""

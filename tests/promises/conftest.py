@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "promise: minutes long; run by `pytest -m promise`, left out otherwise")

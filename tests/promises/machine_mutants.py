@@ -88,11 +88,12 @@ def page_is_activated_where_it_stands(patch: Patch) -> None:
 def freed_page_stays_in_its_object(patch: Patch) -> None:
     """vm_page_free without vm_page_remove."""
 
-    async def vm_page_free(k, frame, obj, pindex, zeroed=False):
-        _, needed = await k.call(PAGE_QUEUES, FreePage(frame, 0, zeroed))
-        await vm_page.free_to_list(k, frame, zeroed, needed)
+    async def free_unless_refused(k, frame, obj, pindex):
+        _, needed = await k.call(PAGE_QUEUES, FreePage(frame))
+        await vm_page.free_to_list(k, frame, False, needed)
+        return ""
 
-    patch.setattr(vm_object, "vm_page_free", vm_page_free)
+    patch.setattr(vm_object, "free_unless_refused", free_unless_refused)
 
 
 def queues_are_dropped_before_the_shootdown(patch: Patch) -> None:
