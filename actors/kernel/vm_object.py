@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.pmap import pmap_remove_all
-from actors.kernel.vm_page import vm_page_free, vm_page_sleep_if_busy
+from actors.kernel.requests import KernelPanic
+from actors.kernel.vm_page import free_unless_refused, vm_page_sleep_if_busy
 from protocol.identity import PAGE_QUEUES, SWAP_PAGER
 from protocol.messages.device import PagerFree
 from protocol.messages.objects import CHAN_PIP, OBJ_DEAD, OBJ_ONEMAPPING, Describe, Enter, Resident, SetFlag, SetType, ShadowCount, WantPip
+from protocol.messages.queues import PageState, Rebind
 from protocol.pages import OBJT_DEAD, OBJT_DEFAULT, OBJT_SWAP
 
 EVERYTHING = 1 << 52
@@ -96,10 +98,25 @@ async def free_pages(k: Context, obj: str, start: int, end: int, mapped: bool = 
                 break
             if mapped:
                 await pmap_remove_all(k, frame)
-            await vm_page_free(k, frame, obj, pindex)
+            await _free_or_disown(k, frame, obj, pindex)
             start = pindex + 1
         else:
             await k.release(PAGE_QUEUES)
+
+
+async def _free_or_disown(k: Context, frame: int, obj: str, pindex: int) -> None:
+    """Free a page; one that is wired only leaves the object, and whoever wired it frees it (a zero-copy send, when it is complete).
+
+    vm_object_page_remove leaves such a page in place, invalid; here it goes as at vm_object_terminate, or a fault on what was unmapped
+    and mapped again would fill the page that is being sent. [L: PQ, obj]
+    """
+    refusal = await free_unless_refused(k, frame, obj, pindex)
+    if refusal:
+        state = await k.call(PAGE_QUEUES, PageState(frame))
+        if state is None or not state[2]:
+            raise KernelPanic(refusal)
+        await pmap_remove_all(k, frame)
+        await k.call(PAGE_QUEUES, Rebind(frame, "", pindex))
 
 
 async def entry_gone(k: Context, obj: str, offset: int, pages: int, entries_more: int) -> None:

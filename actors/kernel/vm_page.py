@@ -95,13 +95,24 @@ async def vm_page_free(k: Context, frame: int, obj: str, pindex: int, zeroed: bo
 
     [L: PQ, OBJ if it has an object] Must not sleep. Raises KernelPanic where the kernel does.
     """
+    refusal = await free_unless_refused(k, frame, obj, pindex, zeroed)
+    if refusal:
+        raise KernelPanic(refusal)
+
+
+async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zeroed: bool = False) -> str:
+    """As :func:`vm_page_free`, for callers that know what to do with a page that may not be freed: returns the panic's text, "" when freed.
+
+    The page is out of its object's list either way; a refused one keeps its record. [L: PQ, OBJ if it has an object]
+    """
     if obj:
         await k.post(obj, Remove(pindex))
     verdict, needed = await k.call(PAGE_QUEUES, FreePage(frame, 0, zeroed))
     if isinstance(verdict, str):
-        raise KernelPanic(verdict)
+        return verdict
     if verdict:
         await free_to_list(k, frame, zeroed, needed)
+    return ""
 
 
 async def free_to_list(k: Context, frame: int, zeroed: bool, needed: bool) -> None:
@@ -150,6 +161,7 @@ __all__ = [
     "NO_PAGE",
     "check",
     "free_to_list",
+    "free_unless_refused",
     "vm_page_alloc",
     "vm_page_free",
     "vm_page_select_cache",

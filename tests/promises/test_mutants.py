@@ -30,7 +30,7 @@ MUTANTS = [
     Mutant("I-CONSERVE", m.frame_is_never_put_back, w.map_and_unmap),
     Mutant("I-CONSERVE", m.take_is_counted_twice, w.map_and_unmap),
     Mutant("I-ONEQ", m.frame_is_put_back_twice, w.map_and_unmap),
-    Mutant("I-ONEQ", m.frame_stays_on_the_free_list, w.map_and_unmap, ("I-BUSY-XOR",)),
+    Mutant("I-ONEQ", m.frame_stays_on_the_free_list, w.map_and_unmap, ("I-BUSY-XOR", "I-FREE-CLEAN", "I-PV-PTE")),
     Mutant("I-FREE-CLEAN", m.freed_page_stays_in_its_object, w.map_and_unmap, ("I-ONEQ",)),
     Mutant("I-FREE-UNMAPPED", m.queues_are_dropped_before_the_shootdown, w.two_drops),
     Mutant("I-UNIQUE", m.fault_lets_the_object_go_before_it_allocates, w.same_page),
