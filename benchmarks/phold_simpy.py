@@ -1,10 +1,11 @@
 """PHOLD on the bare engine against SimPy 4, side by side.
 
-Method: 1,024 actors with one job each; each event schedules one after the lookahead (1,000 ns) plus an exponential whose mean is the lookahead; 10 % go
-to another actor. Three programs: ours (bare engine: no entries, digest or trace), SimPy with a process and a Store per actor, SimPy with bare callbacks.
-SimPy draws from ``random.Random``, the fastest it can have; ours draws from keyed streams, as the trace demands. Every round runs all programs in the same
-seconds, for about EVENTS events each, start excluded; the ratio is taken within a round, and the median over rounds is printed. Two workers run
-longer, since 2 x 512 actors are started in processes whose start is excluded too.
+Method: 1,024 actors with one job each; each event schedules one after the lookahead (1,000 ns) plus an exponential whose mean is the
+lookahead; 10 % go to another actor. Three programs: ours (bare engine: no entries, digest or trace), SimPy with a process and a Store per
+actor, SimPy with bare callbacks. SimPy draws from ``random.Random``, the fastest it can have; ours draws from keyed streams, as the trace
+demands. Every round runs all programs in the same seconds, for about EVENTS events each, start excluded; the ratio is taken within a
+round, and the median over rounds is printed. Two workers run longer, since 2 x 512 actors are started in processes whose start is
+excluded too.
 
     python -m benchmarks.phold_simpy [rounds] [--workers]
 """

@@ -24,7 +24,7 @@ Latency = tuple[tuple[tuple[int, ...], ...], ...]
 """latency_ns[link][from domain][to domain] of the links memory, ipi, device."""
 Table = dict[type[Message], Handler]
 _NONE: list[Record] = []
-ROUTES_MAX = 256
+ROUTES_MAX = 128
 """Routes a port keeps before it forgets the idle ones: a thousand actors that all speak to each other would keep a million."""
 
 

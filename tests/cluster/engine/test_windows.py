@@ -159,10 +159,7 @@ class Worker(Actor, kw_only=True):
 
 def working(**options):
     def build(model, workload):
-        actors: list[Actor] = [
-            Worker(name=f"phold.{n}", jobs=3 + n, **(options if n == 2 else {}))
-            for n in range(4)
-        ]
+        actors: list[Actor] = [Worker(name=f"phold.{n}", jobs=3 + n, **(options if n == 2 else {})) for n in range(4)]
         return Boot(actors, {actor.name: 0 for actor in actors}, (((1000,),),) * 3, 4, {"phold": Worker}, (Kick,))
 
     return build

@@ -1,0 +1,15 @@
+"""The collector's thresholds are the caller's again after a run, however it ended."""
+
+import gc
+
+import pytest
+
+from cluster.engine.collector import THRESHOLDS, seldom_collected
+
+
+def test_thresholds_are_put_back():
+    before = gc.get_threshold()
+    with pytest.raises(KeyError), seldom_collected():
+        assert gc.get_threshold() == THRESHOLDS
+        raise KeyError
+    assert gc.get_threshold() == before
