@@ -35,8 +35,8 @@ class Restored(NamedTuple):
 def restored(job: Job, before: int, afters: tuple[int, ...], draw: int, directory: Path, carry: Carry) -> Iterator[Restored]:
     """Run ``job`` on ``before`` workers, snapshot at as many drawn edges as ``afters`` has counts, and continue on each count from one.
 
-    ``draw`` seeds the choice. The run that snapshots, too, must be as the one that does not: it is compared in the first result. Raises
-    InputError, RunError.
+    ``draw`` seeds the choice. The run that snapshots, too, must be as the one that does not: it is compared in each result. A continued
+    run has another hash seed, so it never shares a process with the run that it continues. Raises InputError, RunError.
     """
     whole = carry(msgspec.structs.replace(job, workers=before))
     windows = drawn(whole.windows, len(afters), draw)
@@ -44,7 +44,7 @@ def restored(job: Job, before: int, afters: tuple[int, ...], draw: int, director
     disturbed = differences(whole, carry(taking))
     for window, after in zip(windows, afters, strict=True):
         states = tuple(str(directory / f"{window}-{rank}.snapshot") for rank in range(before))
-        found = carry(msgspec.structs.replace(job, workers=after, states=states))
+        found = carry(msgspec.structs.replace(job, workers=after, states=states, hash_seed=job.hash_seed + 1))
         differs = [f"with snapshots taken: {name}" for name in disturbed] + differences(whole, found)
         yield Restored(before, after, window, whole.windows, found, differs)
 

@@ -30,14 +30,14 @@ SMALL = {
     "map-churn": _size("map-churn", "cpus=4,threads=4,pages=2,rounds=2", "machine.cpus=4", "workload.cpus=4"),
     "fork-cow": _size("fork-cow", "cpus=4,parents=2,children=1,pages=6,touches=6", "machine.cpus=4", "workload.cpus=4"),
     "file-read": _size("file-read", "cpus=4,tasks=4,pages=8,reads=8,shared=1", "machine.cpus=4", "machine.disk_read_ns=200 us"),
-    "memory-pressure": _size("memory-pressure", "cpus=2,tasks=2,pages=32,touches=8", "machine.frames=64"),
+    "memory-pressure": _size("memory-pressure", "cpus=2,tasks=2,pages=28,touches=4", "machine.frames=64"),
 }
 """Every generator, small."""
 
 SHORTENED = Size("gcc-compile", ("workload.lines_max=250",))
 """A recording's first lines: a child by vfork, exec, file mappings, hard faults."""
 
-SHORTENED_SCARCE = Size("gcc-compile", ("workload.lines_max=700", "machine.frames=300"))
+SHORTENED_SCARCE = Size("gcc-compile", ("workload.lines_max=350", "machine.frames=150"))
 """The same with less memory than it needs: page-outs and waits for memory."""
 
 NO_DRAWS = _size("file-read", "cpus=2,tasks=2,pages=8,reads=8,shared=1,cold_percent=100,write_percent=0,think_ns=0", "machine.cpus=2")
