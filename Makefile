@@ -23,7 +23,8 @@ test: $(VENV)/dev.stamp
 	$(BIN)/mypy --strict $(PACKAGES)
 
 # Workers x backends in full, hash seeds and trace pairwise; what .promises.jsonl has from this very code is not run again.
-promises: $(VENV)/run.stamp
+promises: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest -q -m promise tests/promises
 	set -e; for scenario in $(PROMISED); do $(BIN)/shootdown verify $$scenario --cover pairwise --continue .promises.jsonl; done
 
 bench: $(VENV)/dev.stamp
