@@ -7,7 +7,7 @@ exercises the command line that users have.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -102,26 +102,14 @@ def line(run: dict[str, Any]) -> str:
 
 
 def combinations(workers: Sequence[int], backends: Sequence[str], hash_seeds: int, trace: str, cover: str) -> list[Combination]:
-    """The combinations to run, in order; with ``pairwise`` a greedy covering set of them."""
-    _one_of("--cover", cover, COVERS)
-    every = [Combination(*parts) for parts in itertools.product(workers, backends, range(hash_seeds), TRACES[trace])]
-    return every if cover == "full" else pairwise(every)
+    """The combinations to run, in order; with ``pairwise`` a covering set of them."""
+    factors = (workers, backends, range(hash_seeds), TRACES[trace])
+    if _one_of("--cover", cover, COVERS) == "full":
+        return [Combination(*parts) for parts in itertools.product(*factors)]
+    from cluster.promises.covering import covering
 
-
-def pairwise(every: list[Combination]) -> list[Combination]:
-    """The fewest combinations a greedy choice needs so that every pair of values of two columns occurs; ties go to the first."""
-    wanted = {pair: None for combination in every for pair in _pairs(combination)}
-    chosen = []
-    while wanted:
-        best = max(every, key=lambda combination: sum(pair in wanted for pair in _pairs(combination)))
-        chosen.append(best)
-        for pair in _pairs(best):
-            wanted.pop(pair, None)
-    return sorted(chosen, key=every.index)
-
-
-def _pairs(combination: Combination) -> Iterator[tuple[tuple[int, object], ...]]:
-    return itertools.combinations(enumerate(combination), 2)
+    rows: Sequence[tuple[Any, ...]] = covering(factors)
+    return [Combination(*row) for row in rows]
 
 
 def digest_of(scenario: str, options: list[str], combination: Combination) -> str:
