@@ -17,7 +17,7 @@ from actors.kernel.vm_page import vm_page_alloc, vm_wait, zero_unless
 from actors.kernel.zero_copy import vm_page_cowfault
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
-from protocol.messages.objects import Enter, Lookup, SetValid
+from protocol.messages.objects import Describe, Enter, Lookup, SetValid
 from protocol.messages.queues import (
     NEEDS_COW,
     WAS_BUSY,
@@ -111,7 +111,19 @@ async def _claim(k: Context, f: Fault, frame: int, valid: int, soft: int) -> str
         await _wait_for_busy(k, f, frame)
         return RETRY
     f.frame = frame
-    return FOUND if valid == VALID_ALL else await _page_in(k, f, OBJT_SWAP, False)
+    return FOUND if valid == VALID_ALL else await _claimed_invalid(k, f)
+
+
+async def _claimed_invalid(k: Context, f: Fault) -> str:
+    """3c for a resident page that was never filled: as if just allocated, or gone where the first object has a placeholder."""
+    kind, _, _, _, _, backing, offset, *_ = await k.call(f.object, Describe())
+    if kind in (OBJT_VNODE, OBJT_SWAP):
+        outcome = await _page_in(k, f, kind, False)
+        if outcome != DEEPER:
+            return outcome
+    elif f.object != f.first:
+        await free_busy(k, f.object, f.pindex, f.frame)
+    return await _go_deeper(k, f, backing, offset)
 
 
 async def _claim_cached(k: Context, f: Fault, frame: int, soft: int, first_write: bool) -> tuple[bool, int]:
