@@ -64,7 +64,8 @@ def simpy_rate() -> float:
 
 def in_child(form: str, recording: str) -> tuple[float, int]:
     """One measurement in a process of its own."""
-    done = subprocess.run([sys.executable, "-m", "benchmarks.machine_cost", "--one", form, recording], check=True, capture_output=True, text=True)
+    command = [sys.executable, "-m", "benchmarks.machine_cost", "--one", form, recording]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     rate, events = done.stdout.split()
     return float(rate), int(events)
 
