@@ -9,7 +9,7 @@ from cluster.engine.collector import THRESHOLDS, seldom_collected
 
 def test_thresholds_are_put_back():
     before = gc.get_threshold()
-    with pytest.raises(KeyError), seldom_collected():
-        assert gc.get_threshold() == THRESHOLDS
-        raise KeyError
+    within = {}
+    with pytest.raises(KeyError, match="missing"), seldom_collected():
+        within["missing" if gc.get_threshold() == THRESHOLDS else "other"]
     assert gc.get_threshold() == before

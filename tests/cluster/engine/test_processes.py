@@ -83,6 +83,19 @@ def test_the_trace_changes_no_digest(alone, tmp_path):
     assert len(list((tmp_path / "trace").iterdir())) == 2
 
 
+def test_workers_end_of_their_own_accord(monkeypatch):
+    started = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
+    run(plan(2))
+    assert [process.returncode for process in started] == [0, 0]
+
+
 def test_restored_in_other_processes_the_digest_is_the_same(alone, tmp_path):
     run(plan(2), snapshots=Snapshots((17,), str(tmp_path)))
     states = [unpack((tmp_path / f"17-{rank}.snapshot").read_bytes()) for rank in range(2)]

@@ -43,6 +43,33 @@ async def test_a_restored_run_ends_with_the_same_digest(tmp_path, before, after)
         assert (resumed.digest, resumed.events, resumed.faults_fired) == (whole.digest, whole.events, whole.faults_fired)
 
 
+async def test_shares_that_stood_at_different_times_give_one_slice_in_order(tmp_path):
+    windows = tuple(range(5, 60))
+    await run_plan(plan(3), snapshots=Snapshots(windows, str(tmp_path)))
+    apart = [states for window in windows if stand_apart(states := states_at(tmp_path, window, 3))]
+    assert apart, "no window at which one share is ahead of another's next event"
+    share = Share(plan(1), 0, AloneTransport(), states=apart[0])
+    slices = []
+
+    class Sink:
+        def close_slice(self, index, entries):
+            slices.append([entry[0][:6] for entry in entries])
+
+        def commit(self, cut=None):
+            pass
+
+    share.loop.sink = Sink()
+    await share.run()
+    assert len(slices) > 1
+    assert all(keys == sorted(set(keys)) for keys in slices)
+
+
+def stand_apart(states):
+    """Has one of them handled an event that lies after the next one of another?"""
+    handled = [entry[0][0] for state in states for entry in msgspec.msgpack.decode(state.journal)]
+    return max(handled, default=0) > states[0].earliest_ns
+
+
 async def test_a_snapshot_is_inside_a_slice_and_holds_what_is_ahead(tmp_path):
     """Without these the test above would pass on snapshots that hold too little."""
     await run_plan(plan(2), snapshots=Snapshots((40,), str(tmp_path)))

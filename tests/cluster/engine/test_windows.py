@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from actors.actor import Actor
-from actors.phold import Kick, Phold
+from actors.phold import Job, Kick, Phold
 from cluster.engine import models
 from cluster.engine.clock import NEVER
 from cluster.engine.ending import FINISHED, LIMIT, PANIC, STUCK, Status, decide
@@ -48,6 +48,39 @@ async def test_while_only_one_worker_works_no_windows_are_needed(monkeypatch):
     made = await run_plan(Plan(Model("lone", limits=Limits(virtual_ns=3 * SLICE_NS)), 7, "lone", workers=2))
     assert made.events > 3000
     assert [share["windows"] for share in made.shares] == [4, 4]
+
+
+class Caller(Actor, kw_only=True):
+    """Ticks by itself every 100 ns; every tenth tick asks the other, who does nothing but answer."""
+
+    handlers: ClassVar[dict[type[Message], str]] = {Kick: "tick", Job: "answer"}
+    other: str
+    ticks: bool
+
+    def begin(self) -> None:
+        if self.ticks:
+            self.port.timer(Kick(0), 100)
+
+    def tick(self, message: Kick, sender: str) -> None:
+        if message.hops % 10 == 0:
+            self.port.send(self.other, Job(message.hops))
+        self.port.timer(Kick(message.hops + 1), 100)
+
+    def answer(self, message: Job, sender: str) -> None:
+        if not self.ticks:
+            self.port.send(sender, message)
+
+
+async def test_nobody_runs_past_the_first_possible_answer(monkeypatch):
+    def build(model, workload):
+        actors = [Caller(name="call.0", other="call.1", ticks=True), Caller(name="call.1", other="call.0", ticks=False)]
+        return Boot(actors, {"call.0": 0, "call.1": 0}, (((330,),),) * 3, -1, {"call": Caller}, (Job, Kick))
+
+    monkeypatch.setitem(models.BUILDERS, "call", build)
+    limits = Limits(virtual_ns=300_000)
+    made = [await run_plan(Plan(Model("call", limits=limits), 1, "call", workers=workers)) for workers in (1, 2)]
+    assert made[0].digest == made[1].digest
+    assert made[1].shares[1]["events_sent"] == 300
 
 
 async def test_another_seed_gives_other_chains():
