@@ -15,6 +15,7 @@ from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pag
 from actors.kernel.pager import pager_done
 from actors.kernel.process import execve, exit_task, fork, vmspace_free
 from actors.kernel.requests import Again
+from actors.kernel.vm_fault import SEGV, SIGBUS
 from actors.kernel.zero_copy import zero_copy_done, zero_copy_send
 from protocol.identity import SEQUENCER
 from protocol.messages.processor import Await, Complete
@@ -29,8 +30,11 @@ async def step(k: Context, task: int, index: int) -> Any:
         await k.wait_for(SEQUENCER, Await(tuple(s.after)))
     if s.delay_ns:
         await k.pause(s.delay_ns)
-    if k.tables.options.get("retouch") and isinstance(s, Mmap | Munmap | Mremap | Mprotect | Madvise):
-        await k.forget(s.start, s.end)
+    if k.tables.options.get("retouch"):
+        if isinstance(s, Mmap | Munmap | Mremap | Mprotect | Madvise):
+            await k.forget(s.start, s.end)
+        elif isinstance(s, Brk):
+            await k.forget(s.new_end, s.old_end)
     outcome = await OPERATIONS[type(s)](k, s)
     if isinstance(outcome, Again):
         return outcome
@@ -55,19 +59,25 @@ async def user_access(k: Context, s: Access) -> str:
         await k.note(TLB_HIT, k.tid, s.vpn, absorbed(s))
     again = int(k.tables.options.get("retouch", 0))
     if again:
-        await retouch(k, s, again)
+        await retouch(k, again)
+        if outcome not in (SEGV, SIGBUS):
+            await k.remember(s.vpn, s.write)
     return outcome
 
 
-async def retouch(k: Context, s: Access, times: int) -> None:
-    """A recording holds first touches only: touch some pages again that this task touched lately."""
+async def retouch(k: Context, times: int) -> None:
+    """A recording holds first touches only: touch some pages again that this task touched lately.
+
+    One that cannot be touched any more, since a thread on another CPU has unmapped it, is forgotten then.
+    """
     for _ in range(times):
         vpn, write = await k.recall()
         if vpn < 0:
             break
         outcome = await access(k, vpn, write)
         await k.note(RETOUCH, k.task, vpn, write, outcome)
-    await k.remember(s.vpn, s.write)
+        if outcome in (SEGV, SIGBUS):
+            await k.forget(vpn, vpn + 1)
 
 
 def absorbed(s: Access) -> str:

@@ -102,8 +102,9 @@ class Hardware(Dispatcher, kw_only=True):
         return WAIT
 
     def do_space(self, thread: Thread, request: SetSpace) -> Any:
-        """exec and exit: the thread has another address space."""
+        """exec and exit: the thread has another address space, in which it has touched nothing yet."""
         thread.map, thread.pmap = request.map, request.pmap
+        thread.recent = []
         if request.pmap and request.pmap != self.loaded:
             self.load(request.pmap)
         return None

@@ -63,7 +63,8 @@ def test_reading_after_a_fork_shares_the_page():
 def test_when_the_child_is_gone_the_parent_takes_its_page_back_without_a_copy():
     steps = [Mmap(1000, 1004), Access(1000, write=True), Fork(1, "fork"), Access(1000, write=True, delay_ns=200_000)]
     done = family(steps, [Exit()], parents=(0,))
-    assert [frame for _, frame in stores(done)][0] == [frame for _, frame in stores(done)][1]
+    before, after = (frame for _, frame in stores(done))
+    assert before == after
     assert objects(done)["object.1.cpu.0"].refs == 1
 
 
