@@ -14,8 +14,8 @@ from tests.actors.machine_kit import outcomes, run, workload
 LIB = File("lib", 16)
 
 
-def injected(*wanted, steps=(Think(for_ns=10),), until_ns=6_000_000, **of):
-    return run(workload(list(steps), files=(LIB,), inject=wanted), until_ns=until_ns, **of)
+def injected(*wanted, steps=None, until_ns=6_000_000, **of):
+    return run(workload(steps or [Think(for_ns=10)], files=(LIB,), inject=wanted), until_ns=until_ns, **of)
 
 
 @pytest.mark.parametrize(("queue", "number"), [("active", ACTIVE), ("inactive", INACTIVE), ("cache", CACHE)])
