@@ -1,15 +1,16 @@
-"""State is data (law 2): a run of the machine, snapshotted at drawn edges of windows, ends as it would have, on other workers in new processes.
+"""State is data (law 2): a run of the machine, snapshotted at drawn edges, ends as it would have, on other workers in new processes.
 
-Equal is everything of ``Found.promised``: digest, chains, ending, metrics, faults fired, violations and how often each check looked. Each of
-these was left out of the snapshot once, and a test below failed:
+Equal is everything of ``Found.promised``: digest, chains, ending, metrics, faults fired, violations, how often each check looked. Each
+of these was left out of the snapshot once, and a test below failed:
 
 - a thread's last answer, or its pending request: the run is refused, since the routine waits on something else than before;
 - draws made so far (``Cell.streams``), the counters of sends, the open slice's entries (``journal``): other digests;
 - turns of faults and messages held back by them (``Cell.watch``): another digest, other violations;
 - the checks' state: the digest is the same, violations and counts are not; the metrics' tally: only the metrics are not.
 
-Not noticed here was leaving out the last deliveries on a pair (``Cell.last_ns``). Links of the machine have constant latencies, so it takes a
-burst of sends at one instant and another within as many ns of the edge; ``tests/cluster/engine/test_snapshot.py`` looks at the field itself.
+Not noticed here was leaving out the last deliveries on a pair (``Cell.last_ns``). Links of the machine have constant latencies, so it
+takes a burst of sends at one instant and another within as many ns of the edge; ``tests/cluster/engine/test_snapshot.py`` looks at the
+field itself.
 """
 
 from __future__ import annotations
