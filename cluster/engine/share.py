@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from cluster.engine.codec import Codec
-from cluster.engine.collector import seldom_collected
 from cluster.engine.ending import Key
 from cluster.engine.engine import Engine, Place
 from cluster.engine.models import Boot, build
@@ -110,8 +109,7 @@ class Share:
 
     async def run(self) -> ShareResult:
         """Run to the end. Raises RunError if that is impossible."""
-        with seldom_collected():
-            ending = await self.loop.run()
+        ending = await self.loop.run()
         return ShareResult(
             rank=self.rank,
             ending=ending,
