@@ -1,9 +1,10 @@
 """What the whole machine costs, step by step, on a real recording, and how its rate compares with SimPy's.
 
-Method: the plain redis-bgsave recording on one worker, in four forms of one build: A the engine alone (no entries), B with entries, metrics and digest, C with
-the trace written as well, D with every check on. Beside them SimPy's plain timeout loop. Each form runs in a process of its own, so that none inherits another's memory;
-a round runs A, B, C, D and SimPy in the same seconds, and ratios are taken within a round. Time is the CPU time of the process from the first event to the last (start-up, imports
-and the compiling of the recording excluded). Medians over the rounds are printed.
+Method: the plain redis-bgsave recording on one worker, in four forms of one build: A the engine alone (no entries), B with entries, metrics
+and digest, C with the trace written as well, D with every check on. Beside them SimPy's plain timeout loop. Each form runs in a process of
+its own, so that none inherits another's memory; a round runs A, B, C, D and SimPy in the same seconds, and ratios are taken within a round.
+Time is the CPU time of the process from the first event to the last (start-up, imports and the compiling of the recording excluded).
+Medians over the rounds are printed.
 
     python -m benchmarks.machine_cost [rounds] [recording]
 """
