@@ -9,8 +9,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := protocol actors cluster shootdown
-PROMISED := gcc-compile gcc-compile.rich mprotect-storm mprotect-storm.rich redis-bgsave redis-bgsave.rich demo scarce \
-	fault-storm map-churn fork-cow file-read memory-pressure lost-ipi pager-error domains-64
 
 .PHONY: run test promises bench lock clean
 
@@ -22,10 +20,10 @@ test: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict $(PACKAGES)
 
-# Workers x backends in full, hash seeds and trace pairwise; what .promises.jsonl has from this very code is not run again.
+# What runs/promises/ has from this very code is not run again; CLEAN=1 begins anew, ONLY=replay/redis runs a part.
 promises: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -q -m promise tests/promises
-	set -e; for scenario in $(PROMISED); do $(BIN)/shootdown verify $$scenario --cover pairwise --continue .promises.jsonl; done
+	$(BIN)/python -m cluster.promises $(if $(CLEAN),--clean) $(if $(ONLY),--only '$(ONLY)')
+	$(if $(ONLY),,$(BIN)/python -m pytest -q -m promise tests)
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/shootdown bench

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -55,7 +55,8 @@ class Child:
         assert self._process.stdin is not None and self._process.stdout is not None
         if kind is not None:
             self._process.terminate()
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # a process that is gone leaves what was meant for it
+            self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
 

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "promise: minutes long; run by `pytest -m promise`, left out otherwise")
-
-
 def pytest_collection_modifyitems(config, items):
     if "promise" in (config.option.markexpr or ""):
         return
