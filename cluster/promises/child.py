@@ -1,4 +1,4 @@
-"""A process that carries out jobs: ``python -m cluster.promises.child``, one JSON job a line on stdin, one JSON answer a line on stdout.
+"""A process that carries out jobs: one JSON job a line on stdin, one JSON answer a line on stdout.
 
 ``PYTHONHASHSEED`` is fixed when an interpreter starts, so a run with another hash seed needs another process; its worker processes inherit
 it. One process may do many jobs one after the other: starting one costs as much as a small run.
@@ -6,6 +6,7 @@ it. One process may do many jobs one after the other: starting one costs as much
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import BinaryIO
 
@@ -46,8 +47,11 @@ def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
         answers.flush()
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Serve stdin; the exit status."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         serve(sys.stdin.buffer, sys.stdout.buffer)
-    except KeyboardInterrupt:  # the parent has heard of it, too
-        sys.exit(130)
+    except KeyboardInterrupt:  # the parent knows why
+        return 130
+    return 0

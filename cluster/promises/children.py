@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,6 +18,13 @@ from cluster.promises.child import Answer, Refused
 from cluster.promises.job import Found, Job
 
 ROOT = Path(__file__).resolve().parents[2]
+START = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+from cluster.promises.child import main
+sys.exit(main())
+"""
+"""An interruption while the child is still loading shows no traceback, either."""
 
 
 class Child:
@@ -26,8 +34,10 @@ class Child:
         self.hash_seed = hash_seed
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": path}
-        command = [sys.executable, "-m", "cluster.promises.child"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment)
+        command = [sys.executable, "-c", START]
+        # A session of its own: Ctrl-C at the terminal reaches the parent alone, which interrupts the child in order.
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, start_new_session=True)
 
     def ask(self, job: Job) -> Found:
         """Carry out ``job``. Raises InputError or RunError if that is impossible."""
@@ -51,10 +61,10 @@ class Child:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> None:
-        """End of jobs: the process ends by itself; after an exception it is ended."""
+        """End of jobs: the process ends by itself; after an exception it is interrupted, and cleans up."""
         assert self._process.stdin is not None and self._process.stdout is not None
         if kind is not None:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGINT)
         with suppress(BrokenPipeError):  # a process that is gone leaves what was meant for it
             self._process.stdin.close()
         self._process.wait()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -137,15 +138,33 @@ def test_a_childs_hash_seed_is_its_own():
         child.ask(Job(label="x", scenario="lost-ipi", hash_seed=1))
 
 
-def test_ctrl_c_ends_it_with_130_and_no_process(tmp_path):
-    arguments = [sys.executable, "-m", "cluster.promises", "--directory", str(tmp_path), "--only", "digest/redis-bgsave/"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    time.sleep(2)
-    os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+@pytest.mark.parametrize("rows", [0, 4])
+def test_ctrl_c_ends_it_with_130_and_no_process(tmp_path, rows):
+    """While a first child is still loading, and while workers run."""
+    arguments = [sys.executable, "-u", "-m", "cluster.promises", "--directory", str(tmp_path / "progress"), "--only", "digest/lost-ipi/"]
+    (tmp_path / "tmp").mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "tmp")}
+    process = subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not rows and process.poll() is None and not (tmp_path / "progress").is_dir():
+        time.sleep(0.01)
+    for _ in range(rows and rows + 3):
+        process.stdout.readline()
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
     assert (process.returncode, errors) == (130, "promises: interrupted; the same command goes on from here\n")
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert list(processes(str(tmp_path))) == []
+
+
+def processes(place):
+    """Processes whose environment names ``place``."""
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            if (
+                f"TMPDIR={place}".encode() in (directory / "environ").read_bytes()
+                and "Z" not in (directory / "stat").read_text().split()[2]
+            ):
+                yield int(directory.name)
+        except OSError:
+            continue
