@@ -5,10 +5,12 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
+from protocol.faults import Fault, When
 from protocol.workload import Access, AnyStep, Brk, Exec, Exit, File, Fork, Madvise, Mmap, Mprotect, Mremap, Munmap, Workload
 from tests.actors.machine_kit import workload
 
 LOW, PAGES = 1000, 16
+BALLAST = 1100
 FILES = (File("lib", 12), File("data", 40, warm=False))
 PROTS = st.sampled_from([0, 1, 3, 3])
 
@@ -26,14 +28,16 @@ def mmaps() -> SearchStrategy[AnyStep]:
 def mremaps() -> SearchStrategy[AnyStep]:
     """Grown, shrunk or moved to pages beyond the others, never onto itself."""
     return st.builds(
-        lambda at, pages, moved: Mremap(*at, *((LOW + 100, LOW + 100 + pages) if moved else (at[0], at[0] + pages))),
+        lambda at, pages, moved: Mremap(*at, *((LOW + 90, LOW + 90 + pages) if moved else (at[0], at[0] + pages))),
         ranges, st.integers(1, 8), st.booleans(),
     )  # fmt: skip
 
 
-def steps(kinds: str = "all") -> SearchStrategy[AnyStep]:
-    """One step; ``kinds`` "private" leaves out what shares memory between address spaces."""
-    vpns = st.integers(LOW - 1, LOW + PAGES) | st.integers(LOW + 100, LOW + 108)
+def steps(ballast: int = 0) -> SearchStrategy[AnyStep]:
+    """One step. ``ballast``: so many pages of the first task's are touched as often as the others."""
+    vpns = st.integers(LOW - 1, LOW + PAGES) | st.integers(LOW + 90, LOW + 98)
+    if ballast:
+        vpns |= st.integers(BALLAST, BALLAST + ballast - 1)
     touch = st.builds(lambda vpn, write, cold: Access(vpn, write=write, cold=cold), vpns, st.booleans(), st.booleans())
     return st.one_of(
         touch, touch, touch, mmaps(),
@@ -49,19 +53,25 @@ images = st.just(Exec(((LOW, LOW + 4, 5, 0, 0, False), (LOW + 4, LOW + 10, 3, -1
 
 
 @st.composite
-def works(draw: st.DrawFn, tasks_max: int = 3, steps_max: int = 8) -> Workload:
-    """Tasks with steps on either CPU; each later task is a child of an earlier one (fork, vfork or thread), and all exit in the end."""
-    tasks = [[Mmap(LOW, LOW + PAGES), *draw(st.lists(steps(), min_size=1, max_size=steps_max))]]
+def works(draw: st.DrawFn, tasks_max: int = 3, steps_max: int = 8, ballast: int = 0) -> Workload:
+    """Tasks with steps on either CPU; each later task is a child of an earlier one (fork, vfork or thread), and all exit in the end.
+
+    With ``ballast`` the first task begins with so many pages, written, and comes back to some of them in the end: where frames are few,
+    all that lies between is done under pressure.
+    """
+    heavy = [Mmap(BALLAST, BALLAST + ballast, populate=True)] if ballast else []
+    tasks = [[*heavy, Mmap(LOW, LOW + PAGES), *draw(st.lists(steps(ballast), min_size=1, max_size=steps_max))]]
     parents = [-1]
     for child in range(1, draw(st.integers(1, tasks_max))):
         parent = draw(st.integers(0, child - 1))
-        own = draw(st.lists(steps(), max_size=steps_max))
+        own = draw(st.lists(steps(ballast), max_size=steps_max))
         how = draw(st.sampled_from(["fork", "thread", "vfork"]))
         if how == "vfork" or draw(st.integers(0, 4)) == 0:
             own.insert(draw(st.integers(0, len(own))), draw(images))
         tasks[parent].insert(draw(st.integers(int(parent == 0), len(tasks[parent]))), Fork(child, how))
         tasks.append(own)
         parents.append(parent)
+    tasks[0] += [Access(BALLAST + i, write=i % 8 == 0) for i in range(0, ballast, 4)]
     for own in tasks:
         own.append(Exit())
         place(draw, own)
@@ -79,3 +89,24 @@ def place(draw: st.DrawFn, own: list[AnyStep]) -> None:
 
 def _pause(draw: st.DrawFn) -> int:
     return draw(st.sampled_from([0, 0, 0, 150, 700, 3_000, 90_000]))
+
+
+KINDS = ["lock-request", "lock-grant", "unlock", "reply", "woken", "ipi", "ipi-ack", "object.*", "page.*", "pmap.*", "map.*", "pager.*"]
+
+delays = st.lists(
+    st.builds(
+        lambda number, kind, every, delay_ns: Fault(f"late{number}", "delay", When(kind=kind, every=every), delay_ns=delay_ns),
+        st.integers(0, 999), st.sampled_from(KINDS), st.integers(1, 7), st.sampled_from([500, 5_000, 50_000]),
+    ),
+    max_size=3, unique_by=lambda fault: fault.name,
+)  # fmt: skip
+"""Every so manyth message of a kind arrives late."""
+
+stalls = st.lists(
+    st.builds(
+        lambda number, cpu, at_ns, duration_ns: Fault(f"still{number}", "stall", cpu=cpu, at_ns=at_ns, duration_ns=duration_ns),
+        st.integers(0, 999), st.integers(0, 1), st.integers(1_000, 100_000), st.sampled_from([3_000, 30_000]),
+    ),
+    max_size=3, unique_by=lambda fault: fault.name,
+)  # fmt: skip
+"""A CPU does nothing for a while."""
