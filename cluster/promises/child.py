@@ -49,8 +49,8 @@ def serve(jobs: BinaryIO, answers: BinaryIO) -> None:
 
 def main() -> int:
     """Serve stdin; the exit status."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         serve(sys.stdin.buffer, sys.stdout.buffer)
     except KeyboardInterrupt:  # the parent knows why
         return 130

@@ -19,12 +19,12 @@ from cluster.promises.job import Found, Job
 
 ROOT = Path(__file__).resolve().parents[2]
 START = """
-import signal, sys
-signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+import os, signal, sys
+signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 from cluster.promises.child import main
 sys.exit(main())
 """
-"""An interruption while the child is still loading shows no traceback, either."""
+"""An interruption while the child is still loading, when there is nothing to clean up, shows no traceback either."""
 
 
 class Child:
