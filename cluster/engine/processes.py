@@ -33,6 +33,8 @@ GRACE_S = 0.5
 """How long workers may take to stop before they are killed; with the rest of the cleaning up it stays below a second."""
 EXIT_S = 0.1
 """How long a worker's interpreter may take to end after it has closed its connection."""
+ORDERLY_S = 10.0
+"""Both of these after a run that has ended as it should: nobody is waiting, and on a busy machine an exit takes its time."""
 BLAME_S = 0.3
 """How long to wait for the cause after a worker has only noticed that a peer is gone."""
 
@@ -196,12 +198,12 @@ async def _stop(children: list[Child], *, abandon: bool) -> None:
     """Ask all workers to stop, kill those that do not, and reap them."""
     for child in children:
         child.say(Stop(abandon))
-    with anyio.move_on_after(GRACE_S):
+    with anyio.move_on_after(GRACE_S if abandon else ORDERLY_S):
         for child in children:
             await child.hang_up()
     for child in children:
         try:
-            child.process.wait(timeout=EXIT_S)
+            child.process.wait(timeout=EXIT_S if abandon else ORDERLY_S)
         except subprocess.TimeoutExpired:
             child.process.kill()
             child.process.wait()
