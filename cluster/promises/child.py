@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from cluster.errors import ShootdownError
+from cluster.errors import RunError, ShootdownError
 from cluster.promises.job import Found, Job, carry_out
 
 
@@ -54,4 +54,6 @@ def main() -> int:
         serve(sys.stdin.buffer, sys.stdout.buffer)
     except KeyboardInterrupt:  # the parent knows why
         return 130
+    except BrokenPipeError:  # the parent is gone, and nobody is left to tell
+        return RunError.status
     return 0
