@@ -5,7 +5,7 @@ lookahead; 10 % go to another actor. Three programs: ours (bare engine: no entri
 actor, SimPy with bare callbacks. SimPy draws from ``random.Random``, the fastest it can have; ours draws from keyed streams, as the trace
 demands. Every round runs all programs in the same seconds, for about EVENTS events each, start excluded; the ratio is taken within a
 round, and the median over rounds is printed. Two workers run longer, since 2 x 512 actors are started in processes whose start is
-excluded too.
+excluded too. The cyclic garbage collector is off for all programs, as it is during our runs.
 
     python -m benchmarks.phold_simpy [rounds] [--workers]
 """
@@ -22,6 +22,7 @@ from typing import Any
 import anyio
 import simpy
 
+from cluster.engine.garbage import CollectorPaused
 from cluster.engine.inproc import run_inline
 from cluster.engine.supervise import run_plan
 from cluster.plan import Limits, Model, Plan
@@ -38,9 +39,10 @@ PROCESSES_FACTOR = 20
 def engine_rate() -> float:
     """Events/s of the bare engine in this process."""
     run = run_inline(Model("phold", parameters=PARAMETERS), 1, until_ns=20 * LOOKAHEAD_NS, record=False)
-    before, since = run.engine.events, perf_counter()
-    run.engine.run_before(VIRTUAL_NS)
-    return (run.engine.events - before) / (perf_counter() - since)
+    with CollectorPaused():
+        before, since = run.engine.events, perf_counter()
+        run.engine.run_before(VIRTUAL_NS)
+        return (run.engine.events - before) / (perf_counter() - since)
 
 
 def simpy_process_rate() -> float:
@@ -101,9 +103,10 @@ def target(draw: random.Random, index: int) -> int:
 def timed(environment: simpy.Environment, handled: Callable[[], int]) -> float:
     """Events/s after a warm-up as long as the engine's."""
     environment.run(until=20 * LOOKAHEAD_NS)
-    before, since = handled(), perf_counter()
-    environment.run(until=VIRTUAL_NS)
-    return (handled() - before) / (perf_counter() - since)
+    with CollectorPaused():
+        before, since = handled(), perf_counter()
+        environment.run(until=VIRTUAL_NS)
+        return (handled() - before) / (perf_counter() - since)
 
 
 def workers_rate(workers: int) -> float:
