@@ -16,7 +16,6 @@ from actors.kernel.requests import (
     Fill,
     FlushLocal,
     Forget,
-    KernelPanic,
     Note,
     Pause,
     Post,
@@ -33,7 +32,7 @@ from protocol.locks import class_of
 from protocol.machine import Machine
 from protocol.messages import Op, Value
 from protocol.messages.locks import EXCLUSIVE, SPIN
-from protocol.records import ENTER, LEAVE, PEEK, Record
+from protocol.records import ENTER, LEAVE, PEEK
 from protocol.workload import Exec, Exit, Fork, Workload
 
 
@@ -184,12 +183,3 @@ class Context:
     def form(self, change: str) -> str:
         """The form in force of a switch."""
         return self.kernel[change]
-
-
-def check(condition: bool, text: str) -> None:
-    """A KASSERT of the modelled kernel. Raises KernelPanic."""
-    if not condition:
-        raise KernelPanic(text)
-
-
-__all__ = ["Context", "Record", "Tables", "check"]

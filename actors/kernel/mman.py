@@ -7,7 +7,7 @@ from actors.kernel.context import Context
 from actors.kernel.pmap import pmap_protect, pmap_remove
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_map import vm_map_delete
-from actors.kernel.vm_object import entry_gone, free_pages, vm_object_allocate, vm_object_reference
+from actors.kernel.vm_object import free_pages, vm_object_allocate, vm_object_reference
 from protocol.messages.locks import SHARED
 from protocol.messages.objects import Describe, Enter
 from protocol.messages.space import (
@@ -187,6 +187,3 @@ async def map_unknown(k: Context, vpn: int) -> bool:
         await add_mapping(k, gap[0], gap[1], PROT_READ | PROT_WRITE, -1, 0, False, False)
     await k.release(k.map)
     return gap is not None
-
-
-__all__ = ["add_mapping", "brk", "entry_gone", "madvise", "map_unknown", "mmap", "mprotect", "mremap", "munmap", "populate", "vnode_name"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.kernel.context import Context, check
+from actors.kernel.context import Context
 from actors.kernel.requests import KernelPanic
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES, address_of
 from protocol.messages.free import Put, Take
@@ -155,17 +155,3 @@ async def zero_unless(k: Context, zeroed: bool) -> None:
     """Zero a fresh page if its content is not zero already."""
     if not zeroed:
         await k.compute("zero page", k.costs.zero_page_ns)
-
-
-__all__ = [
-    "NO_PAGE",
-    "check",
-    "free_to_list",
-    "free_unless_refused",
-    "vm_page_alloc",
-    "vm_page_free",
-    "vm_page_select_cache",
-    "vm_page_sleep_if_busy",
-    "vm_wait",
-    "zero_unless",
-]
