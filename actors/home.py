@@ -3,7 +3,8 @@
 The lock's protocol (engine notes 5): a request is granted at once or queued; release grants to the head of the queue (spin: to a waiter
 drawn from the home's keyed stream, unfair like test-and-set). Grants are counted, and the count is the fence that proves ownership.
 Operations arrive as :class:`~protocol.messages.base.Op`; their handlers take the operation and return a value, and the table that
-:meth:`Home.bind` makes sends the reply. A sleep enqueues and releases in one handler, so no wake-up can be lost between the two.
+:meth:`Home.bind` makes sends the reply; text in answer to a posted operation is the kernel's refusal, and the asker panics with it. A
+sleep enqueues and releases in one handler, so no wake-up can be lost between the two.
 
 Whatever a home says because it was asked (grant, wait, refusal, reply, wake-up) leaves ``service_ns`` after the request came. Letting the
 home be busy for that long was rejected: it would make every home a queueing server, and a cache line serves the next reader at once.
@@ -11,9 +12,12 @@ home be busy for that long was rejected: it would make every home a queueing ser
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from actors.actor import Actor, Handler, Port
+from protocol.guards import NO_LOCK, RESIDENT, RESIDENT_GUARDS, LockSets, guard_of, in_words
+from protocol.identity import kind_of
 from protocol.messages import Message, Op, Reply, Value
 from protocol.messages.locks import (
     EXCLUSIVE,
@@ -32,6 +36,7 @@ from protocol.messages.locks import (
     Wakeup,
     Woken,
 )
+from protocol.messages.processor import Assertion
 from protocol.records import UNGUARDED, WAKEUP
 
 
@@ -41,16 +46,22 @@ class Serving(NamedTuple):
     method: str
     field: str = ""
     shared: bool = False
+    reads: bool = False
 
 
 def locked(method: str, field: str) -> Serving:
-    """Served to the thread that holds the home's lock exclusively; to others too, but that is recorded."""
+    """Served to a thread that holds what the field's guard asks of a writer; to others too, but that is recorded."""
     return Serving(method, field)
 
 
+def reading(method: str, field: str) -> Serving:
+    """As :func:`locked`, with what the guard asks of a reader."""
+    return Serving(method, field, reads=True)
+
+
 def shared(method: str, field: str) -> Serving:
-    """As :func:`locked`, for a read: a shared lock will do."""
-    return Serving(method, field, shared=True)
+    """A read that the home's own lock, held shared, is enough for."""
+    return Serving(method, field, shared=True, reads=True)
 
 
 def unlocked(method: str) -> Serving:
@@ -93,6 +104,10 @@ class Home(Actor, kw_only=True):
     sleepers: dict[str, list[tuple[str, int]]] = {}
     """Channel to (CPU, thread) of each sleeper, in the order of going to sleep."""
 
+    def equip(self, forms: Mapping[str, str]) -> None:
+        """Give the home the forms of the kernel in force, which decide the guards of some fields. Before it is bound."""
+        self.forms = forms
+
     def bind(self, port: Port) -> dict[type[Message], Handler]:
         """Attach to an engine; operations are wrapped so that what their handler returns is the reply."""
         table = super().bind(port)
@@ -106,15 +121,23 @@ class Home(Actor, kw_only=True):
         """A handler that asks for the guard, performs the operation, and answers it if an answer is wanted."""
         method, field = getattr(self, serving.method), serving.field
         home, name, send, service_ns = self, self.name, self.send, self.service_ns
+        needed = self._needed(serving)
 
         def serve_unlocked(op: Any, sender: str) -> None:
             value = method(op)
             if op.reply:
                 send(sender, Reply(op.thread, value), service_ns)
+            elif type(value) is str:
+                send(sender, Assertion(op.thread, value), service_ns)
 
         def serve_shared(op: Any, sender: str) -> None:
             if (name, home.readers.get(op.thread, -1)) not in op.held and not home.holds(op):
                 home.unguarded(op, field)
+            serve_unlocked(op, sender)
+
+        def serve_guarded(op: Any, sender: str) -> None:
+            if not home.guarded(op, needed):
+                home.record((UNGUARDED, field, name, op.thread, in_words(needed)))
             serve_unlocked(op, sender)
 
         def serve_locked(op: Any, sender: str) -> None:
@@ -124,10 +147,23 @@ class Home(Actor, kw_only=True):
             value = method(op)
             if op.reply:
                 send(sender, Reply(op.thread, value), service_ns)
+            elif type(value) is str:
+                send(sender, Assertion(op.thread, value), service_ns)
 
-        if not field:
+        if not field or needed == NO_LOCK:
             return serve_unlocked
+        if needed != ((kind_of(name),),):
+            return serve_guarded
         return serve_shared if serving.shared else serve_locked
+
+    def _needed(self, serving: Serving) -> LockSets:
+        """The guard of the field that an operation reads or writes, under the forms in force; a field without one is under the home's
+        own lock."""
+        kind = kind_of(self.name)
+        if serving.field not in RESIDENT_GUARDS.get(kind, {}):
+            return ((kind,),) if serving.field else NO_LOCK
+        guard = guard_of(kind, serving.field, RESIDENT, getattr(self, "forms", None))
+        return guard.read if serving.reads else guard.write
 
     def tell(self, cpu: str, message: Message) -> None:
         """Say something to a CPU, ``service_ns`` from now."""
@@ -199,6 +235,16 @@ class Home(Actor, kw_only=True):
     def holds(self, op: Op) -> bool:
         """Does the asking thread hold this home's lock exclusively, by its present grant?"""
         return self.owner == op.thread and (self.name, self.fence) in op.held
+
+    def guarded(self, op: Op, needed: LockSets) -> bool:
+        """Does the asking thread hold one of these sets of locks: the home's own by its present grant, others by their names?"""
+        return any(all(self.has_lock(kind, op) for kind in kinds) for kinds in needed)
+
+    def has_lock(self, kind: str, op: Op) -> bool:
+        """Does the thread hold the lock of this kind that the operation's subject is under? A home that knows which one says so."""
+        if kind == kind_of(self.name):
+            return self.holds(op)
+        return any(kind_of(name) == kind for name, _ in op.held)
 
     def unguarded(self, op: Op, field: str) -> None:
         """Record an access without the lock; it is performed all the same, so that an old protocol can do its damage."""

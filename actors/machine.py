@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from actors.actor import Actor
+from actors.home import Home
 from actors.homes.boot import HOME_CLASSES, boot_homes
 from actors.homes.maps import VmMap
 from actors.homes.objects import VmObject
@@ -64,10 +65,12 @@ def tables(kernel: Mapping[str, str], machine: Machine, workload: Workload, opti
 
 
 def equip(actors: list[Actor], shared: Tables) -> None:
-    """Give the CPUs among ``actors`` their tables; after a restore too."""
+    """Give the CPUs among ``actors`` their tables, and the homes the kernel's forms; after a restore too."""
     for actor in actors:
         if isinstance(actor, Cpu):
             actor.equip(shared)
+        elif isinstance(actor, Home):
+            actor.equip(shared.kernel)
 
 
 def tasks_total(workload: Workload) -> int:

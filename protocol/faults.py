@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-FAULT_KINDS = ("delay", "lose", "stall", "pager-error", "memory")
+FAULT_KINDS = ("delay", "jitter", "lose", "stall", "pager-error", "memory")
 
 
 class When(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -32,7 +32,8 @@ class When(msgspec.Struct, frozen=True, omit_defaults=True):
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     """One declared fault.
 
-    delay: matching messages arrive ``delay_ns`` later (later messages of the pair stay behind them). lose: they do not arrive.
+    delay: matching messages arrive ``delay_ns`` later (later messages of the pair stay behind them). jitter: each arrives later by a time
+    drawn from 0 to ``delay_ns``. lose: they do not arrive.
     stall: CPU ``cpu`` does nothing for ``duration_ns`` from ``at_ns``. pager-error: matching pager requests fail.
     memory: ``frames`` free frames are withheld from ``at_ns`` for ``duration_ns``.
     """

@@ -22,6 +22,7 @@ OBJ_PQ: LockSets = (("object", "pq"),)
 EITHER: LockSets = (("object",), ("pq",))
 FQ: LockSets = (("fq",),)
 PMAP: LockSets = (("pmap",),)
+PMAP_PQ: LockSets = (("pmap", "pq"),)
 MAP: LockSets = (("map",),)
 SMP: LockSets = (("smp",),)
 
@@ -47,7 +48,7 @@ _PAGE: dict[str, Guard] = {
     "act_count": Guard(PQ, PQ),
     "dirty": Guard(PQ, PQ, "the header's comment does not say; practice does"),
     "cow": Guard(PQ, PQ),
-    "pv_list": Guard(PQ, PQ, "the PTE beside it under the pmap's lock as well"),
+    "pv_list": Guard(PMAP_PQ, PQ, "the page queues to walk it, the pmap of the mapping as well to change it"),
     "object": Guard(OBJ_PQ, EITHER, "object and pindex; none to some under the object alone"),
     "page": Guard(PQ, PQ, "the record as a whole"),
     "pages_needed": Guard(PQ, NO_LOCK, "pagedaemon_wakeup reads and sets it without a lock in 2006"),
@@ -69,7 +70,8 @@ _OBJECT: dict[str, Guard] = {
 }
 
 _PMAP: dict[str, Guard] = {
-    "pte": Guard(PMAP, PMAP, "A and M also by hardware, with no lock; the page queues too where a managed page's pv list changes with it"),
+    "pte": Guard(PMAP_PQ, PMAP, "A and M also by hardware, with no lock; the page queues, for a managed page's pv list changes with it"),
+    "pte_bits": Guard(PMAP, PMAP, "rights and used bits of an entry that stays"),
     "page_table": Guard(PMAP, PMAP, "C14"),
     "resident_count": Guard(PMAP, PMAP, "pmap_remove's early exit peeks (R04)"),
     "pm_active": Guard(NO_LOCK, NO_LOCK, "atomic bit operations of the dispatcher"),

@@ -53,7 +53,9 @@ COMPUTE = _kind(12, "compute", "thread what ns", "the thread is about to spend n
 STALLED = _kind(13, "stalled", "ns", "a fault: the CPU does nothing for ns")
 
 # Pages: the record at the paging queues' home.
-PAGE_BIND = _kind(20, "page.bind", "frame object pindex wire flags thread", "a frame fresh from the free lists becomes a page")
+PAGE_BIND = _kind(
+    20, "page.bind", "frame object pindex wire flags thread asked", "a frame fresh from the free lists becomes a page; asked: ALLOC_* flags"
+)
 PAGE_QUEUE = _kind(21, "page.queue", "frame old new", "the page moves between queues")
 PAGE_BUSY = _kind(22, "page.busy", "frame thread", "BUSY set; thread owns it")
 PAGE_UNBUSY = _kind(23, "page.unbusy", "frame thread", "BUSY cleared by thread")
@@ -66,13 +68,22 @@ PAGE_ACT = _kind(29, "page.act", "frame old new", "act_count")
 PV_ADD = _kind(30, "page.pv-add", "frame pmap vpn", "pv entry linked")
 PV_DEL = _kind(31, "page.pv-del", "frame pmap vpn accessed modified", "pv entry unlinked, bits harvested")
 PAGE_RELEASE = _kind(32, "page.release", "frame object pindex queue", "vm_page_free: the page record is gone (queue FREE) or on HOLD")
+PAGE_COUNTS = _kind(33, "page.counts", "inactive active cache hold", "the queues' counters, as the page daemon reads them")
 PAGE_REBIND = _kind(34, "page.rebind", "frame object pindex", "rename")
 PAGES_NEEDED = _kind(35, "page.needed", "old new deficit", "vm_pages_needed and the deficit")
+
+# What frames hold (by the thread that changes it).
+FRAME_ZERO = _kind(36, "frame.zero", "frame thread", "the frame's content is zero from now on")
+FRAME_COPY = _kind(37, "frame.copy", "frame source thread", "the content of source is copied into frame")
+FRAME_FILL = _kind(38, "frame.fill", "frame thread", "the frame's content comes from a file or from swap")
+FRAME_STORE = _kind(39, "frame.store", "frame thread what", "a store into the frame that is no user's: a PTE gone astray, a device")
 
 # Free lists.
 FREE_TAKE = _kind(40, "free.take", "frame colour klass zeroed free", "a frame leaves the free lists; free is the count after")
 FREE_PUT = _kind(41, "free.put", "frame zeroed free", "a frame enters the free lists")
 FREE_FAIL = _kind(42, "free.fail", "klass free cache", "a request the thresholds forbid")
+ALLOC_COLOUR = _kind(45, "alloc.colour", "thread object pindex colour", "the allocator computes a page's colour")
+FREE_COUNTS = _kind(46, "free.counts", "free cache zeroed", "the free lists' counters, as the idle loop reads them")
 FREE_WITHHOLD = _kind(43, "free.withhold", "frames free", "frames withheld (+) or given back (-)")
 
 # Objects (actor is the object).
@@ -86,6 +97,10 @@ OBJECT_BACKING = _kind(56, "object.backing", "backing offset", "what it shadows"
 OBJECT_TYPE = _kind(57, "object.type", "old new", "object type")
 OBJECT_SHADOWS = _kind(58, "object.shadow-count", "old new", "how many objects shadow it")
 
+OBJECT_FLAGS = _kind(47, "object.flags", "old new", "flags of the object")
+OBJECT_NEW = _kind(48, "object.new", "object type size refs backing offset", "an object is created (actor is the CPU)")
+OBJECT_TREE = _kind(49, "object.tree", "resident reachable", "resident_page_count, and how many pages the splay tree reaches")
+
 # Page tables (actor is the pmap).
 PTE_SET = _kind(60, "pte.set", "vpn frame bits old_frame old_bits", "a PTE is stored")
 PTE_CLEAR = _kind(61, "pte.clear", "vpn frame bits", "a PTE is swapped to 0; bits are the old ones")
@@ -93,6 +108,8 @@ PTE_BITS = _kind(62, "pte.bits", "vpn frame old new", "bits of a PTE change (pro
 PT_INSTALL = _kind(63, "pt.install", "level slot frame", "a page-table page is installed")
 PT_REMOVE = _kind(64, "pt.remove", "level slot frame", "an empty page-table page is unlinked")
 PMAP_ACTIVE = _kind(65, "pmap.active", "cpu active", "a bit of pm_active")
+
+PT_REFS = _kind(66, "pt.refs", "level slot frame old new", "reference count of a page-table page: its valid entries")
 
 # TLB and interrupts (actor is the CPU unless said).
 TLB_FILL = _kind(70, "tlb.fill", "pmap vpn frame bits", "a translation enters the TLB")
@@ -137,7 +154,21 @@ RETOUCH = _kind(
 FAULT_FIRED = _kind(120, "fault.fired", "fault what", "an injected fault takes effect here")
 UNGUARDED = _kind(130, "unguarded", "field subject thread needed", "an access without its guard, performed all the same")
 PEEK = _kind(131, "peek", "field thread", "an unlocked read the kernel declares")
+HELD = _kind(117, "held", "thread point", "a script holds the thread at a named point of a kernel routine")
 INJECTED = _kind(132, "injected", "what", "a scenario put this state here")
+LOOP = _kind(
+    134, "loop", "thread routine first measure", "an iteration of a loop that must end; the measure falls with each but the first"
+)
+BELIEF = _kind(
+    135, "believes", "thread frame object pindex", "the thread goes on with a page it saw before it dropped a lock, taking it for this"
+)
+ARRAY = _kind(136, "page.array", "thread index size", "a page record is looked up by physical address: its index in vm_page_array")
+TRANSITION = _kind(
+    137,
+    "page.transition",
+    "thread frame object pindex begins",
+    "a page begins (or ends) to be filled, moved or removed while its object's lock is dropped",
+)
 NOTE = _kind(133, "note", "text", "a step a kernel engineer wants to see named")
 
 Record = tuple[object, ...]

@@ -17,6 +17,20 @@ import msgspec
 FORMAT_VERSION = 1
 
 
+class Hold(msgspec.Struct, array_like=True, gc=False, frozen=True):
+    """A thread is held at a named point of a kernel routine (``protocol.points``), its CPU spinning with whatever it holds.
+
+    ``nth``: the so manieth time that the step comes there (0: every time). It goes on when step ``index`` of task ``task`` is complete,
+    or, with ``task`` -1, after ``for_ns``.
+    """
+
+    point: str
+    nth: int = 1
+    task: int = -1
+    index: int = -1
+    for_ns: int = 0
+
+
 class Step(msgspec.Struct, array_like=True, tag_field="_", gc=False, kw_only=True):
     """One operation of a task.
 
@@ -24,7 +38,7 @@ class Step(msgspec.Struct, array_like=True, tag_field="_", gc=False, kw_only=Tru
     index) pairs, that must be complete before it starts. ``announced``: some other step names this one in its ``after``. ``line``: its
     first input line, for messages (0: made by the compiler, not by the input). ``expect``: a script's expectation of the outcome ("" for
     none). ``delay_ns``: it starts so long after it otherwise would, that is after ``at_ns``, the previous step and all of ``after``; the
-    CPU is free meanwhile (a sleep, not work: work is Think).
+    CPU is free meanwhile (a sleep, not work: work is Think). ``holds``: where inside the kernel a script stops it.
     """
 
     word: ClassVar[str] = "step"
@@ -35,6 +49,7 @@ class Step(msgspec.Struct, array_like=True, tag_field="_", gc=False, kw_only=Tru
     line: int = 0
     expect: str = ""
     delay_ns: int = 0
+    holds: tuple[Hold, ...] = ()
 
 
 EXPECTATIONS = ("soft", "zero-fill", "cow", "hard", "hit", "segv")

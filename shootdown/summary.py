@@ -13,6 +13,7 @@ from cluster.inspect.tally import merged, metrics_of
 from cluster.plan import Plan
 from cluster.recording.manifest import Violation
 from cluster.scenario import Scenario
+from protocol.kernels import applicable
 from protocol.workload import Workload
 
 VIOLATIONS_SHOWN_MAX = 100
@@ -41,7 +42,8 @@ def summarise(scenario: Scenario, plan: Plan, workload: Workload, outcome: Outco
         "trace": plan.trace,
         "cpus": scenario.machine.cpus,
         "kernel": scenario.kernel_preset,
-        "kernel_forms": dict(plan.model.kernel),
+        "kernel_forms": applicable(plan.model.kernel, scenario.machine.pmap),
+        "kernel_notes": list(scenario.kernel_notes),
         "ended": outcome.ended,
         "why": outcome.why,
         "events": outcome.events,

@@ -7,6 +7,7 @@ lengthen every hold.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from actors.home import Home, OpTable, locked, unlocked
@@ -15,7 +16,7 @@ from protocol.machine import Thresholds
 from protocol.messages import Message, Value
 from protocol.messages.free import CacheCount, FreeCounts, Put, ReturnWithheld, Take, Withhold
 from protocol.pages import CLASS_INTERRUPT, CLASS_SYSTEM
-from protocol.records import FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD
+from protocol.records import FREE_COUNTS, FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD
 
 
 class FreeQueues(Home, kw_only=True):
@@ -54,7 +55,7 @@ class FreeQueues(Home, kw_only=True):
         if not self._allowed(op.klass, op.last_resort):
             self.record((FREE_FAIL, op.klass, self.free, self.cache))
             return (-1, False, self._paging_needed())
-        frame, zeroed = self._pop(op.colour % self.colours, op.prefer_zero)
+        frame, zeroed = self._pop(op.colour % self.colours, op.prefer_zero, op.forward)
         self.free -= 1
         self.zeroed -= zeroed
         self.record((FREE_TAKE, frame, op.colour, op.klass, zeroed, self.free))
@@ -71,16 +72,24 @@ class FreeQueues(Home, kw_only=True):
     def _paging_needed(self) -> bool:
         return self.thresholds.free_reserved + self.thresholds.cache_min > self.free + self.cache
 
-    def _pop(self, colour: int, prefer_zero: bool) -> tuple[int, bool]:
-        """From the colour's own list, else from the head of the first that has one: colour ± i, i from colours/2 down to 1."""
-        lists, colours = self.lists, self.colours
+    def _pop(self, colour: int, prefer_zero: bool, forward: bool) -> tuple[int, bool]:
+        """From the colour's own list, else from the head of the first that has one."""
+        lists = self.lists
         if lists[colour].count:
             return lists[colour].pop_tail() if prefer_zero else lists[colour].pop_head()
-        for distance in range(colours // 2, 0, -1):
-            for near in ((colour + distance) % colours, (colour - distance) % colours):
-                if lists[near].count:
-                    return lists[near].pop_head()
+        for near in self._neighbours(colour, forward):
+            if lists[near].count:
+                return lists[near].pop_head()
         raise AssertionError(f"fq counts {self.free} free frames and no list has one")
+
+    def _neighbours(self, colour: int, forward: bool) -> Iterator[int]:
+        """Colour ± i, i from colours/2 down to 1 (2.3); ``forward``: colour + 1, + 2, ..."""
+        colours = self.colours
+        if forward:
+            yield from ((colour + distance) % colours for distance in range(1, colours))
+            return
+        for distance in range(colours // 2, 0, -1):
+            yield from ((colour + distance) % colours, (colour - distance) % colours)
 
     def put(self, op: Put) -> Value:
         """vm_page_free, step 8: to the tail if its content is zero, else to the head."""
@@ -97,6 +106,7 @@ class FreeQueues(Home, kw_only=True):
 
     def counts(self, op: FreeCounts) -> Value:
         """v_free_count, v_cache_count and the zeroed frames, read without the lock."""
+        self.record((FREE_COUNTS, self.free, self.cache, self.zeroed))
         return (self.free, self.cache, self.zeroed)
 
     # Memory taken away ----------------------------------------------------------------------------------------------------

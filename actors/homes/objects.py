@@ -34,12 +34,14 @@ from protocol.messages.objects import (
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE
 from protocol.records import (
     OBJECT_BACKING,
+    OBJECT_FLAGS,
     OBJECT_INSERT,
     OBJECT_IO,
     OBJECT_PIP,
     OBJECT_REFS,
     OBJECT_REMOVE,
     OBJECT_SHADOWS,
+    OBJECT_TREE,
     OBJECT_TYPE,
     OBJECT_VALID,
 )
@@ -85,6 +87,8 @@ class VmObject(Home, kw_only=True):
     pages: dict[int, Slot] = {}
     index: Indexes = msgspec.field(default_factory=Indexes)
     """The keys of ``pages``, in order."""
+    hidden: list[tuple[int, int]] = []
+    """(pindex, frame) of pages that the object has and no lookup finds: another one was put at their offset."""
 
     # Pages ----------------------------------------------------------------------------------------------------------------
 
@@ -100,7 +104,9 @@ class VmObject(Home, kw_only=True):
         """vm_page_insert."""
         pindex = op.pindex
         if pindex in self.pages:
-            return "vm_page_insert: offset already allocated"
+            if op.check:
+                return "vm_page_insert: offset already allocated"
+            self.hidden.append((pindex, self.pages[pindex][0]))
         self.pages[pindex] = (op.frame, op.valid, 0)
         if self.warm:
             self.touched.add(pindex)
@@ -142,6 +148,7 @@ class VmObject(Home, kw_only=True):
     def resident(self, op: Resident) -> Value:
         """The resident pages of a range, in order."""
         pages = self.pages
+        self.record((OBJECT_TREE, len(pages) + len(self.hidden), len(pages)))
         return tuple((pindex, *pages[pindex]) for pindex in self.index.between(op.start, op.end, op.limit))
 
     # References -----------------------------------------------------------------------------------------------------------
@@ -155,7 +162,7 @@ class VmObject(Home, kw_only=True):
             self.record((OBJECT_PIP, self.pip, self.pip + op.pip))
             self.pip += op.pip
             if self.pip == 0 and self.flags & OBJ_PIPWNT:
-                self.flags &= ~OBJ_PIPWNT
+                self._flags(self.flags & ~OBJ_PIPWNT)
                 self.wake_all(CHAN_PIP)
         return (self.refs, self.pip, self.shadow_count)
 
@@ -163,7 +170,7 @@ class VmObject(Home, kw_only=True):
         """The test of vm_object_pip_wait."""
         if self.pip <= 0:
             return False
-        self.flags |= OBJ_PIPWNT
+        self._flags(self.flags | OBJ_PIPWNT)
         return True
 
     def describe(self, op: Describe) -> Value:
@@ -197,5 +204,10 @@ class VmObject(Home, kw_only=True):
 
     def set_flag(self, op: SetFlag) -> Value:
         """vm_object_set_flag and vm_object_clear_flag."""
-        self.flags = (self.flags | op.set) & ~op.clear
+        self._flags((self.flags | op.set) & ~op.clear)
         return None
+
+    def _flags(self, new: int) -> None:
+        if new != self.flags:
+            self.record((OBJECT_FLAGS, self.flags, new))
+            self.flags = new

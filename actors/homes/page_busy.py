@@ -10,7 +10,8 @@ from typing import ClassVar
 
 from actors.home import OpTable, locked
 from actors.homes.page_policy import PagePolicy
-from protocol.messages import Value
+from actors.homes.page_store import Page
+from protocol.messages import Op, Value
 from protocol.messages.queues import (
     CLAIMED,
     NEEDS_COW,
@@ -23,7 +24,7 @@ from protocol.messages.queues import (
     Unbusy,
     WantBusy,
 )
-from protocol.pages import BUSY, CACHE, NONE, REFERENCED, WANTED
+from protocol.pages import BUSY, CACHE, NONE, REFERENCED, WANTED, ZERO
 
 
 class PageBusy(PagePolicy, kw_only=True):
@@ -57,25 +58,32 @@ class PageBusy(PagePolicy, kw_only=True):
 
     def set_busy(self, op: SetBusy) -> Value:
         """vm_page_busy."""
-        self.busy(op, op.frame, (self.pages.get(op.frame) or self.stray(op, op.frame)))
+        page = self.pages.get(op.frame) or self.stray(op, op.frame)
+        if page.flags & BUSY:
+            return "vm_page_busy: page already busy!!!"
+        self.busy(op, op.frame, page)
         return None
 
     def clear_busy(self, op: Unbusy) -> Value:
         """vm_page_wakeup."""
-        self.unbusy(op, op.frame, (self.pages.get(op.frame) or self.stray(op, op.frame)))
+        return self._wake_busy(op, op.frame, self.pages.get(op.frame) or self.stray(op, op.frame))
+
+    def _wake_busy(self, op: Op, frame: int, page: Page) -> Value:
+        if not page.flags & BUSY:
+            return "vm_page_wakeup: page not busy!!!"
+        self.unbusy(op, frame, page)
         return None
 
     def finish(self, op: Finish) -> Value:
         """The end of a fault (3.9 step 7)."""
         frame = op.frame
         page = self.pages.get(frame) or self.stray(op, frame)
-        self.set_flags(frame, page, page.flags | REFERENCED)
+        self.set_flags(frame, page, (page.flags | REFERENCED) & ~(ZERO if op.clear_zero else 0))
         if op.activate:
             self.activate_page(frame, page)
         else:
             self.deactivate_page(frame, page)
-        self.unbusy(op, frame, page)
-        return None
+        return self._wake_busy(op, frame, page)
 
     def flash_page(self, op: Flash) -> Value:
         """vm_page_flash."""

@@ -12,9 +12,12 @@ from actors.home import OpTable, locked, unlocked
 from actors.homes.page_store import Page, PageStore
 from actors.homes.rings import END
 from protocol.messages import Value
-from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageState, Rebind
+from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageOwner, PageState, Rebind
 from protocol.pages import BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
 from protocol.records import PAGE_BIND, PAGE_HOLD, PAGE_REBIND, PAGE_RELEASE, UNGUARDED
+
+NOT_BUSY = "vm_page_remove: page not busy"
+"""The panic of a removal under the rule that C01 gave up."""
 
 
 class PageLife(PageStore, kw_only=True):
@@ -23,9 +26,10 @@ class PageLife(PageStore, kw_only=True):
     ops: ClassVar[OpTable] = {
         Bind: unlocked("bind_page"),
         Rebind: locked("rebind", "object"),
-        FreePage: locked("free_page", "queue"),
+        FreePage: locked("free_page", "object"),
         Hold: locked("hold", "hold_count"),
         PageState: locked("page_state", "page"),
+        PageOwner: unlocked("page_owner"),
     }
 
     def bind_page(self, op: Bind) -> Value:
@@ -38,13 +42,15 @@ class PageLife(PageStore, kw_only=True):
             self.move(frame, old, NONE)
         flags = (BUSY if op.busy else 0) | (ZERO if op.zeroed else 0) | (UNMANAGED if op.unmanaged else 0)
         self.pages[frame] = Page(op.object, op.pindex, flags, op.wire)
-        self.record((PAGE_BIND, frame, op.object, op.pindex, op.wire, flags, op.thread))
+        self.record((PAGE_BIND, frame, op.object, op.pindex, op.wire, flags, op.thread, op.asked))
         return None
 
     def rebind(self, op: Rebind) -> Value:
         """vm_page_rename (3.4): remove, which clears BUSY, and insert; with object "" it is vm_page_remove alone."""
         frame = op.frame
         page = self.pages.get(frame) or self.stray(op, frame)
+        if op.must_be_busy and page.object and not page.flags & BUSY:
+            return NOT_BUSY
         if page.flags & BUSY:
             self.unbusy(op, frame, page)
         page.object, page.pindex = op.object, op.pindex
@@ -60,21 +66,24 @@ class PageLife(PageStore, kw_only=True):
         frame, page = op.frame, self.pages.get(op.frame)
         waits = self.needed or CHAN_DAEMON_MEMORY in self.sleepers
         if page is None:
-            return ("vm_page_free: freeing free page", waits)
+            return ("vm_page_free: freeing free page", waits, False)
+        zero = bool(page.flags & ZERO)
         panic = _unfit_to_free(page, op.soft)
+        if op.must_be_busy and page.object and not page.flags & BUSY:
+            panic = NOT_BUSY
         if panic:
-            return (panic, waits)
+            return (panic, waits, zero)
         self.move(frame, page, NONE)
         if page.flags & BUSY:
             self.unbusy(op, frame, page)
         if page.flags & FICTITIOUS:
-            return (False, waits)
+            return (False, waits, zero)
         if page.hold > 0:
             self._to_hold(frame, page)
-            return (False, waits)
+            return (False, waits, zero)
         del self.pages[frame]
         self.record((PAGE_RELEASE, frame, page.object, page.pindex, FREE))
-        return (True, waits)
+        return (True, waits, zero)
 
     def _to_hold(self, frame: int, page: Page) -> None:
         """Step 7 for a held page: it has no owner any more, and waits for the last unhold."""
@@ -103,6 +112,11 @@ class PageLife(PageStore, kw_only=True):
         if page is None:
             return None
         return (page.queue, page.flags, page.wire, page.hold, page.act, page.dirty, page.cow, page.object, page.pindex)
+
+    def page_owner(self, op: PageOwner) -> Value:
+        """m.object and m.pindex, as a thread finds them that holds no lock."""
+        page = self.pages.get(op.frame)
+        return (page.object, page.pindex) if page is not None and page.object else ("", -1)
 
 
 def _unfit_to_free(page: Page, soft: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from actors.home import OpTable, locked
+from actors.home import OpTable, locked, reading
 from actors.homes.page_life import PageLife
 from protocol.messages import Value
 from protocol.messages.queues import (
@@ -47,7 +47,7 @@ class PagePolicy(PageLife, kw_only=True):
         CowCount: locked("cow_count", "cow"),
         PvAdd: locked("pv_add", "pv_list"),
         PvDel: locked("pv_del", "pv_list"),
-        Pvs: locked("pvs", "pv_list"),
+        Pvs: reading("pvs", "pv_list"),
     }
 
     # Queues ---------------------------------------------------------------------------------------------------------------

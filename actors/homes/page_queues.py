@@ -24,7 +24,7 @@ from protocol.messages.queues import (
     SelectCache,
 )
 from protocol.pages import ACTIVE, CACHE, HOLD, INACTIVE
-from protocol.records import PAGES_NEEDED
+from protocol.records import PAGE_COUNTS, PAGES_NEEDED
 
 
 class PageQueues(PageBusy, kw_only=True):
@@ -91,19 +91,11 @@ class PageQueues(PageBusy, kw_only=True):
         """vm_page_select_cache's finder: the colour itself, then colour + i and colour - i, for i from colours/2 down to 1 (2.3)."""
         if self.cache_count:
             for ring in self._near(op.colour % self.colours):
-                frame = self._first_unheld(ring)
-                if frame != END:
-                    page = self.pages[frame]
-                    return (frame, page.object, page.pindex)
+                frame = ring.first()
+                page = self.pages[frame]
+                state = (page.flags, page.wire, page.hold, page.dirty, len(page.pvs))
+                return (frame, page.object, page.pindex, *state, self.cache_count)
         return None
-
-    def _first_unheld(self, ring: Ring) -> int:
-        """The first frame on the list, markers skipped, that nobody holds; END if there is none."""
-        after, pages = ring.after, self.pages
-        item = after[END]
-        while item < 0 or (item > 0 and pages[item].hold):
-            item = after[item]
-        return item
 
     def _near(self, colour: int) -> Iterator[Ring]:
         """The colours' lists in the finder's order, those that are not empty."""
@@ -121,6 +113,7 @@ class PageQueues(PageBusy, kw_only=True):
         """The counters of the queues and of the daemon. The kernel reads them, and takes the deficit, without the lock (2.1a)."""
         rings, deficit = self.rings, self.deficit
         if op.take_deficit:
+            self.record((PAGE_COUNTS, rings[INACTIVE].count, rings[ACTIVE].count, self.cache_count, rings[HOLD].count))
             self._need(self.needed, 0)
         return (rings[INACTIVE].count, rings[ACTIVE].count, self.cache_count, rings[HOLD].count, deficit, self.needed)
 

@@ -62,6 +62,15 @@ class PageStore(Home, kw_only=True):
         if not self.cache:
             self.cache = [Ring() for _ in range(self.colours)]
 
+    def has_lock(self, kind: str, op: Op) -> bool:
+        """A page's object lock is that of the object it is in; one without an object needs none."""
+        if kind == "object":
+            page = self.pages.get(op.frame)  # type: ignore[attr-defined]
+            return page is None or not page.object or any(name == page.object for name, _ in op.held)
+        if kind == "pmap":
+            return any(name == op.pmap for name, _ in op.held)  # type: ignore[attr-defined]
+        return super().has_lock(kind, op)
+
     # The moves ------------------------------------------------------------------------------------------------------------
 
     def stray(self, op: Op, frame: int) -> Page:

@@ -13,7 +13,7 @@ from typing import ClassVar
 import msgspec
 
 from actors.actor import Handler, Port
-from actors.home import Home, OpTable, locked, unlocked
+from actors.home import Home, OpTable, locked, reading, unlocked
 from actors.homes.indexes import Indexes
 from actors.homes.paging import PAGING
 from protocol.messages import Message, Row, Value
@@ -32,7 +32,7 @@ from protocol.messages.space import (
     Walk,
 )
 from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_V
-from protocol.records import PMAP_ACTIVE, PT_INSTALL, PT_REMOVE, PTE_BITS, PTE_CLEAR, PTE_SET, UNGUARDED
+from protocol.records import PMAP_ACTIVE, PT_INSTALL, PT_REFS, PT_REMOVE, PTE_BITS, PTE_CLEAR, PTE_SET, UNGUARDED
 
 
 class Table(msgspec.Struct, array_like=True):
@@ -51,9 +51,9 @@ class Pmap(Home, kw_only=True):
         PtInstall: locked("pt_install", "page_table"),
         PteSwap: locked("pte_swap", "pte"),
         PteClear: locked("pte_clear", "pte"),
-        PteProtect: locked("pte_protect", "pte"),
-        PteTest: locked("pte_test", "pte"),
-        Range: locked("range", "pte"),
+        PteProtect: locked("pte_protect", "pte_bits"),
+        PteTest: locked("pte_test", "pte_bits"),
+        Range: reading("range", "pte"),
         ResidentCount: unlocked("resident_count"),
         SetActive: unlocked("set_active"),
         ActiveMask: unlocked("active_mask"),
@@ -105,7 +105,7 @@ class Pmap(Home, kw_only=True):
             if table is None:
                 self.record((UNGUARDED, "page table", self.name, op.thread, "an installed page-table page"))
             else:
-                table.entries += 1
+                self._refs(1, vpn >> self.bits, table, 1)
             self.index.add(vpn)
             old = (-1, 0)
         self.ptes[vpn] = (op.frame, op.bits)
@@ -121,7 +121,7 @@ class Pmap(Home, kw_only=True):
             self.index.discard(vpn)
             self.record((PTE_CLEAR, vpn, frame, bits))
             if table is not None:
-                table.entries -= 1
+                self._refs(1, vpn >> self.bits, table, -1)
                 if table.entries:
                     return (frame, bits, ())
         return (frame, bits, self._give_up_tables(vpn))
@@ -170,7 +170,12 @@ class Pmap(Home, kw_only=True):
         if level + 1 < len(self.tables):
             parent = self.tables[level + 1].get(slot >> self.bits)
             if parent is not None:
-                parent.entries += delta
+                self._refs(level + 1, slot >> self.bits, parent, delta)
+
+    def _refs(self, level: int, slot: int, table: Table, delta: int) -> None:
+        """Count the valid entries of a page-table page."""
+        self.record((PT_REFS, level, slot, table.frame, table.entries, table.entries + delta))
+        table.entries += delta
 
     def _give_up_tables(self, vpn: int) -> tuple[Row, ...]:
         """Unlink the empty tables on the way to ``vpn``, from the leaf up: (level, slot, frame) of each."""

@@ -47,6 +47,13 @@ class Ring(msgspec.Struct, array_like=True):
         if item < END:
             self.markers -= 1
 
+    def first(self) -> int:
+        """The first frame from the head, markers passed over; END if there is none."""
+        item = self.after[END]
+        while item < END:
+            item = self.after[item]
+        return item
+
     def frames(self) -> list[int]:
         """The frames from head to tail."""
         found, item = [], self.after[END]

@@ -16,7 +16,9 @@ from actors.kernel.requests import (
     Fill,
     FlushLocal,
     Forget,
+    HoldAt,
     Note,
+    Passed,
     Pause,
     Post,
     Recall,
@@ -33,7 +35,7 @@ from protocol.machine import Machine
 from protocol.messages import Op, Value
 from protocol.messages.locks import EXCLUSIVE, SPIN
 from protocol.records import ENTER, LEAVE, PEEK
-from protocol.workload import Exec, Exit, Fork, Workload
+from protocol.workload import Exec, Exit, Fork, Hold, Workload
 
 
 class Tables:
@@ -63,6 +65,12 @@ class Tables:
         """(task, map, pmap) of the tasks that exist at time 0 on this CPU."""
         return self.initial.get(cpu, [])
 
+    def holds_at(self, task: int, index: int) -> tuple[Hold, ...]:
+        """Where a script holds this step inside the kernel."""
+        if task < 0 or index >= len(self.workload.tasks[task].steps):
+            return ()
+        return self.workload.tasks[task].steps[index].holds
+
     def leaves_at(self, task: int) -> int:
         """The step at which a vforked task leaves its parent's space (exec, exit, or its last one); -1 for any other task, or one
         without steps."""
@@ -75,9 +83,12 @@ def _leaves_at(workload: Workload, task: int) -> int:
 
 
 class Context:
-    """The `k` of every routine: identity, constants, and one method per request."""
+    """The `k` of every routine: identity, constants, and one method per request.
 
-    __slots__ = ("costs", "cpu", "index", "kernel", "machine", "map", "pmap", "tables", "task", "tid")
+    ``passed`` counts how often the step came to each point at which it may be held; a routine that is run again counts the same.
+    """
+
+    __slots__ = ("costs", "cpu", "holds", "index", "kernel", "machine", "map", "passed", "pmap", "tables", "task", "tid")
 
     def __init__(self, tables: Tables, machine: Machine, cpu: int, tid: int, task: int, index: int, map: str, pmap: str) -> None:
         self.tables = tables
@@ -90,6 +101,8 @@ class Context:
         self.index = index
         self.map = map
         self.pmap = pmap
+        self.holds = tables.holds_at(task, index)
+        self.passed: dict[str, int] = {}
 
     def acquire(self, lock: str, mode: int = EXCLUSIVE) -> Acquire:
         """Acquire a lock; a spin mutex in SPIN mode whatever is asked."""
@@ -146,6 +159,16 @@ class Context:
     def leave(self, routine: str, outcome: Value = None) -> Note:
         """The routine ends."""
         return Note((LEAVE, self.tid, routine, outcome))
+
+    def at(self, point: str) -> HoldAt:
+        """A named point (``protocol.points``): a script can hold the thread here."""
+        if not self.holds:
+            return Passed(point)
+        count = self.passed[point] = self.passed.get(point, 0) + 1
+        for hold in self.holds:
+            if hold.point == point and hold.nth in (0, count):
+                return HoldAt(point, ((hold.task, hold.index),) if hold.task >= 0 else (), hold.for_ns)
+        return Passed(point)
 
     def peek(self, field: str) -> Note:
         """The next read is one the kernel does without a lock, and says so."""

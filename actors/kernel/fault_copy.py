@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.fault_state import Fault, release_page
-from actors.kernel.vm_page import vm_page_free
+from actors.kernel.vm_page import copy_page, vm_page_busy, vm_page_free, vm_page_rename
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.locks import TRY
-from protocol.messages.objects import Describe, Enter, Insert, Remove, SetValid
-from protocol.messages.queues import Rebind, SetBusy
+from protocol.messages.objects import Describe, Enter, SetValid
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, PROT_WRITE, VALID_ALL
 
 
@@ -20,7 +19,7 @@ async def copy_on_write(k: Context, f: Fault) -> None:
         return
     moved = await _rename_up(k, f)
     if not moved:
-        await k.compute("copy page", k.costs.copy_page_ns)
+        await copy_page(k, f.frame, f.first_frame)
         await release_page(k, f)
     f.cow = True
     await k.post(f.object, Enter(0, -1))
@@ -41,10 +40,8 @@ async def _rename_up(k: Context, f: Fault) -> bool:
         await k.release(f.first)
         return False
     await k.acquire(PAGE_QUEUES)
-    await vm_page_free(k, f.first_frame, f.first, f.first_pindex)
-    await k.post(f.object, Remove(f.pindex))
-    await k.post(f.first, Insert(f.first_pindex, f.frame, VALID_ALL))
-    await k.call(PAGE_QUEUES, Rebind(f.frame, f.first, f.first_pindex))
-    await k.post(PAGE_QUEUES, SetBusy(f.frame))
+    await vm_page_free(k, f.first_frame, f.first, f.first_pindex, busy=True)
+    await vm_page_rename(k, f.frame, f.object, f.pindex, f.first, f.first_pindex)
+    await vm_page_busy(k, f.frame)
     await k.release(PAGE_QUEUES)
     return True

@@ -55,7 +55,7 @@ async def release_first(k: Context, f: Fault) -> None:
         return
     await k.acquire(f.first)
     await k.acquire(PAGE_QUEUES)
-    await vm_page_free(k, f.first_frame, f.first, f.first_pindex)
+    await vm_page_free(k, f.first_frame, f.first, f.first_pindex, busy=True)
     await k.release(PAGE_QUEUES)
     await k.post(f.first, Enter(0, -1))
     await k.release(f.first)
@@ -78,5 +78,5 @@ async def release_page(k: Context, f: Fault) -> None:
 async def free_busy(k: Context, obj: str, pindex: int, frame: int) -> None:
     """Free a page that the fault holds busy. [L: obj]"""
     await k.acquire(PAGE_QUEUES)
-    await vm_page_free(k, frame, obj, pindex)
+    await vm_page_free(k, frame, obj, pindex, busy=True)
     await k.release(PAGE_QUEUES)

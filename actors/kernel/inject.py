@@ -7,12 +7,12 @@ from typing import Any
 from actors.kernel.context import Context
 from actors.kernel.mman import vnode_name
 from actors.kernel.requests import KernelPanic
-from actors.kernel.vm_page import vm_page_alloc
+from actors.kernel.vm_page_alloc import vm_page_alloc_idle
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts, Withhold
 from protocol.messages.objects import SetValid
 from protocol.messages.queues import Activate, Deactivate, MakeCache, SetDirty, SetFlags
-from protocol.pages import ALLOC_NOBUSY, REFERENCED, VALID_ALL
+from protocol.pages import REFERENCED, VALID_ALL
 from protocol.records import INJECTED
 
 BEFORE_TASKS_NS = 1_000_000
@@ -30,7 +30,7 @@ async def file_page(k: Context, file: int, pindex: int, queue: str = "active", d
     """A page of a file is resident and valid, on the queue named (active, inactive, cache)."""
     obj = vnode_name(file)
     await k.acquire(obj)
-    frame, _ = await vm_page_alloc(k, obj, pindex, ALLOC_NOBUSY)
+    frame, _ = await vm_page_alloc_idle(k, obj, pindex)
     if not frame:
         raise KernelPanic("inject: no free page")
     await k.post(obj, SetValid(pindex, VALID_ALL))

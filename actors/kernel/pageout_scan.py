@@ -209,8 +209,8 @@ async def top_up(k: Context) -> None:
         victim = await k.call(PAGE_QUEUES, SelectCache(colour))
         if victim is None:
             return
-        frame, obj, pindex = victim
-        if not await k.acquire(obj, TRY):
+        frame, obj, pindex, _, _, hold, *_ = victim
+        if hold or not await k.acquire(obj, TRY):
             return
         await vm_page_free(k, frame, obj, pindex)
         await k.release(obj)

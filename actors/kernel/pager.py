@@ -10,6 +10,7 @@ from protocol.messages.device import PagerHas, PagerRead, PagerWrite
 from protocol.messages.objects import Enter, IoCount, Lookup, SetType, SetValid
 from protocol.messages.queues import Flash, SetDirty
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE, VALID_ALL
+from protocol.records import FRAME_FILL
 
 Pages = tuple[tuple[int, int], ...]
 """(pindex, frame) pairs."""
@@ -43,6 +44,7 @@ async def vm_pager_get_page(k: Context, f: Wanting, kind: int) -> str:
     again = await k.call(f.object, Lookup(f.pindex))
     if again[0] != f.frame:
         return "gone"
+    await k.note(FRAME_FILL, f.frame, k.tid)
     await k.post(f.object, SetValid(f.pindex, VALID_ALL))
     return "ok"
 

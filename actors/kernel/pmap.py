@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.shootdown import pmap_invalidate
-from actors.kernel.vm_page import NO_PAGE, vm_page_alloc, vm_page_free, vm_wait
+from actors.kernel.vm_page import vm_page_free, vm_wait, zero_unless
+from actors.kernel.vm_page_alloc import NO_PAGE, vm_page_alloc_idle
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.queues import PvAdd, PvDel, Pvs, SetDirty, SetFlags, Unwire
 from protocol.messages.space import PteClear, PteProtect, PteSwap, PteTest, PtInstall, PtNeed, Range, ResidentCount
@@ -61,11 +62,10 @@ async def _lock_with_tables(k: Context, pmap: str, vpn: int) -> None:
         await k.acquire(PAGE_QUEUES)
         await k.acquire(pmap)
         for level, slot in await k.call(pmap, PtNeed(vpn)):
-            frame, zeroed = await vm_page_alloc(k, "", slot, ALLOC_NOOBJ | ALLOC_WIRED | ALLOC_ZERO)
+            frame, zeroed = await vm_page_alloc_idle(k, "", slot, ALLOC_NOOBJ | ALLOC_WIRED | ALLOC_ZERO)
             if (frame, zeroed) == NO_PAGE:
                 break
-            if not zeroed:
-                await k.compute("zero page", k.costs.zero_page_ns)
+            await zero_unless(k, frame, zeroed)
             if not await k.call(pmap, PtInstall(level, slot, frame)):
                 await _free_table_pages(k, [(level, slot, frame)])
         else:

@@ -157,6 +157,22 @@ class Forget(Request, tag=18, gc=False):
     end: int
 
 
+class HoldAt(Request, tag=19, gc=False):
+    """Stop at a named point, on the CPU and with every lock kept, until the steps ``after`` are complete, or for ``ns``."""
+
+    point: str
+    after: tuple[tuple[int, int], ...] = ()
+    ns: int = 0
+
+
+class Passed(HoldAt, tag=20, gc=False):
+    """A point at which no script holds the thread: awaiting it asks for nothing."""
+
+    def __await__(self) -> Generator[Request, Any, Any]:
+        return
+        yield
+
+
 class Again(msgspec.Struct, gc=False):
     """What a long routine returns instead of going on: run ``routine`` with ``arguments`` next, with the same locks held, on a new
     history."""

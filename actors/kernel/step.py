@@ -10,6 +10,7 @@ from typing import Any
 from actors.kernel.access import HIT, access
 from actors.kernel.context import Context
 from actors.kernel.inject import inject
+from actors.kernel.litmus import page_alloc, page_busy, page_io_done, page_wait
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
 from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass
 from actors.kernel.pager import pager_done
@@ -119,6 +120,10 @@ OPERATIONS: dict[type, Any] = {
 }
 
 SCRIPTED: dict[str, Any] = {
+    "page_alloc": page_alloc,
+    "page_busy": page_busy,
+    "page_io_done": page_io_done,
+    "page_wait": page_wait,
     "zero_copy_send": zero_copy_send,
     "zero_copy_done": zero_copy_done,
 }

@@ -13,7 +13,8 @@ from actors.kernel.pager import vm_pager_get_page
 from actors.kernel.pmap import pmap_enter
 from actors.kernel.vm_map import vm_map_lookup, vm_map_unchanged
 from actors.kernel.vm_object import vm_object_deallocate
-from actors.kernel.vm_page import vm_page_alloc, vm_wait, zero_unless
+from actors.kernel.vm_page import vm_wait, zero_unless
+from actors.kernel.vm_page_alloc import vm_page_alloc
 from actors.kernel.zero_copy import vm_page_cowfault
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
@@ -29,7 +30,7 @@ from protocol.messages.queues import (
     page_channel,
 )
 from protocol.pages import ALLOC_ZERO, OBJT_SWAP, OBJT_VNODE, PROT_WRITE, VALID_ALL
-from protocol.records import FAULT_DONE
+from protocol.records import FAULT_DONE, FRAME_FILL
 
 RETRY = "retry"
 FOUND = "found"
@@ -178,6 +179,7 @@ async def _absent(k: Context, f: Fault, _: int, kind: int, size: int, backing: s
 async def _page_in(k: Context, f: Fault, kind: int, warm: bool) -> str:
     """3c: ask the pager for the page that is busy in f.object. DEEPER: the pager has no such page."""
     if warm:
+        await k.note(FRAME_FILL, f.frame, k.tid)
         await k.post(f.object, SetValid(f.pindex, VALID_ALL))
         return FOUND
     outcome = await vm_pager_get_page(k, f, kind)
@@ -214,7 +216,7 @@ async def _go_deeper(k: Context, f: Fault, backing: str, offset: int) -> str:
         f.object, f.pindex = f.first, f.first_pindex
         await k.acquire(f.first)
     f.frame, f.first_frame = f.first_frame, 0
-    await zero_unless(k, f.zeroed)
+    await zero_unless(k, f.frame, f.zeroed)
     await k.post(f.object, SetValid(f.pindex, VALID_ALL))
     f.zero_filled = True
     return FOUND
@@ -234,7 +236,7 @@ async def _enter(k: Context, f: Fault) -> None:
     await pmap_enter(k, k.pmap, f.vpn, f.frame, f.prot)
     await k.acquire(f.object)
     await k.acquire(PAGE_QUEUES)
-    await k.post(PAGE_QUEUES, Finish(f.frame))
+    await k.post(PAGE_QUEUES, Finish(f.frame, clear_zero=k.form("C18") == "caller-zeroes"))
     await k.release(PAGE_QUEUES)
     if f.object == f.first and f.map_locked:
         # The map entry holds a reference of its own and cannot go while the map is locked: the fault's is dropped in the same hold.

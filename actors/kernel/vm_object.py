@@ -116,7 +116,7 @@ async def _free_or_disown(k: Context, frame: int, obj: str, pindex: int) -> None
         if state is None or not state[2]:
             raise KernelPanic(refusal)
         await pmap_remove_all(k, frame)
-        await k.call(PAGE_QUEUES, Rebind(frame, "", pindex))
+        await k.call(PAGE_QUEUES, Rebind(frame, "", pindex, k.form("C01") == "busy-first"))
 
 
 async def entry_gone(k: Context, obj: str, offset: int, pages: int, entries_more: int) -> None:

@@ -1,113 +1,61 @@
-"""vm_page.c: allocate, free, wait for memory, wait for a busy page (vm-facts 3.1 to 3.6)."""
+"""vm_page.c: busy, remove, free, wait for memory, wait for a busy page (vm-facts 3.2 to 3.5; C01, C12).
+
+C01 ``busy-first``: a removal from an object asks for BUSY, so whoever frees a page marks it busy first, although he holds the object's lock
+and nobody can see the flag. ``plain``: a removal takes any page.
+"""
 
 from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.requests import KernelPanic
-from protocol.identity import FREE_QUEUES, PAGE_QUEUES, address_of
-from protocol.messages.free import Put, Take
-from protocol.messages.locks import TRY
+from protocol.identity import FREE_QUEUES, PAGE_QUEUES
+from protocol.messages.free import Put
 from protocol.messages.objects import Insert, Remove
 from protocol.messages.queues import (
     CHAN_FREE,
-    Bind,
-    Deactivate,
     FreePage,
+    PageOwner,
     PagesNeeded,
-    SelectCache,
+    Rebind,
+    SetBusy,
     WantBusy,
     page_channel,
 )
-from protocol.pages import ALLOC_NOBUSY, ALLOC_NOOBJ, ALLOC_WIRED, ALLOC_ZERO, CLASS_INTERRUPT, CLASS_NORMAL, CLASS_SYSTEM
-
-NO_PAGE = (0, False)
-
-
-async def vm_page_alloc(k: Context, obj: str, pindex: int, flags: int = 0, klass: int = CLASS_NORMAL) -> tuple[int, bool]:
-    """Allocate a page for (obj, pindex), or without an object. Returns (frame, its content is zero), or NO_PAGE.
-
-    [L: OBJ unless NOOBJ] Never sleeps. A caller that gets NO_PAGE drops its locks, calls :func:`vm_wait`, and begins its lookup again.
-    """
-    colour = (pindex + (sum(address_of(obj)) if obj else 0)) % k.machine.colours
-    frame, zeroed, needed = await _take(k, obj, colour, flags, klass)
-    if not frame:
-        return NO_PAGE
-    busy = not flags & (ALLOC_NOBUSY | ALLOC_NOOBJ)
-    if obj:
-        await k.post(obj, Insert(pindex, frame))
-    wire = 1 if flags & ALLOC_WIRED else 0
-    await k.call(PAGE_QUEUES, Bind(frame, obj, pindex, wire, busy, zeroed and bool(flags & ALLOC_ZERO), unmanaged=not obj))
-    if needed:
-        await k.post(PAGE_QUEUES, PagesNeeded(True))
-    return frame, zeroed
+from protocol.pages import VALID_ALL
+from protocol.records import FRAME_COPY, FRAME_ZERO
 
 
-async def _take(k: Context, obj: str, colour: int, flags: int, klass: int) -> tuple[int, bool, bool]:
-    take = Take(colour, klass, bool(flags & ALLOC_ZERO))
-    while True:
-        frame, zeroed, needed = await _take_once(k, take)
-        if frame > 0:
-            return frame, zeroed, needed
-        if klass == CLASS_INTERRUPT:
-            await k.post(PAGE_QUEUES, PagesNeeded(True, 1))
-            return 0, False, False
-        await k.acquire(PAGE_QUEUES)
-        freed = await vm_page_select_cache(k, colour, obj)
-        await k.release(PAGE_QUEUES)
-        if freed:
-            continue
-        await k.post(PAGE_QUEUES, PagesNeeded(True, 1))
-        if klass != CLASS_SYSTEM:
-            return 0, False, False
-        frame, zeroed, needed = await _take_once(k, Take(colour, klass, take.prefer_zero, last_resort=True))
-        return max(0, frame), zeroed, needed
+async def vm_page_busy(k: Context, frame: int) -> None:
+    """Set BUSY, which is clear. [L: PQ, OBJ] Raises KernelPanic where the kernel asserts."""
+    refusal = await k.call(PAGE_QUEUES, SetBusy(frame))
+    if refusal:
+        raise KernelPanic(str(refusal))
 
 
-async def _take_once(k: Context, take: Take) -> tuple[int, bool, bool]:
-    await k.acquire(FREE_QUEUES)
-    answer: tuple[int, bool, bool] = await k.call(FREE_QUEUES, take)
-    await k.release(FREE_QUEUES)
-    return answer
+# Removing and freeing --------------------------------------------------------------------------------------------------------------
 
 
-async def vm_page_select_cache(k: Context, colour: int, owned: str) -> bool:
-    """Free one page of the CACHE queue. ``owned`` is the object whose lock the caller holds already ("" for none). Returns whether one
-    was freed.
-
-    [L: PQ] Never sleeps: the victim's object is only tried, although the order is object before page queues; a victim that cannot be had
-    is deactivated, which takes it off the queue.
-    """
-    while True:
-        victim: tuple[int, str, int] | None = await k.call(PAGE_QUEUES, SelectCache(colour))
-        if victim is None:
-            return False
-        frame, obj, pindex = victim
-        if obj == owned or await k.acquire(obj, TRY):
-            await vm_page_free(k, frame, obj, pindex)
-            if obj != owned:
-                await k.release(obj)
-            return True
-        await k.post(PAGE_QUEUES, Deactivate(frame))
-
-
-async def vm_page_free(k: Context, frame: int, obj: str, pindex: int, zeroed: bool = False) -> None:
-    """Free a page: out of its object and queue, and onto the free list unless somebody holds it.
+async def vm_page_free(k: Context, frame: int, obj: str, pindex: int, zeroed: bool = False, busy: bool = False) -> None:
+    """Free a page: out of its object and queue, and onto the free list unless somebody holds it. ``busy``: the caller has it busy.
 
     [L: PQ, OBJ if it has an object] Must not sleep. Raises KernelPanic where the kernel does.
     """
-    refusal = await free_unless_refused(k, frame, obj, pindex, zeroed)
+    refusal = await free_unless_refused(k, frame, obj, pindex, zeroed, busy)
     if refusal:
         raise KernelPanic(refusal)
 
 
-async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zeroed: bool = False) -> str:
+async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zeroed: bool = False, busy: bool = False) -> str:
     """As :func:`vm_page_free`, for callers that know what to do with a page that may not be freed: returns the panic's text, "" when freed.
 
     The page is out of its object's list either way; a refused one keeps its record. [L: PQ, OBJ if it has an object]
     """
+    must_be_busy = bool(obj) and k.form("C01") == "busy-first"
+    if must_be_busy and not busy:
+        await vm_page_busy(k, frame)
     if obj:
         await k.post(obj, Remove(pindex))
-    verdict, needed = await k.call(PAGE_QUEUES, FreePage(frame, 0, zeroed))
+    verdict, needed, _ = await k.call(PAGE_QUEUES, FreePage(frame, 0, must_be_busy))
     if isinstance(verdict, str):
         return verdict
     if verdict:
@@ -131,6 +79,36 @@ async def free_to_list(k: Context, frame: int, zeroed: bool, needed: bool) -> No
         await k.post(PAGE_QUEUES, PagesNeeded(False))
 
 
+async def vm_page_remove(k: Context, frame: int, obj: str, pindex: int, busy: bool = False) -> None:
+    """Take a page out of its object and leave it to the caller. ``busy``: it is busy as far as the caller knows. [L: PQ, OBJ]"""
+    must_be_busy = k.form("C01") == "busy-first"
+    if must_be_busy and not busy:
+        await vm_page_busy(k, frame)
+    await k.post(obj, Remove(pindex))
+    refusal = await k.call(PAGE_QUEUES, Rebind(frame, "", pindex, must_be_busy))
+    if refusal:
+        raise KernelPanic(str(refusal))
+
+
+async def vm_page_rename(k: Context, frame: int, old: str, old_pindex: int, obj: str, pindex: int) -> None:
+    """Move a page, which the caller has busy, to another object: remove, which un-busies it, and insert. [L: PQ, both objects]"""
+    must_be_busy = k.form("C01") == "busy-first"
+    await k.post(old, Remove(old_pindex))
+    await k.post(obj, Insert(pindex, frame, VALID_ALL, k.form("C23") == "insert"))
+    refusal = await k.call(PAGE_QUEUES, Rebind(frame, obj, pindex, must_be_busy))
+    if refusal:
+        raise KernelPanic(str(refusal))
+
+
+async def vm_page_insert(k: Context, frame: int, obj: str, pindex: int) -> None:
+    """Put a page without an owner into an object, valid as it was. C23 ``alloc``: whatever is there already. [L: PQ, OBJ]"""
+    await k.post(obj, Insert(pindex, frame, VALID_ALL, k.form("C23") == "insert"))
+    await k.call(PAGE_QUEUES, Rebind(frame, obj, pindex))
+
+
+# Waiting --------------------------------------------------------------------------------------------------------------------------
+
+
 async def vm_wait(k: Context) -> None:
     """VM_WAIT and VM_WAITPFAULT: wake the page daemon and sleep until memory is free. [L: nothing]"""
     await k.acquire(PAGE_QUEUES)
@@ -141,17 +119,38 @@ async def vm_page_sleep_if_busy(k: Context, frame: int, soft: int, obj: str) -> 
     """If the page is busy, sleep until it is not. Returns True if it slept: then PQ is not held, ``obj`` is, and the page must be looked
     up again.
 
-    [L: PQ, OBJ]
+    C12 ``reread``: the object that is locked afterwards is the one the page names then; it may be none, or another. ``cached``: it is the
+    one that was unlocked. [L: PQ, OBJ]
     """
     if not await k.call(PAGE_QUEUES, WantBusy(frame, soft)):
         return False
     await k.release(obj)
     await k.sleep(PAGE_QUEUES, page_channel(frame))
-    await k.acquire(obj)
+    await k.at("vm_page_sleep_if_busy.woken")
+    await k.acquire(obj if k.form("C12") == "cached" else await owner_now(k, frame))
     return True
 
 
-async def zero_unless(k: Context, zeroed: bool) -> None:
-    """Zero a fresh page if its content is not zero already."""
+async def owner_now(k: Context, frame: int) -> str:
+    """m.object, read without a lock. Raises KernelPanic where the kernel follows a null pointer."""
+    await k.peek("m.object")
+    owner, _ = await k.call(PAGE_QUEUES, PageOwner(frame))
+    if not owner:
+        raise KernelPanic(f"Fatal trap 12: page fault while in kernel mode (the lock of the NULL object of vm page {frame:#x})")
+    return str(owner)
+
+
+# Content --------------------------------------------------------------------------------------------------------------------------
+
+
+async def zero_unless(k: Context, frame: int, zeroed: bool) -> None:
+    """Zero a fresh page if its content is not zero already (pmap_zero_page)."""
     if not zeroed:
         await k.compute("zero page", k.costs.zero_page_ns)
+        await k.note(FRAME_ZERO, frame, k.tid)
+
+
+async def copy_page(k: Context, source: int, frame: int) -> None:
+    """Copy a page's content (pmap_copy_page)."""
+    await k.compute("copy page", k.costs.copy_page_ns)
+    await k.note(FRAME_COPY, frame, source, k.tid)

@@ -9,11 +9,12 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.pmap import pmap_page_protect, pmap_remove_all
 from actors.kernel.vm_map import vm_map_lookup
-from actors.kernel.vm_page import vm_page_alloc, vm_page_free, vm_wait
+from actors.kernel.vm_page import copy_page, vm_page_busy, vm_page_free, vm_page_insert, vm_page_remove, vm_wait
+from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.objects import Insert, Lookup, Remove, SetValid
-from protocol.messages.queues import CowCount, PageState, Rebind, SetDirty, Unbusy, Unwire, Wire
-from protocol.pages import VALID_ALL
+from protocol.messages.objects import Lookup, SetValid
+from protocol.messages.queues import CowCount, PageState, SetDirty, Unbusy, Unwire, Wire
+from protocol.pages import CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
 
 
 async def vm_page_cowsetup(k: Context, frame: int) -> None:
@@ -35,39 +36,53 @@ async def vm_page_cowclear(k: Context, frame: int) -> None:
 
 
 async def vm_page_cowfault(k: Context, frame: int, obj: str, pindex: int) -> bool:
-    """A store hits a page being sent: give the object another page with the same content. Returns whether it did. [L: PQ, OBJ]"""
-    looks_again = k.form("R01") == "looks-again"
+    """A store hits a page being sent: give the object another page with the same content. Returns whether it did. [L: PQ, OBJ]
+
+    While a removal asks for BUSY (C01), the page is busied before it is removed: C03 ``busy-once``, before the first try only, so that a
+    second one finds it not busy; ``busy-each-try``.
+    """
+    once = k.form("C03") == "busy-once" and k.form("C01") == "busy-first"
+    if once:
+        await vm_page_busy(k, frame)
+    klass = CLASS_INTERRUPT if k.form("C08") == "interrupt" else CLASS_NORMAL
     while True:
         await pmap_remove_all(k, frame)
-        await k.post(obj, Remove(pindex))
-        await k.call(PAGE_QUEUES, Rebind(frame, "", pindex))
-        fresh, _ = await vm_page_alloc(k, obj, pindex)
+        await vm_page_remove(k, frame, obj, pindex, busy=once)
+        fresh, _ = await vm_page_alloc(k, obj, pindex, 0, klass)
         if fresh:
             break
-        await _put_back(k, frame, obj, pindex)
-        await k.release(PAGE_QUEUES)
-        await k.release(obj)
-        await vm_wait(k)
-        await k.acquire(obj)
-        await k.acquire(PAGE_QUEUES)
-        if looks_again and (await k.call(obj, Lookup(pindex)))[0] != frame:
+        await vm_page_insert(k, frame, obj, pindex)
+        if not await _memory_came(k, frame, obj, pindex):
             return False
     state = await k.call(PAGE_QUEUES, PageState(frame))
     if not state[6]:
-        await vm_page_free(k, fresh, obj, pindex)
-        await _put_back(k, frame, obj, pindex)
+        await _give_up(k, frame, fresh, obj, pindex)
         return False
     await _replace(k, frame, fresh, obj, pindex, state[2] - state[6])
     return True
 
 
-async def _put_back(k: Context, frame: int, obj: str, pindex: int) -> None:
-    await k.post(obj, Insert(pindex, frame, VALID_ALL))
-    await k.call(PAGE_QUEUES, Rebind(frame, obj, pindex))
+async def _memory_came(k: Context, frame: int, obj: str, pindex: int) -> bool:
+    """Drop both locks, wait for memory, take them again. Returns whether the page is to be trusted still (R01)."""
+    await k.release(PAGE_QUEUES)
+    await k.release(obj)
+    await vm_wait(k)
+    await k.at("vm_page_cowfault.woken")
+    await k.acquire(obj)
+    await k.acquire(PAGE_QUEUES)
+    return k.form("R01") == "trusts-page" or bool((await k.call(obj, Lookup(pindex)))[0] == frame)
+
+
+async def _give_up(k: Context, frame: int, fresh: int, obj: str, pindex: int) -> None:
+    """The send was complete in the meantime: the page stays, the new one goes. C04 ``busy-again``: after it was made busy once more."""
+    if k.form("C04") == "busy-again":
+        await vm_page_busy(k, fresh)
+    await vm_page_free(k, fresh, obj, pindex, busy=True)
+    await vm_page_insert(k, frame, obj, pindex)
 
 
 async def _replace(k: Context, frame: int, fresh: int, obj: str, pindex: int, wirings: int) -> None:
-    await k.compute("copy page", k.costs.copy_page_ns)
+    await copy_page(k, frame, fresh)
     await k.post(obj, SetValid(pindex, VALID_ALL))
     await k.post(PAGE_QUEUES, SetDirty(fresh, VALID_ALL))
     for _ in range(wirings):

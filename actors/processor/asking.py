@@ -30,7 +30,7 @@ from protocol.locks import class_of
 from protocol.messages.locks import SPIN, TRY, TRY_SHARED, UPGRADE, LockRequest, Sleep, Unlock
 from protocol.messages.processor import RESUME, TIMEOUT
 from protocol.messages.space import Walk
-from protocol.records import LOCK_ACQUIRE, LOCK_FAIL, LOCK_RELEASE, SLEEP
+from protocol.records import LOCK_ACQUIRE, LOCK_FAIL, LOCK_RELEASE, OBJECT_NEW, SLEEP
 
 CREATED: dict[str, Callable[..., Home]] = {"object": VmObject, "map": VmMap, "pmap": Pmap}
 """What a CPU can create, by the first word of its name."""
@@ -73,7 +73,11 @@ class Asking(Interrupts, kw_only=True):
         kind = request.kind
         number = self.made[kind] = self.made.get(kind, 0) + 1
         name = child_name(kind, number, self.name)
-        self.port.spawn(CREATED[kind](name=name, service_ns=self.machine.costs.service_ns, **request.fields))
+        home = CREATED[kind](name=name, service_ns=self.machine.costs.service_ns, **request.fields)
+        home.equip(self.tables.kernel)
+        self.port.spawn(home)
+        if isinstance(home, VmObject):
+            self.record((OBJECT_NEW, name, home.type, home.size, home.refs, home.backing, home.backing_offset))
         return name
 
     # Locks ------------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from actors.processor.thread import BLOCKED, Thread
 from protocol.messages import Message, Reply
 from protocol.messages.device import PagerDone
 from protocol.messages.locks import SPIN, TRY, TRY_SHARED, UPGRADE, LockFail, LockGrant, LockWait, Unsleep, Woken
-from protocol.messages.processor import ACTIVATE, COMPUTE, RESUME, START, SWITCHED, TIMEOUT, Arrive, Ipi, IpiDone, Stall, Timer
+from protocol.messages.processor import ACTIVATE, COMPUTE, RESUME, START, SWITCHED, TIMEOUT, Arrive, Assertion, Ipi, IpiDone, Stall, Timer
 from protocol.records import LOCK_FAIL, LOCK_WAIT, WAKE
 
 
@@ -31,6 +31,7 @@ class Cpu(Tasks, kw_only=True):
         Ipi: "ipi",
         IpiDone: "ipi_done",
         PagerDone: "pager_done",
+        Assertion: "assertion",
         Arrive: "arrive",
         Stall: "stall",
     }
@@ -51,7 +52,13 @@ class Cpu(Tasks, kw_only=True):
         if thread.state == BLOCKED:
             self.wake(thread, message.value)
         else:
+            if thread.want:  # it was held at a point of a routine, on the CPU
+                thread.want, thread.waiting_since = "", -1
             self.resume(thread, message.value)
+
+    def assertion(self, message: Assertion, sender: str) -> None:
+        """A write that a thread had posted was refused: the kernel panics."""
+        self.panic(self.threads[message.thread], message.text)
 
     def lock_grant(self, message: LockGrant, sender: str) -> None:
         """The lock is the thread's."""

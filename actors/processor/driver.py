@@ -50,7 +50,9 @@ class Driver(CpuState, kw_only=True):
         self._drive(thread, None, first=True)
 
     def resume(self, thread: Thread, answer: Any) -> None:
-        """Go on with the current thread, now or when the interrupt under way has ended."""
+        """Go on with the current thread, now or when the interrupt under way has ended. A CPU whose kernel has panicked does not."""
+        if self.panic_text:
+            return
         if self.clock.now < self.until_ns:
             thread.woke = answer
             self.set_timer(thread, RESUME, self.until_ns - self.clock.now)

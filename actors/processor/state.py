@@ -71,6 +71,8 @@ class CpuState(Actor, kw_only=True):
 
     def panic(self, thread: Thread, text: str) -> None:
         """The modelled kernel panics: this CPU stops, and the run ends at the end of the slice."""
+        if self.panic_text:
+            return
         self.panic_text = text
         self.record((PANIC, thread.tid, text))
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from actors.kernel.requests import Forget, Note, Recall, Remember, Request, StartTask
+from actors.kernel.requests import Compute, Forget, HoldAt, Note, Recall, Remember, Request, StartTask
 from actors.processor.asking import Asking
+from actors.processor.driver import WAIT
 from actors.processor.state import home_cpu
 from actors.processor.thread import CURRENT, TIMED, Thread
-from protocol.messages.processor import START, Arrive
-from protocol.records import ENTER, LEAVE, TASK_END, TASK_FORK, TASK_MOVE, TASK_STEP
+from protocol.identity import SEQUENCER
+from protocol.messages.processor import START, Arrive, Await
+from protocol.records import ENTER, HELD, LEAVE, TASK_END, TASK_FORK, TASK_MOVE, TASK_STEP
 
 RECENT = 1024
 """How many pages a task remembers for being touched again."""
@@ -24,6 +26,7 @@ class Tasks(Asking, kw_only=True):
 
     requests_by: ClassVar[dict[type[Request], str]] = {
         Note: "do_note",
+        HoldAt: "do_hold",
         StartTask: "do_start_task",
         Remember: "do_remember",
         Recall: "do_recall",
@@ -100,6 +103,18 @@ class Tasks(Asking, kw_only=True):
             record = (*record, self.held_names(thread))
         self.record(record)
         return None
+
+    def do_hold(self, thread: Thread, request: HoldAt) -> Any:
+        """A script stops the thread here. It keeps its CPU, for it may hold a spin lock; interrupts are taken as ever."""
+        self.record((HELD, thread.tid, request.point))
+        if not request.after:
+            return self.do_compute(thread, Compute("held", request.ns))
+        await_op = Await(request.after)
+        await_op.thread, await_op.held = thread.tid, thread.held
+        self.port.send(SEQUENCER, await_op)
+        thread.want = f"order: held at {request.point}"
+        thread.waiting_since = self.clock.now
+        return WAIT
 
     def do_start_task(self, thread: Thread, request: StartTask) -> Any:
         """A child task begins on the CPU of its first step."""

@@ -68,13 +68,21 @@ def _machines() -> Rows:
 def _kernels() -> Rows:
     from protocol.kernels import PRESETS
 
-    return [{"name": name, "forms": [f"{key}={form}" for key, form in forms.items()]} for name, forms in PRESETS.items()]
+    newest = PRESETS["repaired"]
+    rows = []
+    for name, forms in PRESETS.items():
+        old = [f"{key}={form}" for key, form in forms.items() if form != newest[key]]
+        rows.append({"name": name, "older than repaired": old})
+    return rows
 
 
 def _changes() -> Rows:
-    from protocol.kernels import SWITCHES
+    from protocol.changes import CHANGES
 
-    return [{"id": s.id, "slug": s.slug, "forms": list(s.forms), "title": s.title} for s in SWITCHES.values()]
+    return [
+        {"id": c.id, "slug": c.slug, "kinds": list(c.kinds), "forms": list(c.forms), "pmap": list(c.pmaps) or ["any"], "title": c.title}
+        for c in CHANGES.values()
+    ]
 
 
 def _checks() -> Rows:

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cluster.cli import bare, bench, check, check_run, demo, doctor, init, listing, log, run, schema, verify
+from cluster.cli import bare, bench, check, check_run, demo, doctor, experiments, init, listing, log, run, schema, verify
 from cluster.cli.output import BAD_INPUT, DONE, FAILED, INTERRUPTED, print_error
 from cluster.errors import InputError, RunError, ShootdownError
 
@@ -23,6 +23,7 @@ COMMANDS: dict[str, Callable[..., object]] = {
     "demo": demo.command,
     "run": run.command,
     "verify": verify.command,
+    "experiments": experiments.command,
     "log": log.command,
     "check-run": check_run.command,
     "list": listing.command,

@@ -48,6 +48,7 @@ def head_lines(summary: Summary) -> list[str]:
         f"{summary['events']:,} events, {rate:,.0f} per second, {summary['records']:,} records",
         f"  digest {summary['digest']}",
         f"  {printable(summary['run_dir'])}" + ("" if summary["trace"] else " (without a trace)"),
+        *(f"  kernel: {printable(note)}" for note in summary["kernel_notes"]),
     ]
 
 

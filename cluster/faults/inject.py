@@ -14,6 +14,7 @@ import msgspec
 
 from actors.actor import Actor, Handler
 from cluster.engine.engine import Engine, Table
+from cluster.engine.streams import KeyedStream
 from cluster.errors import InputError
 from cluster.faults.predicate import Turn, concerns, fires, matches
 from protocol.event import Event
@@ -24,7 +25,7 @@ from protocol.messages.free import Withhold
 from protocol.messages.processor import Stall
 from protocol.records import FAULT_FIRED
 
-MESSAGE_FAULTS = ("delay", "lose", "pager-error")
+MESSAGE_FAULTS = ("delay", "jitter", "lose", "pager-error")
 
 
 class Watch(msgspec.Struct):
@@ -100,14 +101,22 @@ class Injector:
     def _fire(self, fault: Fault, event: Event, handler: Handler, watch: Watch) -> tuple[Event, Handler] | None:
         self.fired[fault.name] += 1
         what = f"{fault.name}\0{event[8].word} from {event[4]}"
-        if fault.kind == "delay":
-            at = max(event[0] + fault.delay_ns, watch.behind_ns.get(event[4], 0) + 1)
+        if fault.kind in ("delay", "jitter"):
+            delay_ns = fault.delay_ns if fault.kind == "delay" else self._drawn(fault, event)
+            if not delay_ns:
+                return self._unless_held(event, handler, watch, "")
+            at = max(event[0] + delay_ns, watch.behind_ns.get(event[4], 0) + 1)
             self._later(event, at, watch, f"{what} delayed by {at - event[0]} ns")
             return None
         if fault.kind == "lose":
             return event, self._announced(f"{what} lost", _nothing)
         failing = msgspec.structs.replace(event[8], fail=True)
         return self._unless_held((*event[:8], failing), handler, watch, f"{what} fails")
+
+    def _drawn(self, fault: Fault, event: Event) -> int:
+        """A jitter's delay: drawn from a stream that only the message's identity opens, so that it is no state and no order matters."""
+        stream = KeyedStream(self.engine.seed, f"jitter {fault.name}", f"{event[4]}:{event[5]}")
+        return stream.below(fault.delay_ns + 1)
 
     def _unless_held(self, event: Event, handler: Handler, watch: Watch, what: str) -> tuple[Event, Handler] | None:
         """Handle it now, unless an earlier message of its pair was delayed beyond it."""

@@ -7,32 +7,63 @@ before the run, so that a wrong name is a sentence about the script's key and no
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from actors.kernel.inject import INJECTIONS
 from actors.kernel.step import SCRIPTED
 from cluster.intake.tables import Table
+from protocol.points import POINTS
 from protocol.workload import Inject, Kernel
 
 WORDS = {"int": "an integer", "str": "text", "bool": "true or false"}
 
 
-def kernel_step(table: Table) -> Kernel:
-    """A step inside the kernel: ``routine`` and its ``arguments`` in order. Raises InputError."""
+def kernel_step(table: Table, files: Mapping[str, int]) -> Kernel:
+    """A step inside the kernel: ``routine`` and its ``arguments``, in order or by name. Raises InputError.
+
+    An argument called ``file`` is a file of the script, by its name.
+    """
     name = table.text("routine", allowed=sorted(SCRIPTED))
-    given = table.take("arguments", [])
     wanted = _parameters(SCRIPTED[name])
-    least = sum(parameter.default is parameter.empty for parameter in wanted)
-    if not isinstance(given, list) or not least <= len(given) <= len(wanted):
-        raise table.error("arguments", given, f"a list: {_listed(wanted)}")
+    given = _in_order(table, wanted)
+    values = []
     for value, parameter in zip(given, wanted):
+        if parameter.name == "file" and isinstance(value, str):
+            value = _file(table, "arguments", value, files)
         if not _fits(value, parameter):
             raise table.error("arguments", value, f"{_word(parameter)} for {parameter.name}")
-    return Kernel(routine=name, arguments=tuple(given))
+        values.append(value)
+    return Kernel(routine=name, arguments=tuple(values))
 
 
-def injection(table: Table, files: dict[str, int]) -> Inject:
+def _in_order(table: Table, wanted: list[inspect.Parameter]) -> list[Any]:
+    """The arguments as they follow each other; those that are left out in the middle get their defaults."""
+    given = table.take("arguments", [])
+    least = [parameter.name for parameter in wanted if parameter.default is parameter.empty]
+    if isinstance(given, Mapping):
+        names = [parameter.name for parameter in wanted]
+        if not set(least) <= set(given) <= set(names):
+            raise table.error("arguments", given, f"a table: {_listed(wanted)}")
+        last = max((names.index(name) for name in given), default=-1)
+        return [given.get(parameter.name, parameter.default) for parameter in wanted[: last + 1]]
+    if not isinstance(given, list) or not len(least) <= len(given) <= len(wanted):
+        raise table.error("arguments", given, f"a list, or a table: {_listed(wanted)}")
+    return given
+
+
+def _file(table: Table, key: str, name: str, files: Mapping[str, int]) -> int:
+    if name not in files:
+        raise table.error(key, name, list(files) or "a [[file]] table of this name")
+    return files[name]
+
+
+def point(table: Table) -> str:
+    """``at``: a named point of a kernel routine. Raises InputError."""
+    return table.text("at", allowed=sorted(POINTS))
+
+
+def injection(table: Table, files: Mapping[str, int]) -> Inject:
     """An ``[[inject]]`` table: ``what``, and its fields by name; a ``file`` is named as in ``[[file]]``. Raises InputError."""
     what = table.text("what", allowed=sorted(INJECTIONS))
     fields: dict[str, bool | int | str] = {}
@@ -43,9 +74,7 @@ def injection(table: Table, files: dict[str, int]) -> Inject:
             continue
         value = table.take(parameter.name)
         if parameter.name == "file" and isinstance(value, str):
-            if value not in files:
-                raise table.error("file", value, list(files) or "a [[file]] table of this name")
-            value = files[value]
+            value = _file(table, "file", value, files)
         if not _fits(value, parameter):
             raise table.error(parameter.name, value, _word(parameter))
         fields[parameter.name] = value

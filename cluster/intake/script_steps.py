@@ -164,7 +164,7 @@ def _think(table: Table, names: Names) -> AnyStep:
 
 
 def _kernel(table: Table, names: Names) -> AnyStep:
-    return kernel_step(table)
+    return kernel_step(table, names.files)
 
 
 WORDS: dict[str, Make] = {

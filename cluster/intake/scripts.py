@@ -28,7 +28,8 @@
 
 Tasks that give the same ``space`` share an address space; without the key each has its own. A task that is the ``child`` of a fork step
 starts there. ``when`` names steps of other tasks that must be complete, as ``task.step``; a step without ``name`` is called by its number
-from 0. ``[[inject]]`` tables are passed through to the machine.
+from 0. ``hold = [{ at = "vm_page_alloc.popped", until = "reader.scan" }]`` stops a step inside the kernel, at a named point, until a step
+of another task is complete (or ``for_ns``). ``[[inject]]`` tables are passed through to the machine.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ from pathlib import Path
 import msgspec
 
 from cluster.errors import InputError
-from cluster.intake.script_kernel import injection
+from cluster.intake.script_kernel import injection, point
 from cluster.intake.script_steps import Names, make_step
 from cluster.intake.tables import Table
-from protocol.workload import Account, AnyStep, Exec, Exit, File, Fork, Mmap, Task, Workload
+from protocol.workload import Account, AnyStep, Exec, Exit, File, Fork, Hold, Mmap, Task, Workload
 
 
 def load_script(path: str | Path) -> Workload:
@@ -155,18 +156,32 @@ class _Script:
             task.space = numbers.setdefault(label, len(numbers))
 
     def _when(self, number: int, index: int, table: Table) -> None:
-        after = []
-        for name in table.texts("when"):
-            task_name, _, label = name.partition(".")
-            other = self.task_numbers.get(task_name, -1)
-            if other in (-1, number):
-                raise table.error("when", name, [f"{task.name}.STEP" for task in self.tasks if task is not self.tasks[number]])
-            found = self.step_names[other].get(label)
-            if found is None:
-                raise table.error("when", name, [f"{task_name}.{step}" for step in self.step_names[other]] or f"a step of {task_name}")
-            after.append((other, found))
-            self.tasks[other].steps[found].announced = True
+        after = [self._other_step(number, table, "when", name) for name in table.texts("when")]
         self.tasks[number].steps[index].after = tuple(sorted(set(after)))
+        self.tasks[number].steps[index].holds = tuple(self._hold(number, hold) for hold in table.tables("hold"))
+
+    def _other_step(self, number: int, table: Table, key: str, name: str) -> tuple[int, int]:
+        """(task, index) of a step of another task, called ``task.step``."""
+        task_name, _, label = name.partition(".")
+        other = self.task_numbers.get(task_name, -1)
+        if other in (-1, number):
+            raise table.error(key, name, [f"{task.name}.STEP" for task in self.tasks if task is not self.tasks[number]])
+        found = self.step_names[other].get(label)
+        if found is None:
+            raise table.error(key, name, [f"{task_name}.{step}" for step in self.step_names[other]] or f"a step of {task_name}")
+        self.tasks[other].steps[found].announced = True
+        return other, found
+
+    def _hold(self, number: int, table: Table) -> Hold:
+        """Where inside the kernel the step is held, and until when: until another task's step is complete, or for a time."""
+        at, nth = point(table), table.integer("nth", 1)
+        if table.has("until"):
+            other, index = self._other_step(number, table, "until", table.text("until"))
+            hold = Hold(at, nth, other, index)
+        else:
+            hold = Hold(at, nth, for_ns=table.nanoseconds("for_ns"))
+        table.finish()
+        return hold
 
     def _refuse_circles(self) -> None:
         """Every step must be able to run: tasks step by step, a child from its fork on, a vfork's parent after the child's exec or exit."""

@@ -24,8 +24,7 @@ from cluster.scenario.refusal import Place, refusal_of
 from cluster.scenario.tables import ExpectTable, KernelTable, ScenarioTable
 from cluster.scenario.work import Work, work_of
 from protocol.faults import Fault
-from protocol.kernels import SWITCHES, KernelError
-from protocol.kernels import kernel as kernel_forms
+from protocol.kernels import Chosen, KernelError, applicable, change_called, choose
 from protocol.machine import Machine
 from protocol.workload import Workload
 
@@ -40,6 +39,9 @@ class Scenario:
     machine: Machine
     kernel_preset: str
     kernel: dict[str, str]
+    """The form of every change."""
+    kernel_notes: tuple[str, ...]
+    """What is to be said of the choice of forms."""
     work: Work
     faults: tuple[Fault, ...]
     checks: tuple[str, ...]
@@ -53,7 +55,7 @@ class Scenario:
             "name": self.name,
             "title": self.title,
             "machine": machine_expanded(self.machine),
-            "kernel": {"preset": self.kernel_preset, "forms": dict(sorted(self.kernel.items()))},
+            "kernel": {"preset": self.kernel_preset, "forms": applicable(self.kernel, self.machine.pmap)},
             "workload": self.work.expanded(),
             "faults": [fault_expanded(fault) for fault in self.faults],
             "checks": {"enable": list(self.checks), "stop_at_first": self.stop_at_first},
@@ -108,7 +110,15 @@ def load(
 
     ``sets`` are ``KEY=VALUE`` texts; ``kernel`` replaces the file's ``[kernel]``, ``revert`` and ``apply`` add to it. Raises InputError.
     """
-    source = read_source(ref)
+    return _loaded(read_source(ref), sets, kernel, revert, apply)
+
+
+def load_tables(raw: Raw, file: str, base: Path) -> Scenario:
+    """The scenario of tables that were made, not read; ``file`` is what they were made from, for messages. Raises InputError."""
+    return _loaded(Source(raw, str(raw.get("name", "scenario")), file, "", base), (), None, (), ())
+
+
+def _loaded(source: Source, sets: Sequence[str], kernel: str | None, revert: Sequence[str], apply: Sequence[str]) -> Scenario:
     raw = dict(source.raw)
     raw["machine"] = with_preset(_machine(raw, sets), source.file)
     given = apply_sets(raw, [text for text in sets if not text.startswith(PRESET_KEY)])
@@ -139,11 +149,34 @@ def _lay_kernel(raw: Raw, preset: str | None, revert: Sequence[str], apply: Sequ
     for key, texts in (("revert", revert), ("apply", apply)):
         names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
         table = raw.get("kernel", {})
-        if names and isinstance(table, dict) and isinstance(table.get(key, []), list):
+        if names and isinstance(table, dict):
+            raw["kernel"] = table = _without(table, names, given)
             before = table.get(key, [])
-            raw["kernel"] = {**table, key: [*before, *names]}
-            given |= {f"kernel.{key}[{len(before) + index}]": f"--{key}" for index in range(len(names))}
+            if isinstance(before, list):
+                raw["kernel"] = {**table, key: [*before, *names]}
+                given |= {f"kernel.{key}[{len(before) + index}]": f"--{key}" for index in range(len(names))}
     return given
+
+
+def _without(table: Raw, names: Sequence[str], given: dict[str, str]) -> Raw:
+    """The file's ``[kernel]`` without what it says of the changes that an option names: the option has the last word."""
+    named = {_id(name) for name in names}
+    kept = dict(table)
+    for key in ("revert", "apply", "forms"):
+        value = table.get(key)
+        if isinstance(value, list) and not any(place.startswith(f"kernel.{key}") for place in given):
+            kept[key] = [name for name in value if _id(name) not in named]
+        elif isinstance(value, dict):
+            kept[key] = {name: form for name, form in value.items() if _id(name) not in named}
+    return kept
+
+
+def _id(name: object) -> object:
+    """A change's id, whatever it was called by; a name that is none stays, to be refused where it stands."""
+    try:
+        return change_called(str(name)).id
+    except KernelError:
+        return name
 
 
 def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:
@@ -151,13 +184,15 @@ def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:
     work = work_of(table.workload, machine, source, place)
     if work.recorded_cpus() > machine.cpus and not _names_a_machine(source, place):
         machine = table.machine.model_copy(update={"cpus": work.recorded_cpus()}).to_machine()
+    chosen = _kernel(table.kernel, machine.pmap, place)
     return Scenario(
         name=table.name or source.name,
         title=table.title,
         file=source.file,
         machine=machine,
         kernel_preset=table.kernel.preset,
-        kernel=_kernel(table.kernel, place),
+        kernel=chosen.forms,
+        kernel_notes=_notes(chosen, table.kernel.preset),
         work=work,
         faults=faults_of(table, machine, place),
         checks=checks_of(table.checks.enable, place),
@@ -173,20 +208,22 @@ def _names_a_machine(source: Source, place: Place) -> bool:
     return any(key in machine or f"machine.{key}" in place.given for key in ("cpus", "preset", "cpu_domains"))
 
 
-def _kernel(table: KernelTable, place: Place) -> dict[str, str]:
-    """The forms in force; an unknown name is refused at the key or option that gave it."""
+def _kernel(table: KernelTable, pmap: str, place: Place) -> Chosen:
+    """The forms in force; what cannot be is refused at the key or option that asked for it."""
     try:
-        forms = kernel_forms(table.preset, tuple(table.revert), tuple(table.apply))
+        return choose(table.preset, tuple(table.revert), tuple(table.apply), table.forms, pmap)
     except KernelError as error:
         named = [("preset", table.preset)]
         named += [(f"revert[{index}]", name) for index, name in enumerate(table.revert)]
         named += [(f"apply[{index}]", name) for index, name in enumerate(table.apply)]
-        key = next((key for key, name in named if name == error.found), "preset")
-        raise place.refuse(f"kernel.{key}", error.found, error.allowed) from None
-    for name, form in table.forms.items():
-        if name not in SWITCHES:
-            raise place.refuse(f"kernel.forms.{name}", name, list(SWITCHES))
-        if form not in SWITCHES[name].forms:
-            raise place.refuse(f"kernel.forms.{name}", form, list(SWITCHES[name].forms))
-        forms[name] = form
-    return forms
+        named += [(f"forms.{name}", word) for name, form in table.forms.items() for word in (name, form)]
+        found = _id(error.found)
+        key = next((key for key, name in named if found in (name, _id(name))), "preset")
+        raise place.refuse(f"kernel.{key}", error.found, error.allowed, str(error)) from None
+
+
+def _notes(chosen: Chosen, preset: str) -> tuple[str, ...]:
+    """What a run says of its kernel."""
+    brought = tuple(f"{name} = {why}" for name, why in chosen.brought.items())
+    ignored = (f"not of this pmap, and left out of {preset}: {', '.join(chosen.ignored)}",) if chosen.ignored else ()
+    return brought + ignored + chosen.remarks

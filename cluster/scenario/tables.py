@@ -92,20 +92,21 @@ class WhenTable(Table):
 
 NEEDS: dict[str, frozenset[str]] = {
     "delay": frozenset({"delay_ns"}),
+    "jitter": frozenset({"delay_ns"}),
     "lose": frozenset({"when"}),
     "stall": frozenset({"cpu", "at_ns", "duration_ns"}),
     "pager-error": frozenset(),
     "memory": frozenset({"frames", "at_ns", "duration_ns"}),
 }
 """The keys each kind of fault must be given; besides ``name`` and ``kind``, message faults may have ``when``, and nothing else."""
-TAKES_WHEN = frozenset({"delay", "lose", "pager-error"})
+TAKES_WHEN = frozenset({"delay", "jitter", "lose", "pager-error"})
 
 
 class FaultTable(Table):
     """One ``[[faults]]`` entry: :class:`protocol.faults.Fault`."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
-    kind: Literal["delay", "lose", "stall", "pager-error", "memory"]
+    kind: Literal["delay", "jitter", "lose", "stall", "pager-error", "memory"]
     when: WhenTable | None = None
     delay_ns: PositiveNs | None = None
     cpu: Annotated[int, Field(strict=True, ge=0)] | None = None

@@ -14,7 +14,8 @@ class Take(Op, tag=30, gc=False):
     """Pop a free frame near ``colour`` for a request of ``klass``. Value: (frame or -1, pre-zeroed, paging needed).
 
     ``prefer_zero`` takes the tail of a colour's list. A request that the thresholds forbid gets frame -1 and changes nothing.
-    ``last_resort`` is SYSTEM's second try after the cache was found empty (3.1 step 4).
+    ``last_resort`` is SYSTEM's second try after the cache was found empty (3.1 step 4). ``forward``: neighbouring colours are searched
+    upwards, as no kernel did (C32's foil).
     """
 
     word: ClassVar[str] = "free.take"
@@ -22,6 +23,7 @@ class Take(Op, tag=30, gc=False):
     klass: int
     prefer_zero: bool = False
     last_resort: bool = False
+    forward: bool = False
 
 
 class Put(Op, tag=31, gc=False):

@@ -18,12 +18,16 @@ class Lookup(Op, tag=80, gc=False):
 
 
 class Insert(Op, tag=81, gc=False):
-    """vm_page_insert: ``frame`` becomes resident at ``pindex``, not valid unless said. Value: None or the panic text."""
+    """vm_page_insert: ``frame`` becomes resident at ``pindex``, not valid unless said. Value: None or the panic text.
+
+    ``check`` false: nobody looks whether a page is there already (C23's old form); the new one hides the other.
+    """
 
     word: ClassVar[str] = "object.insert"
     pindex: int
     frame: int
     valid: int = 0
+    check: bool = True
 
 
 class Remove(Op, tag=82, gc=False):

@@ -88,6 +88,14 @@ class Complete(Op, tag=188, gc=False):
     index: int
 
 
+class Assertion(Message, tag=190, gc=False):
+    """An assertion of the modelled kernel failed in an operation that ``thread`` had posted: its CPU panics with ``text``."""
+
+    word: ClassVar[str] = "assertion"
+    thread: int
+    text: str
+
+
 class Begin(Message, tag=189, gc=False):
     """The first event of an actor that has something to do at the start."""
 

@@ -13,7 +13,8 @@ from protocol.messages.base import Op
 class Bind(Op, tag=40, gc=False):
     """A frame fresh from the free lists becomes a page: (object, pindex), wire count, BUSY if ``busy``, PG_ZERO if ``zeroed``.
 
-    Legal without the page-queues lock, for the frame is still private. ``object`` is "" for a page without an object. No value.
+    Legal without the page-queues lock, for the frame is still private. ``object`` is "" for a page without an object. ``asked``: the
+    ALLOC_* flags of the request. No value.
     """
 
     word: ClassVar[str] = "page.bind"
@@ -24,15 +25,20 @@ class Bind(Op, tag=40, gc=False):
     busy: bool = False
     zeroed: bool = False
     unmanaged: bool = False
+    asked: int = 0
 
 
 class Rebind(Op, tag=41, gc=False):
-    """Rename: the page's (object, pindex) replica changes; a CACHE page is deactivated; all dirty bits are set. No value."""
+    """Rename: the page's (object, pindex) replica changes; a CACHE page is deactivated; all dirty bits are set. Value: None, or the panic.
+
+    With ``object`` "" it is vm_page_remove alone. ``must_be_busy``: the removal asks for BUSY, as it did before C01.
+    """
 
     word: ClassVar[str] = "page.rebind"
     frame: int
     object: str
     pindex: int
+    must_be_busy: bool = False
 
 
 class Claim(Op, tag=42, gc=False):
@@ -54,25 +60,29 @@ CLAIMED, WAS_BUSY, WAS_CACHED, NEEDS_COW = range(4)
 
 
 class SetBusy(Op, tag=43, gc=False):
-    """vm_page_busy: set BUSY, which must be clear. No value."""
+    """vm_page_busy: set BUSY, which must be clear. Value: None, or the panic."""
 
     word: ClassVar[str] = "page.busy"
     frame: int
 
 
 class Unbusy(Op, tag=44, gc=False):
-    """vm_page_wakeup: clear BUSY and wake whoever sleeps on the page. No value."""
+    """vm_page_wakeup: clear BUSY, which must be set, and wake whoever sleeps on the page. Value: None, or the panic."""
 
     word: ClassVar[str] = "page.unbusy"
     frame: int
 
 
 class Finish(Op, tag=45, gc=False):
-    """The end of a fault on a page: set REFERENCED, activate (or deactivate), clear BUSY and wake sleepers. No value."""
+    """The end of a fault on a page: set REFERENCED, activate (or deactivate), clear BUSY and wake sleepers. Value: None, or the panic.
+
+    ``clear_zero``: PG_ZERO is cleared as well, as it was before C18.
+    """
 
     word: ClassVar[str] = "page.finish"
     frame: int
     activate: bool = True
+    clear_zero: bool = False
 
 
 class Flash(Op, tag=46, gc=False):
@@ -176,12 +186,13 @@ class FreePage(Op, tag=57, gc=False):
     """vm_page_free up to the free list: dequeue, check, drop the record (or HOLD). Value: (code or panic text, wake daemon-waiters).
 
     First item: true the frame now goes to the free list, false it went to HOLD, a text the kernel's panic. ``soft`` is the soft-busy count.
+    ``must_be_busy``: the removal from the object asks for BUSY, as it did before C01. Third item: PG_ZERO was set.
     """
 
     word: ClassVar[str] = "page.free"
     frame: int
     soft: int = 0
-    zeroed: bool = False
+    must_be_busy: bool = False
 
 
 class Wire(Op, tag=58, gc=False):
@@ -222,8 +233,15 @@ class PageState(Op, tag=62, gc=False):
     frame: int
 
 
+class PageOwner(Op, tag=69, gc=False):
+    """An unlocked read of m.object and m.pindex. Value: (object, pindex); ("", -1) for a page without an owner."""
+
+    word: ClassVar[str] = "page.owner"
+    frame: int
+
+
 class SelectCache(Op, tag=63, gc=False):
-    """The next CACHE page near ``colour`` whose hold count is 0. Value: (frame, object, pindex), or None."""
+    """The first CACHE page near ``colour``. Value: (frame, object, pindex, flags, wire, hold, dirty, mappings, pages on CACHE), or None."""
 
     word: ClassVar[str] = "page.select-cache"
     colour: int

@@ -67,7 +67,9 @@ class FakePort:
 class Bench:
     """A home on a fake port, asked by CPUs."""
 
-    def __init__(self, home: Home, draws: list[int] | None = None) -> None:
+    def __init__(self, home: Home, draws: list[int] | None = None, also: tuple[str, ...] = ()) -> None:
+        """``also``: locks of other homes that every thread holds which holds the home's own."""
+        self.also = tuple((name, 1) for name in also)
         self.home = home
         self.port = FakePort(draws)
         self.handlers = home.bind(self.port)
@@ -99,7 +101,7 @@ class Bench:
         """Ask for an operation, holding the home's lock if the thread has it; returns the value."""
         home = self.home
         fence = home.readers.get(thread, home.fence)
-        held = ((home.name, fence),) if locked and (home.owner == thread or thread in home.readers) else ()
+        held = (*self.also, (home.name, fence)) if locked and (home.owner == thread or thread in home.readers) else ()
         full = msgspec.structs.replace(op, thread=thread, held=held, reply=True)
         before = len(self.port.sent)
         self.give(full, cpu)

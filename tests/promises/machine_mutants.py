@@ -14,9 +14,9 @@ from actors.homes.objects import VmObject
 from actors.homes.page_busy import PageBusy
 from actors.homes.page_policy import PagePolicy
 from actors.homes.page_store import PageStore
-from actors.kernel import fault_copy, pageout_scan, pmap, vm_fault, vm_object, vm_page
+from actors.kernel import fault_copy, pageout_scan, pmap, vm_fault, vm_object, vm_page, vm_page_alloc
 from actors.processor.cpu import Cpu
-from protocol.identity import FREE_QUEUES, PAGE_QUEUES, RENDEZVOUS
+from protocol.identity import PAGE_QUEUES, RENDEZVOUS
 from protocol.messages.processor import IpiAck
 from protocol.messages.queues import CLAIMED, FreePage, PageState, WantBusy, page_channel
 from protocol.messages.space import ActiveCpus
@@ -39,9 +39,9 @@ def take_is_counted_twice(patch: Patch) -> None:
     """vm_page_alloc takes one frame and counts two."""
     pop = FreeQueues._pop
 
-    def counted(self, colour, prefer_zero):
+    def counted(self, colour, prefer_zero, forward):
         self.free -= 1
-        return pop(self, colour, prefer_zero)
+        return pop(self, colour, prefer_zero, forward)
 
     patch.setattr(FreeQueues, "_pop", counted)
 
@@ -89,7 +89,7 @@ def freed_page_stays_in_its_object(patch: Patch) -> None:
     """vm_page_free without vm_page_remove."""
 
     async def free_unless_refused(k, frame, obj, pindex):
-        _, needed = await k.call(PAGE_QUEUES, FreePage(frame))
+        _, needed, _ = await k.call(PAGE_QUEUES, FreePage(frame))
         await vm_page.free_to_list(k, frame, False, needed)
         return ""
 
@@ -219,15 +219,14 @@ def sleeper_keeps_the_object(patch: Patch) -> None:
 def allocation_takes_the_queues_under_the_free_lock(patch: Patch) -> None:
     """vm_page_alloc takes the page queues while it holds the free-queue spin lock (C19, C24)."""
 
-    async def take_once(k, take):
-        await k.acquire(FREE_QUEUES)
-        await k.acquire(PAGE_QUEUES)
-        answer = await k.call(FREE_QUEUES, take)
-        await k.release(PAGE_QUEUES)
-        await k.release(FREE_QUEUES)
-        return answer
+    initialise = vm_page_alloc._initialise
 
-    patch.setattr(vm_page, "_take_once", take_once)
+    async def initialise_queued(k, wanted, frame, zeroed):
+        await k.acquire(PAGE_QUEUES)
+        await initialise(k, wanted, frame, zeroed)
+        await k.release(PAGE_QUEUES)
+
+    patch.setattr(vm_page_alloc, "_initialise", initialise_queued)
 
 
 def release_forgets_the_depth(patch: Patch) -> None:

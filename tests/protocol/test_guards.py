@@ -6,8 +6,8 @@ import pytest
 
 from actors.home import Home
 from actors.homes import free_queues, maps, objects, page_queues, pmaps
+from protocol.changes import CHANGES
 from protocol.guards import FREE, NO_LOCK, PRIVATE, RESIDENT_GUARDS, guard_of, in_words, satisfied
-from protocol.kernels import SWITCHES
 from protocol.locks import CLASSES
 
 HOMES: dict[str, type[Home]] = {
@@ -57,11 +57,11 @@ def test_c14_old_asks_for_an_object():
 
 
 def test_the_residual_hazards_change_no_guard():
-    for form in (0, -1):
-        forms = {switch.id: switch.forms[form] for switch in SWITCHES.values()}
+    newest = {change.id: change.newest for change in CHANGES.values()}
+    for forms in (newest, newest | {change.id: change.oldest for change in CHANGES.values() if change.hazard}):
         for kind, fields in RESIDENT_GUARDS.items():
             for field in fields:
-                assert guard_of(kind, field, forms=forms) == guard_of(kind, field)
+                assert guard_of(kind, field, forms=forms) == guard_of(kind, field), field
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def _without_view(hook: Hook) -> Handler:
 
 
 def _bind(record: Any, view: PageView, head: Head) -> None:
-    _, _, view.object, _, view.wire, flags, thread = record
+    _, _, view.object, _, view.wire, flags, thread, _ = record
     view.phase, view.queue = BOUND, NONE
     view.flags = flags & ~BUSY
     view.owner = thread if flags & BUSY else NOT_BUSY

@@ -15,7 +15,7 @@ PMAP = "pmap.1.cpu.0"
 
 def bench(*frames: int, **bind: int) -> Bench:
     """A home whose lock thread 1 holds, with these frames bound to pages 0, 1, ... of one object."""
-    b = Bench(PageQueues(name="pq", service_ns=5, colours=4))
+    b = Bench(PageQueues(name="pq", service_ns=5, colours=4), also=(OBJ, "object.2.cpu.0", "object.3.cpu.1", PMAP, "pmap.2.cpu.0"))
     b.lock()
     for pindex, frame in enumerate(frames):
         b.ask(Bind(frame, OBJ, pindex, **bind))

@@ -28,6 +28,7 @@ from protocol.messages.objects import (
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE, VALID_ALL
 from protocol.records import (
     OBJECT_BACKING,
+    OBJECT_FLAGS,
     OBJECT_INSERT,
     OBJECT_IO,
     OBJECT_PIP,
@@ -137,7 +138,7 @@ def test_who_waits_for_paging_is_woken_when_none_is_in_progress():
     assert b.take_sent() == []
     b.ask(Enter(0, -1), thread=2)
     assert b.take_sent() == [("cpu.0", Woken(1, CHAN_PIP), 5)]
-    assert b.take_records() == [(OBJECT_PIP, 2, 1), (OBJECT_PIP, 1, 0), (WAKEUP, CHAN_PIP, (1,))]
+    assert b.take_records() == [(OBJECT_PIP, 2, 1), (OBJECT_PIP, 1, 0), (OBJECT_FLAGS, OBJ_PIPWNT, 0), (WAKEUP, CHAN_PIP, (1,))]
     assert not b.home.flags & OBJ_PIPWNT
 
 
@@ -165,6 +166,7 @@ def test_header():
         (OBJECT_TYPE, OBJT_DEFAULT, OBJT_SWAP),
         (OBJECT_BACKING, "object.2.cpu.0", 9),
         (OBJECT_SHADOWS, 0, 1),
+        (OBJECT_FLAGS, OBJ_ONEMAPPING, OBJ_DEAD),
         (OBJECT_INSERT, 0, 5),
     ]
 

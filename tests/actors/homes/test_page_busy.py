@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.messages.locks import Sleep, Woken
+from protocol.messages.processor import Assertion
 from protocol.messages.queues import (
     CLAIMED,
     NEEDS_COW,
@@ -36,7 +37,7 @@ from protocol.records import (
     PAGE_UNBUSY,
     WAKEUP,
 )
-from tests.actors.homes.page_bench import bench, cached
+from tests.actors.homes.page_bench import OBJ, bench, cached
 
 
 def test_claim_takes_the_page_off_its_queue_and_busies_it():
@@ -70,13 +71,19 @@ def test_claim_of_a_cached_page_asks_about_memory_first():
     assert b.take_records() == [(PAGE_QUEUE, 9, CACHE, NONE), (PAGE_BUSY, 9, 1)]
 
 
-def test_stealing_and_dropping_busy_is_recorded_so_that_a_check_can_speak():
+def test_busy_is_set_once_and_cleared_once_or_the_kernel_asserts():
     b = bench(9)
-    b.ask(SetBusy(9))
-    b.ask(SetBusy(9))
-    b.ask(Unbusy(9))
-    b.ask(Unbusy(9))
-    assert b.take_records() == [(PAGE_BUSY, 9, 1), (PAGE_BUSY, 9, 1), (PAGE_UNBUSY, 9, 1), (PAGE_UNBUSY, 9, 1)]
+    assert b.ask(SetBusy(9)) is None
+    assert b.ask(SetBusy(9)) == "vm_page_busy: page already busy!!!"
+    assert b.ask(Unbusy(9)) is None
+    assert b.ask(Unbusy(9)) == "vm_page_wakeup: page not busy!!!"
+    assert b.take_records() == [(PAGE_BUSY, 9, 1), (PAGE_UNBUSY, 9, 1)]
+
+
+def test_a_posted_wakeup_of_a_page_that_is_not_busy_is_the_askers_panic():
+    b = bench(9)
+    b.give(Unbusy(9, thread=1, held=(("pq", b.home.fence), (OBJ, 1)), reply=False))
+    assert b.take_sent() == [("cpu.0", Assertion(1, "vm_page_wakeup: page not busy!!!"), 5)]
 
 
 def test_who_wants_a_busy_page_is_woken_when_it_is_not():

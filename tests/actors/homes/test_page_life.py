@@ -50,7 +50,7 @@ from tests.actors.homes.page_bench import OBJ, PMAP, bench, cached
 def test_bind_needs_no_lock_and_says_all_it_sets():
     b = Bench(PageQueues(name="pq", colours=4))
     assert b.ask(Bind(9, OBJ, 3, wire=1, busy=True, zeroed=True)) is None
-    assert b.take_records() == [(PAGE_BIND, 9, OBJ, 3, 1, BUSY | ZERO, 1)]
+    assert b.take_records() == [(PAGE_BIND, 9, OBJ, 3, 1, BUSY | ZERO, 1, 0)]
     b.lock()
     assert b.ask(PageState(9)) == (NONE, BUSY | ZERO, 1, 0, 0, 0, 0, OBJ, 3)
     assert b.ask(PageState(10)) is None
@@ -64,7 +64,7 @@ def test_binding_an_owned_frame_is_recorded_and_takes_it_off_its_queue():
     assert b.take_records() == [
         (UNGUARDED, "page", "page.9", 1, "a frame fresh from the free lists"),
         (PAGE_QUEUE, 9, ACTIVE, NONE),
-        (PAGE_BIND, 9, "object.2.cpu.0", 0, 0, 0, 1),
+        (PAGE_BIND, 9, "object.2.cpu.0", 0, 0, 0, 1, 0),
     ]
     assert b.home.rings[ACTIVE].frames() == []
 
@@ -92,7 +92,7 @@ def test_free_drops_the_record():
     b = bench(9, busy=True)
     b.ask(Activate(9))
     b.take_records()
-    assert b.ask(FreePage(9)) == (True, False)
+    assert b.ask(FreePage(9))[:2] == (True, False)
     assert b.take_records() == [(PAGE_QUEUE, 9, ACTIVE, NONE), (PAGE_UNBUSY, 9, 1), (PAGE_RELEASE, 9, OBJ, 0, FREE)]
     assert b.home.pages == {}
 
@@ -100,10 +100,10 @@ def test_free_drops_the_record():
 def test_free_tells_whether_somebody_waits_for_memory():
     b = bench(8, 9)
     b.ask(PagesNeeded(True))
-    assert b.ask(FreePage(9)) == (True, True)
+    assert b.ask(FreePage(9))[:2] == (True, True)
     b.ask(PagesNeeded(False))
     b.home.sleepers[CHAN_DAEMON_MEMORY] = [("cpu.0", 4)]
-    assert b.ask(FreePage(8)) == (True, True)
+    assert b.ask(FreePage(8))[:2] == (True, True)
 
 
 def test_a_held_page_goes_to_hold_and_is_freed_by_the_last_unhold():
@@ -111,7 +111,7 @@ def test_a_held_page_goes_to_hold_and_is_freed_by_the_last_unhold():
     assert b.ask(Hold(9, 1)) is False
     b.ask(SetDirty(9, 3))
     b.take_records()
-    assert b.ask(FreePage(9)) == (False, False)
+    assert b.ask(FreePage(9))[:2] == (False, False)
     assert b.take_records() == [
         (PAGE_FLAGS, 9, UNMANAGED | ZERO, 0),
         (PAGE_DIRTY, 9, 3, 0),
@@ -150,7 +150,7 @@ def test_panics_of_free_change_nothing():
 def test_a_fictitious_page_is_never_put_on_a_free_list():
     b = bench(9, wire=1)
     b.ask(SetFlags(9, set=FICTITIOUS))
-    assert b.ask(FreePage(9)) == (False, False)
+    assert b.ask(FreePage(9))[:2] == (False, False)
     b.take_records()
     b.ask(Wire(9))
     assert b.ask(Unwire(9)) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.guards import guard_of, in_words
 from protocol.messages.locks import Sleep, Woken
 from protocol.messages.queues import (
     CHAN_FREE,
@@ -45,6 +46,7 @@ from protocol.pages import (
     INACTIVE,
 )
 from protocol.records import (
+    PAGE_COUNTS,
     PAGE_DIRTY,
     PAGES_NEEDED,
     UNGUARDED,
@@ -104,13 +106,14 @@ def test_a_scan_of_the_cache_queue_goes_through_the_colours():
 
 def test_select_cache_looks_near_the_colour_and_skips_held_pages():
     b = cached(4, 5, 9, 7)
-    assert b.ask(SelectCache(1)) == (5, OBJ, 1)
     b.ask(Hold(5, 1))
-    assert b.ask(SelectCache(1)) == (9, OBJ, 2)
-    b.ask(Hold(9, 1))
-    assert b.ask(SelectCache(1)) == (7, OBJ, 3), "colour 3 is the farthest, and first"
+    assert b.ask(SelectCache(1)) == (5, OBJ, 1, 0, 0, 1, 0, 0, 4), "whether it may be had is the asker's to see"
+    b.ask(Activate(5))
+    assert b.ask(SelectCache(1))[:3] == (9, OBJ, 2)
+    b.ask(Activate(9))
+    assert b.ask(SelectCache(1))[:3] == (7, OBJ, 3), "colour 3 is the farthest, and first"
     b.ask(Activate(7))
-    assert b.ask(SelectCache(5)) == (4, OBJ, 0)
+    assert b.ask(SelectCache(5))[:3] == (4, OBJ, 0)
     b.ask(Activate(4))
     assert b.ask(SelectCache(1)) is None
 
@@ -156,9 +159,9 @@ def test_counts_and_the_deficit():
     assert b.ask(QueueCounts()) == (2, 1, 1, 1, 4, True)
     assert b.take_records() == []
     assert b.ask(QueueCounts(take_deficit=True)) == (2, 1, 1, 1, 4, True)
-    assert b.take_records() == [(PAGES_NEEDED, True, True, 0)]
+    assert b.take_records() == [(PAGE_COUNTS, 2, 1, 1, 1), (PAGES_NEEDED, True, True, 0)]
     assert b.ask(QueueCounts(take_deficit=True))[4] == 0
-    assert b.take_records() == []
+    assert b.take_records() == [(PAGE_COUNTS, 2, 1, 1, 1)]
 
 
 GUARDED = [
@@ -175,7 +178,8 @@ def test_an_access_without_the_lock_is_recorded_and_performed(op):
     value = proper.ask(op)
     assert improper.ask(op) == value
     first, *others = improper.take_records()
-    assert first[0] == UNGUARDED and first[2:] == ("pq", 1, "pq")
+    assert first[0] == UNGUARDED and first[2:4] == ("pq", 1)
+    assert first[4] == in_words(guard_of("pq", first[1]).read if type(op) is Pvs else guard_of("pq", first[1]).write)
     assert others == proper.take_records()
     assert improper.home.pages == proper.home.pages
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.kernel import step
-from actors.kernel.vm_page import vm_page_alloc
+from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.faults import Fault, When
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.queues import Activate

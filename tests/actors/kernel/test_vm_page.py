@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.kernel import step
-from actors.kernel.vm_page import NO_PAGE, vm_page_alloc, vm_page_free, vm_page_select_cache
+from actors.kernel.vm_page import vm_page_free
+from actors.kernel.vm_page_alloc import NO_PAGE, vm_page_alloc, vm_page_select_cache
 from protocol.faults import Fault
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Insert, SetValid

@@ -42,7 +42,7 @@ def test_help_loads_nothing_heavy():
 
 
 def test_version(shootdown):
-    assert "model 1, format 1" in shootdown("--version").out
+    assert "model 2, format 1" in shootdown("--version").out
 
 
 KINDS = ["scenarios", "recordings", "generators", "machines", "kernels", "changes", "checks", "metrics", "faults", "strategies"]

@@ -67,7 +67,7 @@ ONE_FAULT = """\
         free.take frame=0xbf8 colour=24 klass=NORMAL zeroed=no free=4095
       -vm page queue free mutex fq (held 42 ns)
       object.insert pindex=416 frame=0xbf8
-      page.bind frame=0xbf8 object=object.6.cpu.0 pindex=416 wire=0 flags=BUSY
+      page.bind frame=0xbf8 object=object.6.cpu.0 pindex=416 wire=0 flags=BUSY asked=0
       object.valid pindex=416 frame=0xbf8 0x0 -> 0xff
       +vm page queue mutex pq (grant 1)
       -vm page queue mutex pq (held 1 ns)

@@ -165,7 +165,7 @@ def test_memory_in_use_is_frames_less_those_free_or_withheld(feed):
 
 
 def test_a_frame_that_is_neither_page_nor_free_has_leaked(feed):
-    feed((kinds.FREE_TAKE, 1, 0, 0, False, 999), (kinds.PAGE_BIND, 1, "object.1", 0, 0, BUSY, 1))
+    feed((kinds.FREE_TAKE, 1, 0, 0, False, 999), (kinds.PAGE_BIND, 1, "object.1", 0, 0, BUSY, 1, 0))
     assert feed.result()["pages.leaked"] == 0
     feed((kinds.PAGE_RELEASE, 1, "object.1", 0, HOLD))
     assert feed.result()["pages.leaked"] == 0
@@ -178,7 +178,7 @@ def test_a_frame_that_is_neither_page_nor_free_has_leaked(feed):
 
 
 def test_unholding_a_page_that_was_not_freed_lets_nothing_go(feed):
-    feed((kinds.FREE_TAKE, 1, 0, 0, False, 999), (kinds.PAGE_BIND, 1, "object.1", 0, 0, BUSY, 1))
+    feed((kinds.FREE_TAKE, 1, 0, 0, False, 999), (kinds.PAGE_BIND, 1, "object.1", 0, 0, BUSY, 1, 0))
     feed((kinds.PAGE_HOLD, 1, 0, 1), (kinds.PAGE_HOLD, 1, 1, 0))
     assert feed.result()["pages.leaked"] == 0
     feed((kinds.PAGE_RELEASE, 1, "object.1", 0, FREE))
@@ -187,8 +187,8 @@ def test_unholding_a_page_that_was_not_freed_lets_nothing_go(feed):
 
 def test_busy_writes_vm_waits_switches_and_pageouts(feed):
     feed(
-        (kinds.PAGE_BIND, 1, "object.1", 0, 0, BUSY, 1),
-        (kinds.PAGE_BIND, 2, "", 0, 1, 0, 1),
+        (kinds.PAGE_BIND, 1, "object.1", 0, 0, BUSY, 1, 0),
+        (kinds.PAGE_BIND, 2, "", 0, 1, 0, 1, 0),
         (kinds.PAGE_UNBUSY, 1, 1),
         (kinds.PAGE_BUSY, 1, 1),
         (kinds.SLEEP, 1, "v_free_count", "pq"),
@@ -202,7 +202,7 @@ def test_busy_writes_vm_waits_switches_and_pageouts(feed):
 
 
 STORE = (kinds.STORE, 1, "pmap.1", 5, 7)
-BIND = (kinds.PAGE_BIND, 7, "object.1", 0, 0, BUSY, 1)
+BIND = (kinds.PAGE_BIND, 7, "object.1", 0, 0, BUSY, 1, 0)
 TO_CACHE = (kinds.PAGE_QUEUE, 7, INACTIVE, CACHE)
 WRITTEN = (kinds.PAGE_DIRTY, 7, 0xFF, 0)
 GONE = ((kinds.PAGE_QUEUE, 7, CACHE, NONE), (kinds.PAGE_RELEASE, 7, "object.1", 0, FREE))

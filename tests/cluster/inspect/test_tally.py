@@ -13,8 +13,8 @@ HOMES = {FREE_QUEUES: 2, PAGE_QUEUES: 1}
 BEFORE = {
     FREE_QUEUES: [(kinds.FREE_TAKE, 1, 0, 0, False, 999), (kinds.FREE_TAKE, 2, 0, 0, False, 998), (kinds.FREE_WITHHOLD, 900, 98)],
     PAGE_QUEUES: [
-        (kinds.PAGE_BIND, 1, "object.1", 0, 0, BUSY, 1),
-        (kinds.PAGE_BIND, 2, "object.1", 1, 0, BUSY, 1),
+        (kinds.PAGE_BIND, 1, "object.1", 0, 0, BUSY, 1, 0),
+        (kinds.PAGE_BIND, 2, "object.1", 1, 0, BUSY, 1, 0),
         (kinds.PAGE_RELEASE, 2, "object.1", 1, HOLD),
         (kinds.PAGE_QUEUE, 1, INACTIVE, CACHE),
     ],

@@ -10,7 +10,7 @@ from cluster.intake.script_steps import WORDS
 from protocol.workload import Account, Munmap, Step, Task, Workload, decode
 
 TEXT = (Path(__file__).parents[3] / "docs" / "workload-form.md").read_text()
-COMMON = ("at_ns", "cpu", "after", "announced", "line", "expect", "delay_ns")
+COMMON = ("at_ns", "cpu", "after", "announced", "line", "expect", "delay_ns", "holds")
 
 
 def test_every_steps_fields_are_named_in_their_order():

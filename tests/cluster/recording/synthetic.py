@@ -141,7 +141,7 @@ class Script:
         self.call(cpu, FREE_QUEUES, "free.take", (FREE_TAKE, frame, frame % 32, 0, False, self.free))
         self.unlock(cpu, thread, FREE_QUEUES)
         self.post(cpu, obj, "object.insert", (OBJECT_INSERT, vpn & 511, frame))
-        self.call(cpu, PAGE_QUEUES, "page.bind", (PAGE_BIND, frame, obj, vpn & 511, 0, BUSY, thread))
+        self.call(cpu, PAGE_QUEUES, "page.bind", (PAGE_BIND, frame, obj, vpn & 511, 0, BUSY, thread, 0))
         self.clock[cpu] += 350
         self.event(self.clock[cpu], name, name, "timer")
         self.post(cpu, obj, "object.valid", (OBJECT_VALID, vpn & 511, frame, 0, VALID_ALL))

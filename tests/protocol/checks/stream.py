@@ -87,7 +87,7 @@ class Stream:
         self.take(thread, frame)
         self.at(OBJECT, (r.OBJECT_INSERT, pindex, frame))
         self.queues[frame] = NONE
-        return self.at("pq", (r.PAGE_BIND, frame, OBJECT, pindex, 0, BUSY, thread))
+        return self.at("pq", (r.PAGE_BIND, frame, OBJECT, pindex, 0, BUSY, thread, 0))
 
     def queue(self, frame: int, new: int) -> Stream:
         old, self.queues[frame] = self.queues[frame], new

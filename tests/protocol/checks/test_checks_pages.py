@@ -60,7 +60,7 @@ def test_conserve_finds_a_leak_at_the_end():
 def test_conserve_finds_a_page_without_owner_and_excuses_one_that_somebody_may_be_working_on():
     def leaking(still_inside: bool) -> Stream:
         s = Stream().enter(0, "vm_fault").enter(1, "long")
-        s.take(0, 4).at("pq", (r.PAGE_BIND, 4, "", 0, 0, 0, 0)).leave(0)
+        s.take(0, 4).at("pq", (r.PAGE_BIND, 4, "", 0, 0, 0, 0, 0)).leave(0)
         return s if still_inside else s.leave(1)
 
     assert "on no queue, in no object" in speaks_first(leaking(False), "I-CONSERVE").message

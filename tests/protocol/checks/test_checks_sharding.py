@@ -79,7 +79,10 @@ wild: list[st.SearchStrategy[tuple[str, tuple[Any, ...]]]] = [
     st.tuples(st.just("pq"), st.tuples(st.sampled_from([r.PAGE_BUSY, r.PAGE_UNBUSY]), frames, threads)),
     st.tuples(st.just("pq"), st.tuples(st.just(r.PAGE_QUEUE), frames, st.integers(0, 5), st.integers(0, 5))),
     st.tuples(st.just("pq"), st.tuples(st.just(r.PAGE_RELEASE), frames, st.just(OBJECT), st.integers(0, 2), st.sampled_from([1, 5]))),
-    st.tuples(st.just("pq"), st.tuples(st.just(r.PAGE_BIND), frames, st.just(OBJECT), st.integers(0, 2), st.just(0), st.just(1), threads)),
+    st.tuples(
+        st.just("pq"),
+        st.tuples(st.just(r.PAGE_BIND), frames, st.just(OBJECT), st.integers(0, 2), st.just(0), st.just(1), threads, st.just(0)),
+    ),
     st.tuples(st.just("pq"), st.tuples(st.sampled_from([r.PV_ADD]), frames, st.just(PMAP), vpns)),
     st.tuples(st.just("fq"), st.tuples(st.just(r.FREE_PUT), frames, st.just(False), st.integers(60, 64))),
     st.tuples(st.just("fq"), st.tuples(st.just(r.FREE_TAKE), frames, st.just(0), st.just(0), st.just(False), st.integers(60, 64))),
@@ -105,7 +108,7 @@ wild: list[st.SearchStrategy[tuple[str, tuple[Any, ...]]]] = [
 
 def slept_and_woken(frame: int, thread: int, number: int) -> list[tuple[str, tuple[Any, ...]]]:
     """A page bound, busy, slept on; woken by its CPU or not; un-busied."""
-    bound = [("fq", (r.FREE_TAKE, frame, 0, 0, False, 63)), ("pq", (r.PAGE_BIND, frame, OBJECT, 0, 0, 1, 3))]
+    bound = [("fq", (r.FREE_TAKE, frame, 0, 0, False, 63)), ("pq", (r.PAGE_BIND, frame, OBJECT, 0, 0, 1, 3, 0))]
     woken = [("cpu.2", (r.WAKE, thread, f"page.{frame}", "timeout"))] if number % 2 else []
     return [*bound, ("cpu.1", (r.SLEEP, thread, f"page.{frame}", "pq")), *woken, ("pq", (r.PAGE_UNBUSY, frame, 3))]
 
@@ -113,7 +116,7 @@ def slept_and_woken(frame: int, thread: int, number: int) -> list[tuple[str, tup
 def soft_busy(frame: int, thread: int, number: int) -> list[tuple[str, tuple[Any, ...]]]:
     """A page soft-busy for its object, slept on, un-busied."""
     io = (OBJECT, (r.OBJECT_IO, number, frame, 0, 1))
-    return [("pq", (r.PAGE_BIND, frame, OBJECT, number, 0, 1, 3)), io, *slept_and_woken(frame, thread, 0)[2:]]
+    return [("pq", (r.PAGE_BIND, frame, OBJECT, number, 0, 1, 3, 0)), io, *slept_and_woken(frame, thread, 0)[2:]]
 
 
 def space_left(frame: int, thread: int, number: int) -> list[tuple[str, tuple[Any, ...]]]:

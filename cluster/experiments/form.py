@@ -1,0 +1,134 @@
+"""The tables of an experiment file, checked key by key; the scenario in it is checked when its arms are made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from cluster.scenario.machine_table import Table
+from cluster.scenario.refusal import impossible
+from cluster.scenario.tables import Ending
+
+ARMS = ("before", "after", "clean")
+"""The arms that every experiment has."""
+PANIC = "panic"
+"""In lists of checks: the modelled kernel panicked, or one of its assertions failed."""
+Integer = Annotated[int, Field(strict=True)]
+
+
+class ParameterTable(Table):
+    """``[parameters.NAME]``: a size that the figure depends on."""
+
+    value: Integer
+    min: Integer
+    max: Integer
+    meaning: str
+
+    @model_validator(mode="after")
+    def _in_range(self) -> ParameterTable:
+        if not self.min <= self.value <= self.max:
+            raise impossible(f"value = {self.value}", f"a value from min = {self.min} to max = {self.max}")
+        return self
+
+
+class ArmTable(Table):
+    """``[arms.NAME]``: what is different in this arm, and what it must show.
+
+    ``revert``, ``apply``, ``forms``: over the kernel ``repaired``; the arm ``before`` reverts the experiment's own change if it names
+    none. ``injected``: whether the tables of ``[[inject]]`` and ``[[faults]]`` are in it (not in ``clean``). ``parameters``: values that
+    differ in this arm. ``shows``: checks that must speak; ``may``: others that may, as a consequence; any other is a surprise. ``says``:
+    texts of which each must occur in a violation's or panic's message. ``predict``: the figure, an expression over the parameters.
+    """
+
+    title: str = ""
+    preset: str = "repaired"
+    revert: list[str] | None = None
+    apply: list[str] = []
+    forms: dict[str, str] = {}
+    injected: bool | None = None
+    parameters: dict[str, int | str] = {}
+    shows: list[str] = []
+    may: list[str] = []
+    says: list[str] = []
+    ended: Ending | list[Ending] = "finished"
+    predict: str | None = None
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """The endings expected."""
+        return (self.ended,) if isinstance(self.ended, str) else tuple(self.ended)
+
+
+class RecordsTable(Table):
+    """``records``: which records a measure looks at.
+
+    ``kind``: a pattern as in a shell. ``actor``: a pattern of the actor's name. ``task``: made by the task of this name. ``within``: made
+    while the thread is inside this kernel routine. ``where``: field to value, or to a pattern.
+    """
+
+    kind: str
+    actor: str = "*"
+    task: str = ""
+    within: str = ""
+    where: dict[str, int | str | bool] = {}
+
+
+class FigureTable(Table):
+    """``[figure]``: what is measured in every arm.
+
+    Exactly one of ``metric`` (a metric of the run), ``records`` (counted; with ``sum`` or ``max`` the sum or greatest of that field),
+    ``distance`` (from the first injection to what speaks first, in events or ns) and ``decisions`` (kinds of record whose sequence is
+    compared with that of the arm ``after``: how many of ``schedules`` runs differ).
+    """
+
+    name: str
+    unit: str
+    metric: str = ""
+    records: RecordsTable | None = None
+    sum: str = ""
+    max: str = ""
+    distance: Literal["", "events", "ns"] = ""
+    decisions: list[str] = []
+    schedules: str = "1"
+    about: str = ""
+
+    @model_validator(mode="after")
+    def _one_measure(self) -> FigureTable:
+        given = [name for name in ("metric", "records", "distance", "decisions") if getattr(self, name)]
+        if len(given) != 1:
+            raise impossible(" and ".join(given) or "none", "exactly one of metric, records, distance, decisions")
+        if (self.sum or self.max) and (not self.records or (self.sum and self.max)):
+            raise impossible("sum or max", "one of them, with records")
+        return self
+
+
+class NeedTable(Table):
+    """``[[needs]]``: what the parameters must satisfy together for the scenario to reach the state it is about."""
+
+    that: str
+    why: str
+
+
+class ExperimentTable(Table):
+    """A whole experiment file. ``wrong``, ``did`` and ``uncertain`` are the catalogue's words."""
+
+    id: Annotated[str, Field(pattern=r"^[CR][0-9]{2}$")]
+    title: str = ""
+    wrong: str
+    did: str
+    uncertain: str = ""
+    parameters: dict[str, ParameterTable] = {}
+    needs: list[NeedTable] = []
+    scenario: dict[str, Any]
+    inject: list[dict[str, Any]] = []
+    faults: list[dict[str, Any]] = []
+    arms: dict[str, ArmTable]
+    figure: FigureTable
+
+    @model_validator(mode="after")
+    def _has_its_arms(self) -> ExperimentTable:
+        missing = [name for name in ARMS if name not in self.arms]
+        if missing:
+            raise impossible(f"arms {', '.join(self.arms)}", f"arms {', '.join(ARMS)}, and further ones")
+        return self

@@ -1,0 +1,93 @@
+"""Tables with parameters: ``"${pages * 2}"`` is an integer, ``"touch${i}"`` a text; ``each`` repeats a table, ``only`` leaves it out.
+
+::
+
+    steps = [
+        { do = "mmap", vpn = 0x100, pages = "${pages}" },
+        { each = { i = "pages" }, do = "access", vpn = "${0x100 + i}", write = true, name = "fill${i}" },
+        { only = "pages > 1", do = "munmap", vpn = 0x100 },
+    ]
+
+``each = { i = "pages" }`` makes one table for every i from 0 to pages - 1; several names nest, the last one varying fastest. Everything is
+expanded before the scenario is read, so that the scenario's own checks see plain tables. A template language of its own was rejected: two
+keys and one notation are all that scripts of a parametrised size need.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from cluster.experiments.expressions import ExpressionError, evaluate
+
+EACH, ONLY = "each", "only"
+TABLES_MAX = 100_000
+_HOLE = re.compile(r"\$\{([^}]*)\}")
+
+
+class TemplateError(ValueError):
+    """A template that cannot be expanded: ``key`` is where, the message why, ``found`` what stands there."""
+
+    def __init__(self, key: str, found: object, why: str) -> None:
+        super().__init__(why)
+        self.key = key
+        self.found = found
+
+
+def expanded(value: Any, names: Mapping[str, int], key: str = "") -> Any:
+    """``value`` with every hole filled and every ``each`` and ``only`` carried out. Raises TemplateError."""
+    if isinstance(value, str):
+        return _text(value, names, key)
+    if isinstance(value, Mapping):
+        return {name: expanded(item, names, f"{key}.{name}" if key else name) for name, item in value.items()}
+    if isinstance(value, list):
+        items: list[Any] = []
+        for index, item in enumerate(value):
+            items += _items(item, names, f"{key}[{index}]")
+            if len(items) > TABLES_MAX:
+                raise TemplateError(key, len(items), f"more than {TABLES_MAX} tables")
+        return items
+    return value
+
+
+def _items(item: Any, names: Mapping[str, int], key: str) -> list[Any]:
+    """What one item of a list becomes: one, several or none."""
+    if not isinstance(item, Mapping) or not {EACH, ONLY} & set(item):
+        return [expanded(item, names, key)]
+    rest = {name: value for name, value in item.items() if name not in (EACH, ONLY)}
+    found = []
+    for bound in _bindings(item.get(EACH, {}), names, f"{key}.{EACH}"):
+        if ONLY not in item or _evaluated(item[ONLY], bound, f"{key}.{ONLY}"):
+            found.append(expanded(rest, bound, key))
+    return found
+
+
+def _bindings(each: Any, names: Mapping[str, int], key: str) -> Iterator[Mapping[str, int]]:
+    if not isinstance(each, Mapping):
+        raise TemplateError(key, each, "a table of names and counts is needed")
+    if not each:
+        yield names
+        return
+    (name, count), *others = each.items()
+    number = _evaluated(count, names, f"{key}.{name}")
+    if number > TABLES_MAX:
+        raise TemplateError(key, number, f"more than {TABLES_MAX} tables")
+    for index in range(number):
+        yield from _bindings(dict(others), {**names, name: index}, key)
+
+
+def _evaluated(text: Any, names: Mapping[str, int], key: str) -> int:
+    if isinstance(text, int):
+        return int(text)
+    try:
+        return evaluate(str(text), names)
+    except ExpressionError as error:
+        raise TemplateError(key, text, str(error)) from None
+
+
+def _text(text: str, names: Mapping[str, int], key: str) -> Any:
+    whole = _HOLE.fullmatch(text)
+    if whole:
+        return _evaluated(whole[1], names, key)
+    return _HOLE.sub(lambda hole: str(_evaluated(hole[1], names, key)), text)

@@ -1,0 +1,14 @@
+"""The named points of kernel routines at which a script may hold a thread: ``hold = [{ at = POINT, ... }]`` on a step.
+
+An interleaving that no test hits twice lies between two steps of a routine; a point between them has a name, so that a script can say it
+and a person can find it. Delays in ns instead were rejected: they hit the gap on one machine and miss it on another.
+"""
+
+from __future__ import annotations
+
+POINTS: dict[str, str] = {
+    "vm_page_alloc.popped": "the frame is off the free lists, their lock is released, the page's fields are not initialised (C22 after)",
+    "vm_page_cowfault.woken": "cowfault has waited for memory and holds no lock",
+    "vm_page_sleep_if_busy.woken": "the sleeper is on a CPU again and holds no lock",
+}
+"""``routine.place`` to what has just happened there. A test compares it with the points that the routines name."""

@@ -1,0 +1,165 @@
+"""Experiments run: every arm on every number of workers, the figure measured from what happened, the verdict with its reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from cluster.experiments.experiment import Experiment, load_experiment
+from cluster.experiments.form import PANIC
+from cluster.experiments.judging import ArmResult, reasons_against
+from cluster.experiments.measures import Said, decisions, distance, measured, panics_of
+from protocol.workload import Workload
+from shootdown.result import Run
+from shootdown.running import run
+
+
+@dataclass
+class Reproduction:
+    """An experiment that has been run. ``against``: why it is not reproduced, in sentences."""
+
+    experiment: Experiment
+    arms: dict[str, ArmResult]
+    against: list[str]
+
+    @property
+    def reproduced(self) -> bool:
+        """Did every arm show what it must?"""
+        return not self.against
+
+    def as_json(self) -> dict[str, Any]:
+        """The value of ``experiments --json`` for one change."""
+        experiment, table = self.experiment, self.experiment.table
+        before, after = self.arms["before"], self.arms["after"]
+        return {
+            "id": experiment.change.id,
+            "slug": experiment.change.slug,
+            "title": experiment.title,
+            "kind": experiment.change.kinds[0],
+            "kinds": list(experiment.change.kinds),
+            **{name: self.arms[name].as_json() for name in ("before", "after", "clean")},
+            "arms": {name: arm.as_json() for name, arm in self.arms.items() if name not in ("before", "after", "clean")},
+            "expectation": {name: list(table.arms[name].shows) for name in table.arms if name != "clean"},
+            "parameters": {
+                name: {"value": experiment.values[name], "min": p.min, "max": p.max, "meaning": p.meaning}
+                for name, p in table.parameters.items()
+            },
+            "figure": {
+                "name": table.figure.name,
+                "unit": table.figure.unit,
+                "before": before.figure,
+                "after": after.figure,
+                "formula": formula(experiment),
+                "predicted_before": experiment.predicted("before"),
+                "predicted_after": experiment.predicted("after"),
+            },
+            "reproduced": self.reproduced,
+            "why_not": self.against,
+        }
+
+
+def formula(experiment: Experiment) -> str | None:
+    """The formulas of the arms as one text, or None if there are none."""
+    given = [f"{name}: {table.predict}" for name, table in experiment.arms.items() if table.predict is not None and name != "clean"]
+    return "; ".join(given) or None
+
+
+def reproduce(
+    name: str | Experiment,
+    sets: Mapping[str, int] | None = None,
+    workers: Sequence[int] = (1,),
+    seed: int = 1,
+    keep: Path | None = None,
+    on_arm: Callable[[str], None] | None = None,
+) -> Reproduction:
+    """Run every arm of an experiment (an id, a slug, a file or a loaded one) on each number of workers.
+
+    ``keep``: a directory in which the runs stay, as ``<id>-<arm>``; otherwise they are measured and dropped. Raises InputError, RunError.
+    """
+    experiment = name if isinstance(name, Experiment) else load_experiment(name, sets)
+    results: dict[str, ArmResult] = {}
+    with TemporaryDirectory(prefix="shootdown-experiment-") as temporary:
+        directory = keep or Path(temporary)
+        for arm in experiment.arms:
+            if on_arm is not None:
+                on_arm(arm)
+            results[arm] = _arm(experiment, arm, workers, seed, directory)
+        if experiment.table.figure.decisions:
+            _compare_decisions(experiment, results, seed, Path(temporary))
+    return Reproduction(experiment, results, reasons_against(experiment, results))
+
+
+def _arm(experiment: Experiment, arm: str, workers: Sequence[int], seed: int, directory: Path) -> ArmResult:
+    scenario = experiment.scenario(arm)
+    made = {count: run(scenario, seed=seed, workers=count, out=directory / _name(experiment, arm, count)) for count in workers}
+    first = made[workers[0]]
+    said = _said(first)
+    workload = scenario.compile(seed)
+    held = _held(first)
+    result = ArmResult(
+        name=arm,
+        ended=first.ended,
+        said=said,
+        metrics=first.metrics,
+        digests={count: one.digest for count, one in made.items()},
+        held=held,
+        unheld=sorted(_meant(workload) - set(held)) if first.ended == "finished" else [],
+        forms=scenario.kernel,
+        run_dir=str(first.path),
+    )
+    figure = experiment.table.figure
+    if figure.distance:
+        word = min(said, key=lambda one: (one.time_ns, one.check != PANIC), default=None)
+        result.figure = distance(first.stored, word, figure.distance)
+    elif not figure.decisions:
+        tasks = {task.name: number for number, task in enumerate(workload.tasks)}
+        result.figure = measured(figure, first.stored, first.metrics, tasks)
+    return result
+
+
+def _name(experiment: Experiment, arm: str, workers: int) -> str:
+    return f"{experiment.change.id}-{arm}" + (f"-{workers}-workers" if workers > 1 else "")
+
+
+def _said(made: Run) -> list[Said]:
+    """Violations and panics of a run, in order of time."""
+    said = [Said(v.check, v.time_ns, v.actor, v.event, v.message) for v in made.violations]
+    return sorted(said + panics_of(made.stored), key=lambda one: (one.time_ns, one.check))
+
+
+def _held(made: Run) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for found in made.records(kind="held"):
+        point = str(found["point"])
+        counts[point] = counts.get(point, 0) + 1
+    return dict(sorted(counts.items()))
+
+
+def _meant(workload: Workload) -> set[str]:
+    return {hold.point for task in workload.tasks for step in task.steps for hold in step.holds}
+
+
+def _compare_decisions(experiment: Experiment, results: dict[str, ArmResult], seed: int, directory: Path) -> None:
+    """The figure of an equivalence: in how many schedules an arm decides otherwise than the arm ``after``."""
+    wanted, count = experiment.table.figure.decisions, experiment.schedules()
+    scenarios = {arm: experiment.scenario(arm) for arm in results}
+    for arm in results:
+        results[arm].figure = 0
+    for number, schedule in enumerate(range(seed, seed + count)):
+        decided = {}
+        for arm, scenario in scenarios.items():
+            made = run(scenario, seed=schedule, out=directory / f"schedule-{number}-{arm}")
+            decided[arm] = decisions(made.stored, wanted)
+        for arm, result in results.items():
+            result.figure = (result.figure or 0) + (decided[arm] != decided["after"])
+
+
+def experiments(names: Sequence[str] = (), sets: Mapping[str, int] | None = None) -> Iterator[Experiment]:
+    """The experiments asked for (all that are shipped if none), loaded and checked before any of them runs. Raises InputError."""
+    from cluster.experiments.experiment import experiment_files
+
+    for name in names or experiment_files():
+        yield load_experiment(name, sets)
