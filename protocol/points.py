@@ -7,6 +7,8 @@ and a person can find it. Delays in ns instead were rejected: they hit the gap o
 from __future__ import annotations
 
 POINTS: dict[str, str] = {
+  "vm_fault.copied": "the copy is made and the first object is locked again; its page is not said to be valid yet",
+    "vm_fault.between-steps": "the fault has dropped its object's lock between two primitives (C33 per-step)",
     "vm_page_alloc.popped": "the frame is off the free lists, their lock is released, the page's fields are not initialised (C22 after)",
     "vm_page_cowfault.woken": "cowfault has waited for memory and holds no lock",
     "vm_page_sleep_if_busy.woken": "the sleeper is on a CPU again and holds no lock",

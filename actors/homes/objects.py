@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import msgspec
 
-from actors.home import Home, OpTable, locked
+from actors.home import Home, OpTable, locked, reading
 from actors.homes.indexes import Indexes
 from protocol.messages import Value
 from protocol.messages.objects import (
@@ -20,6 +20,7 @@ from protocol.messages.objects import (
     Backing,
     Describe,
     Enter,
+    Generation,
     Insert,
     IoCount,
     Lookup,
@@ -29,6 +30,7 @@ from protocol.messages.objects import (
     SetType,
     SetValid,
     ShadowCount,
+    SoftBusy,
     WantPip,
 )
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE
@@ -59,6 +61,8 @@ class VmObject(Home, kw_only=True):
         Remove: locked("remove", "memq"),
         SetValid: locked("set_valid", "valid"),
         IoCount: locked("io_count", "soft_busy"),
+        SoftBusy: reading("soft_busy", "soft_busy"),
+        Generation: locked("object_generation", "header"),
         Enter: locked("enter", "refs_pip"),
         WantPip: locked("want_pip", "pip"),
         Describe: locked("describe", "header"),
@@ -80,6 +84,8 @@ class VmObject(Home, kw_only=True):
     """In pages."""
     flags: int = 0
     colour: int = 0
+    generation: int = 0
+    """Bumped whenever a page is inserted or removed."""
     warm: bool = False
     """A file whose pages the host had in its page cache: a page's first touch needs no I/O."""
     touched: Indexes = msgspec.field(default_factory=Indexes)
@@ -111,6 +117,7 @@ class VmObject(Home, kw_only=True):
         if self.warm:
             self.touched.add(pindex)
         self.index.add(pindex)
+        self.generation += 1
         self.record((OBJECT_INSERT, pindex, op.frame))
         if op.valid:
             self.record((OBJECT_VALID, pindex, op.frame, 0, op.valid))
@@ -122,6 +129,7 @@ class VmObject(Home, kw_only=True):
         if slot is None:
             return None
         self.index.discard(op.pindex)
+        self.generation += 1
         self.record((OBJECT_REMOVE, op.pindex, slot[0]))
         return slot[:2]
 
@@ -144,6 +152,15 @@ class VmObject(Home, kw_only=True):
             self.pages[op.pindex] = (frame, valid, soft + op.delta)
             self.record((OBJECT_IO, op.pindex, frame, soft, soft + op.delta))
         return soft + op.delta
+
+    def soft_busy(self, op: SoftBusy) -> Value:
+        """The test for soft busy."""
+        slot = self.pages.get(op.pindex)
+        return slot[2] if slot is not None else 0
+
+    def object_generation(self, op: Generation) -> Value:
+        """What tells a sleeper that the object's pages have changed (C26)."""
+        return self.generation
 
     def resident(self, op: Resident) -> Value:
         """The resident pages of a range, in order."""

@@ -44,10 +44,13 @@ class PageBusy(PagePolicy, kw_only=True):
         """A fault finds a resident page (3.9 step 3a)."""
         frame = op.frame
         page = self.pages.get(frame) or self.stray(op, frame)
-        if page.cow and op.write_first:
+        needs_cow = page.cow and op.write_first
+        if needs_cow and op.cow_first:
             return (NEEDS_COW, page.cow)
         if page.flags & BUSY or op.soft:
             return (WAS_BUSY, page.cow)
+        if needs_cow:
+            return (NEEDS_COW, page.cow)
         if page.queue == CACHE and op.severe:
             if op.severe > 0:
                 self.activate_page(frame, page)

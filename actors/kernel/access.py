@@ -7,7 +7,7 @@ entry is re-checked when it is changed.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.vm_fault import SEGV, SIGBUS, vm_fault
+from actors.kernel.vm_fault import UNRESOLVED, vm_fault
 from protocol.messages.space import Walk
 from protocol.records import STORE
 
@@ -34,6 +34,6 @@ async def access(k: Context, vpn: int, write: bool, cold: bool = False) -> str:
             return outcome
         await k.compute("trap", k.costs.trap_ns)
         outcome = await vm_fault(k, vpn, write, cold)
-        if outcome in (SEGV, SIGBUS):
+        if outcome in UNRESOLVED:
             return outcome
     return "livelock"

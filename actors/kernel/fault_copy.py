@@ -20,6 +20,8 @@ async def copy_on_write(k: Context, f: Fault) -> None:
     moved = await _rename_up(k, f)
     if not moved:
         await copy_page(k, f.frame, f.first_frame)
+        if k.form("C30") == "wrapper":
+            await vm_page_copy_valid(k, f.first, f.first_pindex)
         await release_page(k, f)
     f.cow = True
     await k.post(f.object, Enter(0, -1))
@@ -28,7 +30,14 @@ async def copy_on_write(k: Context, f: Fault) -> None:
     f.frame, f.first_frame = (f.frame if moved else f.first_frame), 0
     if not moved:
         await k.acquire(f.first)
-        await k.post(f.first, SetValid(f.first_pindex, VALID_ALL))
+        await k.at("vm_fault.copied")
+        if k.form("C30") == "caller":
+            await k.post(f.first, SetValid(f.first_pindex, VALID_ALL))
+
+
+async def vm_page_copy_valid(k: Context, obj: str, pindex: int) -> None:
+    """What the wrapper vm_page_copy did after pmap_copy_page: the destination is valid, whoever holds its object's lock (C30)."""
+    await k.call(obj, SetValid(pindex, VALID_ALL))
 
 
 async def _rename_up(k: Context, f: Fault) -> bool:

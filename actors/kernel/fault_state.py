@@ -40,6 +40,14 @@ class Fault:
         return "zero-fill" if self.zero_filled else "soft"
 
 
+async def between_steps(k: Context, obj: str) -> None:
+    """C33 ``per-step``: the object's lock is dropped and taken again between two primitives of a fault. [L: obj]"""
+    if k.form("C33") == "per-step":
+        await k.release(obj)
+        await k.at("vm_fault.between-steps")
+        await k.acquire(obj)
+
+
 async def back_out(k: Context, f: Fault) -> None:
     """unlock_and_deallocate: undo paging in progress, the placeholder, the map lock and the reference. [L: f.object]"""
     await k.post(f.object, Enter(0, -1))

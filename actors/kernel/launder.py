@@ -7,10 +7,11 @@ holds when it is clean.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.page_io import vm_page_io_start
 from actors.kernel.pager import vm_pager_put_pages
 from actors.kernel.pmap import pmap_page_protect
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.objects import IoCount, Resident
+from protocol.messages.objects import Resident
 from protocol.messages.queues import PageState, SetFlags
 from protocol.pages import BUSY, INACTIVE, VALID_ALL, WINATCFLS
 
@@ -25,7 +26,7 @@ async def pageout_clean(k: Context, frame: int, obj: str, pindex: int, kind: int
     """
     pages = [(pindex, frame), *await _neighbours(k, obj, pindex)]
     for at, page in pages:
-        await k.call(obj, IoCount(at, 1))
+        await vm_page_io_start(k, obj, at)
         await pmap_page_protect(k, page)
         await k.post(PAGE_QUEUES, SetFlags(page, 0, WINATCFLS))
     await k.release(PAGE_QUEUES)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from actors.kernel.context import Context
+from actors.kernel.page_io import vm_page_io_finish
 from protocol.identity import DISK_PAGER, PAGE_QUEUES, SWAP_PAGER
 from protocol.messages.device import PagerHas, PagerRead, PagerWrite
-from protocol.messages.objects import Enter, IoCount, Lookup, SetType, SetValid
-from protocol.messages.queues import Flash, SetDirty
+from protocol.messages.objects import Enter, Lookup, SetType, SetValid
+from protocol.messages.queues import SetDirty
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE, VALID_ALL
 from protocol.records import FRAME_FILL
 
@@ -61,16 +62,22 @@ async def vm_pager_put_pages(k: Context, obj: str, kind: int, pages: Pages) -> N
 
 
 async def pager_done(k: Context, obj: str, pages: Pages, ok: bool) -> None:
-    """The interrupt thread of a completed write: io_finish on each page, then one wake-up of paging in progress."""
+    """The interrupt thread of a completed write: io_finish on each page, then one wake-up of paging in progress.
+
+    C05 ``pq``: the pages are finished under the page queues alone.
+    """
     await k.enter("pager_done", obj, len(pages))
-    await k.acquire(obj)
+    object_first = k.form("C05") != "pq"
+    if object_first:
+        await k.acquire(obj)
     await k.acquire(PAGE_QUEUES)
     for pindex, frame in pages:
         if ok:
             await k.post(PAGE_QUEUES, SetDirty(frame, 0))
-        if not await k.call(obj, IoCount(pindex, -1)):
-            await k.post(PAGE_QUEUES, Flash(frame))
+        await vm_page_io_finish(k, obj, pindex, frame)
     await k.release(PAGE_QUEUES)
+    if not object_first:
+        await k.acquire(obj)
     await k.post(obj, Enter(0, -len(pages)))
     await k.release(obj)
     await k.leave("pager_done", "ok" if ok else "error")

@@ -16,7 +16,7 @@ from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pag
 from actors.kernel.pager import pager_done
 from actors.kernel.process import execve, exit_task, fork, vmspace_free
 from actors.kernel.requests import Again
-from actors.kernel.vm_fault import SEGV, SIGBUS
+from actors.kernel.vm_fault import UNRESOLVED
 from actors.kernel.zero_copy import zero_copy_done, zero_copy_send
 from protocol.identity import SEQUENCER
 from protocol.messages.processor import Await, Complete
@@ -61,7 +61,7 @@ async def user_access(k: Context, s: Access) -> str:
     again = int(k.tables.options.get("retouch", 0))
     if again:
         await retouch(k, again)
-        if outcome not in (SEGV, SIGBUS):
+        if outcome not in UNRESOLVED:
             await k.remember(s.vpn, s.write)
     return outcome
 
@@ -77,7 +77,7 @@ async def retouch(k: Context, times: int) -> None:
             break
         outcome = await access(k, vpn, write)
         await k.note(RETOUCH, k.task, vpn, write, outcome)
-        if outcome in (SEGV, SIGBUS):
+        if outcome in UNRESOLVED:
             await k.forget(vpn, vpn + 1)
 
 

@@ -53,6 +53,19 @@ class IoCount(Op, tag=84, gc=False):
     delta: int
 
 
+class SoftBusy(Op, tag=93, gc=False):
+    """Read the soft-busy count of the page at ``pindex``. Value: the count, 0 if there is no page."""
+
+    word: ClassVar[str] = "object.soft-busy"
+    pindex: int
+
+
+class Generation(Op, tag=94, gc=False):
+    """object.generation: it changes whenever the set of resident pages does. Value: int."""
+
+    word: ClassVar[str] = "object.generation"
+
+
 class Enter(Op, tag=85, gc=False):
     """A fault or an I/O begins (+) or ends (-): add to ref_count and paging_in_progress. Value: (refs, pip, shadow count).
 

@@ -47,6 +47,7 @@ class Claim(Op, tag=42, gc=False):
     ``soft`` is the page's soft-busy count as its object told; ``write_first`` is true for a write fault on the first object. Value:
     (code, cow count) with code CLAIMED, WAS_BUSY, WAS_CACHED or NEEDS_COW. A page on CACHE is claimed only when the asker has said
     whether memory is severely short (``severe`` 0 or 1; -1: it has not looked): if so it is activated instead. Both answer WAS_CACHED.
+    ``cow_first``: that a page is being sent is looked at before whether it is busy (R06 open).
     """
 
     word: ClassVar[str] = "page.claim"
@@ -54,6 +55,7 @@ class Claim(Op, tag=42, gc=False):
     soft: int = 0
     write_first: bool = False
     severe: int = -1
+    cow_first: bool = False
 
 
 CLAIMED, WAS_BUSY, WAS_CACHED, NEEDS_COW = range(4)
