@@ -102,7 +102,7 @@ _ROWS = (
     ),
     _C(
         "C20", "cache-dirty-test", ("bug",), ("test-then-remove", "remove-then-test"),
-        "vm_page_try_to_cache and _to_free test dirty after the mappings are gone",
+        "vm_page_try_to_cache and _to_free test dirty after the mappings are gone", foils=("protect-then-test",),
     ),
     _C(
         "C21", "pageout-dirty-form", ("equivalence",), ("5.2", "1.251", "simplified"),

@@ -18,6 +18,7 @@ RENDEZVOUS = "smp"
 SEQUENCER = "order"
 DISK_PAGER = "pager.0"
 SWAP_PAGER = "pager.1"
+NETWORK_CARD = "nic.0"
 
 
 def cpu_name(index: int) -> str:
@@ -36,6 +37,11 @@ def root_of(name: str) -> str:
 def kind_of(name: str) -> str:
     """The kind of actor a name denotes: its first word."""
     return name.split(".", 1)[0]
+
+
+def is_boot_object(name: str) -> bool:
+    """Is this a vm object that exists from the start: a file?"""
+    return name.startswith("object.") and name.count(".") == 1
 
 
 def child_name(kind: str, number: int, creator: str) -> str:

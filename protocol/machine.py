@@ -73,6 +73,8 @@ class Machine(msgspec.Struct, frozen=True):
     """The page daemon's pause between passes while memory is short (hz/2 scaled to recordings of tenths of a second)."""
     daemon_interval_ns: int = 5_000_000
     """Its pause otherwise (5 s, scaled)."""
+    idle_zero: bool = False
+    """The idle loop zeroes free pages."""
     home_domains: dict[str, int] = {}
 
     @property

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 POINTS: dict[str, str] = {
   "vm_fault.copied": "the copy is made and the first object is locked again; its page is not said to be valid yet",
+    "page_free_late.window": "the page is about to be freed and its object is not locked",
+    "page_rename.found": "the page to be moved is found under its own object's lock; the target is not locked yet",
     "vm_fault.between-steps": "the fault has dropped its object's lock between two primitives (C33 per-step)",
     "vm_page_alloc.popped": "the frame is off the free lists, their lock is released, the page's fields are not initialised (C22 after)",
     "vm_page_cowfault.woken": "cowfault has waited for memory and holds no lock",
+    "vm_page_grab.woken": "the sleeper is on a CPU again and holds no lock",
+    "vm_page_try_to_cache.tested": "the page's dirty bits have been looked at",
+    "vm_page_zero_idle.zeroed": "the idle loop has zeroed a frame and not yet put it back",
     "vm_page_sleep_if_busy.woken": "the sleeper is on a CPU again and holds no lock",
 }
 """``routine.place`` to what has just happened there. A test compares it with the points that the routines name."""

@@ -9,9 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from cluster.experiments.experiment import Experiment, load_experiment
-from cluster.experiments.form import PANIC
 from cluster.experiments.judging import ArmResult, reasons_against
-from cluster.experiments.measures import Said, decisions, distance, measured, panics_of
+from cluster.experiments.measures import Names, Said, decisions, distance, measured, panics_of
 from protocol.workload import Workload
 from shootdown.result import Run
 from shootdown.running import run
@@ -106,17 +105,16 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], seed: int, di
         metrics=first.metrics,
         digests={count: one.digest for count, one in made.items()},
         held=held,
-        unheld=sorted(_meant(workload) - set(held)) if first.ended == "finished" else [],
+        unheld=sorted(_meant(workload) - set(held)) if _old(experiment, arm) and first.ended == "finished" else [],
         forms=scenario.kernel,
         run_dir=str(first.path),
     )
-    figure = experiment.table.figure
+    figure = experiment.figure(arm)
+    names = Names({task.name: number for number, task in enumerate(workload.tasks)}, experiment.known(arm))
     if figure.distance:
-        word = min(said, key=lambda one: (one.time_ns, one.check != PANIC), default=None)
-        result.figure = distance(first.stored, word, figure.distance)
+        result.figure = distance(figure, first.stored, said, names)
     elif not figure.decisions:
-        tasks = {task.name: number for number, task in enumerate(workload.tasks)}
-        result.figure = measured(figure, first.stored, first.metrics, tasks)
+        result.figure = measured(figure, first.stored, first.metrics, names)
     return result
 
 
@@ -136,6 +134,12 @@ def _held(made: Run) -> dict[str, int]:
         point = str(found["point"])
         counts[point] = counts.get(point, 0) + 1
     return dict(sorted(counts.items()))
+
+
+def _old(experiment: Experiment, arm: str) -> bool:
+    """Does the arm run an old form? A new one may have no such point, as it has no such gap."""
+    table = experiment.arms[arm]
+    return arm == "before" or bool(table.revert)
 
 
 def _meant(workload: Workload) -> set[str]:

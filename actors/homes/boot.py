@@ -8,13 +8,14 @@ from __future__ import annotations
 from actors.home import Home
 from actors.homes.free_queues import FreeQueues
 from actors.homes.maps import VmMap
+from actors.homes.nics import NetworkCard
 from actors.homes.objects import VmObject
 from actors.homes.page_queues import PageQueues
 from actors.homes.pagers import Pager
 from actors.homes.pmaps import Pmap
 from actors.homes.rendezvous import Rendezvous
 from actors.homes.sequencer import Sequencer
-from protocol.identity import DISK_PAGER, FREE_QUEUES, PAGE_QUEUES, RENDEZVOUS, SEQUENCER, SWAP_PAGER
+from protocol.identity import DISK_PAGER, FREE_QUEUES, NETWORK_CARD, PAGE_QUEUES, RENDEZVOUS, SEQUENCER, SWAP_PAGER
 from protocol.machine import Machine
 
 HOME_CLASSES: dict[str, type[Home]] = {
@@ -24,6 +25,7 @@ HOME_CLASSES: dict[str, type[Home]] = {
     "pmap": Pmap,
     "map": VmMap,
     "pager": Pager,
+    "nic": NetworkCard,
     "smp": Rendezvous,
     "order": Sequencer,
     "lock": Home,
@@ -39,6 +41,7 @@ def boot_homes(machine: Machine) -> list[Home]:
         FreeQueues(name=FREE_QUEUES, service_ns=service_ns, frames=machine.frames, colours=machine.colours, thresholds=machine.thresholds),
         Rendezvous(name=RENDEZVOUS, service_ns=service_ns),
         Sequencer(name=SEQUENCER, service_ns=service_ns),
+        NetworkCard(name=NETWORK_CARD, service_ns=service_ns),
         Pager(name=DISK_PAGER, service_ns=service_ns, read_ns=machine.disk_read_ns, write_ns=machine.disk_write_ns, depth=depth),
         Pager(name=SWAP_PAGER, service_ns=service_ns, read_ns=machine.swap_read_ns, write_ns=machine.swap_write_ns, depth=depth, swap=True),
     ]

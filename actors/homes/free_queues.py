@@ -14,8 +14,8 @@ from actors.home import Home, OpTable, locked, unlocked
 from actors.homes.free_lists import FreeList, boot_lists
 from protocol.machine import Thresholds
 from protocol.messages import Message, Value
-from protocol.messages.free import CacheCount, FreeCounts, Put, ReturnWithheld, Take, Withhold
-from protocol.pages import CLASS_INTERRUPT, CLASS_SYSTEM
+from protocol.messages.free import CacheCount, FreeCounts, Put, PutZeroed, ReturnWithheld, Take, TakeDirty, Withhold
+from protocol.pages import CLASS_IDLE, CLASS_INTERRUPT, CLASS_SYSTEM
 from protocol.records import FREE_COUNTS, FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD
 
 
@@ -26,6 +26,8 @@ class FreeQueues(Home, kw_only=True):
         Take: locked("take", "free_list"),
         Put: locked("put", "free_list"),
         CacheCount: unlocked("set_cache"),
+        TakeDirty: locked("take_dirty", "free_list"),
+        PutZeroed: locked("put_zeroed", "free_list"),
         FreeCounts: unlocked("counts"),
         ReturnWithheld: unlocked("give_back"),
     }
@@ -40,6 +42,8 @@ class FreeQueues(Home, kw_only=True):
     cache: int = 0
     """Mirror of the number of pages on the CACHE queue, which the kernel reads without its lock."""
     withheld: int = 0
+    idle: list[int] = []
+    """Frames that the idle loop has taken to zero them: on no list, and not yet anybody's."""
     lists: list[FreeList] = []
 
     def __post_init__(self) -> None:
@@ -99,6 +103,26 @@ class FreeQueues(Home, kw_only=True):
         self.record((FREE_PUT, op.frame, op.zeroed, self.free))
         return (self.free + self.cache, self.free)
 
+    def take_dirty(self, op: TakeDirty) -> Value:
+        """vm_page_zero_idle: a frame that is not zero, from the head of a list."""
+        if self.free <= 0 or self.zeroed >= self.free + self.withheld:
+            return -1
+        frame, zeroed = self._pop(op.colour % self.colours, False, False)
+        if zeroed:
+            self.lists[frame % self.colours].push(frame, True)
+            return -1
+        self.free -= 1
+        self.idle.append(frame)
+        self.record((FREE_TAKE, frame, op.colour, CLASS_IDLE, False, self.free))
+        return frame
+
+    def put_zeroed(self, op: PutZeroed) -> Value:
+        """vm_page_zero_idle: back at the tail."""
+        if op.frame in self.idle:
+            self.idle.remove(op.frame)
+        self.put(Put(op.frame, True))
+        return None
+
     def set_cache(self, op: CacheCount) -> Value:
         """The paging queues' home tells its cache count."""
         self.cache = op.count
@@ -112,13 +136,13 @@ class FreeQueues(Home, kw_only=True):
     # Memory taken away ----------------------------------------------------------------------------------------------------
 
     def withhold(self, op: Withhold, sender: str) -> None:
-        """A fault takes frames out of use: they stay on their lists, the count that decisions read is lower. ``until_ns`` 0: for good."""
-        frames = min(op.frames, self.free)
+        """A fault takes frames out of use: they stay on their lists, the count that decisions read is lower."""
+        frames = self.free - op.leave if op.leave >= 0 else min(op.frames, self.free)
         if frames <= 0:
             return
         self._withhold(frames)
-        if op.until_ns > 0:
-            self.port.timer(ReturnWithheld(frames=frames, reply=False), max(1, op.until_ns - self.clock.now))
+        if op.until_ns > 0 or op.for_ns > 0:
+            self.port.timer(ReturnWithheld(frames=frames, reply=False), max(1, op.for_ns or op.until_ns - self.clock.now))
 
     def give_back(self, op: ReturnWithheld) -> Value:
         """The time is over: withheld frames may be taken again."""

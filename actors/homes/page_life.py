@@ -12,12 +12,16 @@ from actors.home import OpTable, locked, unlocked
 from actors.homes.page_store import Page, PageStore
 from actors.homes.rings import END
 from protocol.messages import Value
-from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageOwner, PageState, Rebind
+from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageOwner, PageState, Poke, Rebind
 from protocol.pages import BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
-from protocol.records import PAGE_BIND, PAGE_HOLD, PAGE_REBIND, PAGE_RELEASE, UNGUARDED
+from protocol.records import PAGE_ACT, PAGE_BIND, PAGE_COW, PAGE_DIRTY, PAGE_HOLD, PAGE_REBIND, PAGE_RELEASE, PAGE_WIRE, UNGUARDED
 
 NOT_BUSY = "vm_page_remove: page not busy"
 """The panic of a removal under the rule that C01 gave up."""
+
+
+POKED = {"wire": PAGE_WIRE, "hold": PAGE_HOLD, "dirty": PAGE_DIRTY, "act": PAGE_ACT, "cow": PAGE_COW}
+"""Fields that may be injected, and the record of each."""
 
 
 class PageLife(PageStore, kw_only=True):
@@ -30,6 +34,7 @@ class PageLife(PageStore, kw_only=True):
         Hold: locked("hold", "hold_count"),
         PageState: locked("page_state", "page"),
         PageOwner: unlocked("page_owner"),
+        Poke: unlocked("poke"),
     }
 
     def bind_page(self, op: Bind) -> Value:
@@ -112,6 +117,16 @@ class PageLife(PageStore, kw_only=True):
         if page is None:
             return None
         return (page.queue, page.flags, page.wire, page.hold, page.act, page.dirty, page.cow, page.object, page.pindex)
+
+    def poke(self, op: Poke) -> Value:
+        """Injected: no operation of the kernel does this."""
+        page = self.pages.get(op.frame)
+        if page is None or op.field not in POKED:
+            return f"no page {op.frame:#x} with a field {op.field!r}; there are {', '.join(POKED)}"
+        old = getattr(page, op.field)
+        setattr(page, op.field, op.value)
+        self.record((POKED[op.field], op.frame, old, op.value))
+        return None
 
     def page_owner(self, op: PageOwner) -> Value:
         """m.object and m.pindex, as a thread finds them that holds no lock."""

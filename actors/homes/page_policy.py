@@ -71,7 +71,7 @@ class PagePolicy(PageLife, kw_only=True):
         if page.queue == CACHE:
             return True
         if page.dirty:
-            return "vm_page_cache: caching a dirty page"
+            return f"vm_page_cache: caching a dirty page, pindex: {page.pindex}"
         self.move(frame, page, CACHE)
         return True
 

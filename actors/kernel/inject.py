@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from actors.kernel.context import Context
+from actors.kernel.idle_zero import zero_one
 from actors.kernel.mman import vnode_name
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page_alloc import vm_page_alloc_idle
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts, Withhold
-from protocol.messages.objects import SetValid
-from protocol.messages.queues import Activate, Deactivate, MakeCache, SetDirty, SetFlags
+from protocol.messages.objects import Lookup, SetValid
+from protocol.messages.queues import Activate, Deactivate, MakeCache, Poke, SetDirty, SetFlags
 from protocol.pages import REFERENCED, VALID_ALL
 from protocol.records import INJECTED
 
@@ -45,6 +46,25 @@ async def file_page(k: Context, file: int, pindex: int, queue: str = "active", d
     await k.release(obj)
 
 
+async def page(k: Context, file: int, pindex: int, field: str, value: int) -> None:
+    """A field of a resident page has a value that no operation of the kernel gave it. Raises KernelPanic for a page that is not there."""
+    obj = vnode_name(file)
+    await k.acquire(obj)
+    frame = (await k.call(obj, Lookup(pindex)))[0]
+    if frame <= 0:
+        raise KernelPanic(f"inject: page {pindex} of file {file} is not resident")
+    refusal = await k.call(PAGE_QUEUES, Poke(frame, field, value))
+    if refusal:
+        raise KernelPanic(f"inject: {refusal}")
+    await k.release(obj)
+
+
+async def zeroed_frames(k: Context, frames: int) -> None:
+    """So many free frames are zero, as if the idle loop had been at work."""
+    for number in range(frames):
+        await zero_one(k, number % k.machine.colours)
+
+
 async def free_frames(k: Context, frames: int) -> None:
     """Only so many frames are free; the others are withheld for good."""
     free, _, _ = await k.call(FREE_QUEUES, FreeCounts())
@@ -52,5 +72,5 @@ async def free_frames(k: Context, frames: int) -> None:
         await k.post(FREE_QUEUES, Withhold(free - frames, 0))
 
 
-INJECTIONS: dict[str, Any] = {"file-page": file_page, "free-frames": free_frames}
+INJECTIONS: dict[str, Any] = {"file-page": file_page, "free-frames": free_frames, "page": page, "zeroed-frames": zeroed_frames}
 """What a script's ``[[inject]]`` may name."""

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from actors.kernel import litmus
 from actors.kernel.access import HIT, access
 from actors.kernel.context import Context
+from actors.kernel.idle_zero import pagezero
 from actors.kernel.inject import inject
-from actors.kernel.litmus import page_alloc, page_busy, page_io_done, page_wait
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
 from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass
 from actors.kernel.pager import pager_done
 from actors.kernel.process import execve, exit_task, fork, vmspace_free
 from actors.kernel.requests import Again
 from actors.kernel.vm_fault import UNRESOLVED
-from actors.kernel.zero_copy import zero_copy_done, zero_copy_send
+from actors.kernel.zero_copy import nic_done, zero_copy_done, zero_copy_send
 from protocol.identity import SEQUENCER
 from protocol.messages.processor import Await, Complete
 from protocol.records import EXPECTED, RETOUCH, TLB_HIT
@@ -120,10 +121,21 @@ OPERATIONS: dict[type, Any] = {
 }
 
 SCRIPTED: dict[str, Any] = {
-    "page_alloc": page_alloc,
-    "page_busy": page_busy,
-    "page_io_done": page_io_done,
-    "page_wait": page_wait,
+    "memory_short": litmus.memory_short,
+    "page_alloc": litmus.page_alloc,
+    "page_busy": litmus.page_busy,
+    "page_free": litmus.page_free,
+    "page_free_late": litmus.page_free_late,
+    "page_grab": litmus.page_grab,
+    "page_io_done": litmus.page_io_done,
+    "page_io_finish": litmus.page_io_finish,
+    "page_io_start": litmus.page_io_start,
+    "page_io_test": litmus.page_io_test,
+    "page_rename": litmus.page_rename,
+    "page_try_to_cache": litmus.page_try_to_cache,
+    "page_try_to_free": litmus.page_try_to_free,
+    "page_wait": litmus.page_wait,
+    "pages_free": litmus.pages_free,
     "zero_copy_send": zero_copy_send,
     "zero_copy_done": zero_copy_done,
 }
@@ -133,11 +145,13 @@ ROUTINES: dict[str, Any] = {
     "step": step,
     "step_done": step_done,
     "vmspace_free": vmspace_free,
+    "pagezero": pagezero,
     "pageout": pageout,
     "pageout_pass": pageout_pass,
     "pageout_inactive": pageout_inactive,
     "pageout_active": pageout_active,
     "pager_done": pager_done,
+    "nic_done": nic_done,
     "inject": inject,
 }
 """Routines a thread can begin with."""

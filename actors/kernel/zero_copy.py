@@ -11,7 +11,8 @@ from actors.kernel.pmap import pmap_page_protect, pmap_remove_all
 from actors.kernel.vm_map import vm_map_lookup
 from actors.kernel.vm_page import copy_page, vm_page_busy, vm_page_free, vm_page_insert, vm_page_remove, vm_wait
 from actors.kernel.vm_page_alloc import vm_page_alloc
-from protocol.identity import PAGE_QUEUES
+from protocol.identity import NETWORK_CARD, PAGE_QUEUES
+from protocol.messages.device import NicSend
 from protocol.messages.objects import Lookup, SetValid
 from protocol.messages.queues import CowCount, PageState, SetDirty, Unbusy, Unwire, Wire
 from protocol.pages import CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
@@ -91,20 +92,32 @@ async def _replace(k: Context, frame: int, fresh: int, obj: str, pindex: int, wi
     await k.post(PAGE_QUEUES, Unbusy(fresh))
 
 
-async def zero_copy_send(k: Context, vpn: int) -> str:
-    """A script's step: begin a zero-copy send of the page that is mapped at ``vpn``. Returns "sent" or "not-resident"."""
+async def nic_done(k: Context, frame: int) -> None:
+    """The interrupt thread of a completed send."""
+    await k.enter("nic_done", frame)
+    await vm_page_cowclear(k, frame)
+    await k.leave("nic_done", "ok")
+
+
+async def zero_copy_send(k: Context, vpn: int, for_ns: int = 0) -> str:
+    """A script's step: begin a zero-copy send of the page that is mapped at ``vpn``. Returns "sent" or "not-resident".
+
+    With ``for_ns`` the network card has it, and interrupts when so much time is over; without, a later step says that it is sent.
+    """
     found = await vm_map_lookup(k, vpn, False)
     if found is None:
         return "segv"
     await k.acquire(found.object)
-    resident = await k.call(found.object, Lookup(found.pindex))
-    if resident[0] > 0:
+    frame = (await k.call(found.object, Lookup(found.pindex)))[0]
+    if frame > 0:
         await k.acquire(PAGE_QUEUES)
-        await vm_page_cowsetup(k, resident[0])
+        await vm_page_cowsetup(k, frame)
         await k.release(PAGE_QUEUES)
     await k.release(found.object)
     await k.release(k.map)
-    return "sent" if resident[0] > 0 else "not-resident"
+    if frame > 0 and for_ns:
+        await k.call(NETWORK_CARD, NicSend(frame, for_ns))
+    return "sent" if frame > 0 else "not-resident"
 
 
 async def zero_copy_done(k: Context, frame: int) -> str:

@@ -12,7 +12,7 @@ from actors.processor.hardware import PAUSED
 from actors.processor.tasks import Tasks
 from actors.processor.thread import BLOCKED, Thread
 from protocol.messages import Message, Reply
-from protocol.messages.device import PagerDone
+from protocol.messages.device import NicDone, PagerDone
 from protocol.messages.locks import SPIN, TRY, TRY_SHARED, UPGRADE, LockFail, LockGrant, LockWait, Unsleep, Woken
 from protocol.messages.processor import ACTIVATE, COMPUTE, RESUME, START, SWITCHED, TIMEOUT, Arrive, Assertion, Ipi, IpiDone, Stall, Timer
 from protocol.records import LOCK_FAIL, LOCK_WAIT, WAKE
@@ -30,7 +30,8 @@ class Cpu(Tasks, kw_only=True):
         Timer: "timer",
         Ipi: "ipi",
         IpiDone: "ipi_done",
-        PagerDone: "pager_done",
+        PagerDone: "device_done",
+        NicDone: "device_done",
         Assertion: "assertion",
         Arrive: "arrive",
         Stall: "stall",
@@ -45,6 +46,8 @@ class Cpu(Tasks, kw_only=True):
             if injected:
                 self.ready(self.new_kernel_thread("inject", ()))
             self.ready(self.new_kernel_thread("pageout", (0,)))
+            if self.machine.idle_zero:
+                self.ready(self.new_kernel_thread("pagezero", (0, False)))
 
     def reply(self, message: Reply, sender: str) -> None:
         """A home's answer."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from actors.processor.hardware import Hardware
 from protocol.identity import RENDEZVOUS
-from protocol.messages.device import PagerDone
+from protocol.messages.device import NicDone, PagerDone
 from protocol.messages.processor import INVLTLB, Ipi, IpiAck, IpiDone, Stall
 from protocol.records import IPI_DELIVER, STALLED
 
@@ -45,16 +45,19 @@ class Interrupts(Hardware, kw_only=True):
             if thread.computing:
                 thread.stolen_ns += cost_ns
 
-    def pager_done(self, message: PagerDone, sender: str) -> None:
-        """A write completed: an interrupt thread finishes it, ahead of everything that is ready."""
+    def device_done(self, message: PagerDone | NicDone, sender: str) -> None:
+        """A device has finished: an interrupt thread takes note of it, ahead of everything that is ready."""
         if self.interrupts_disabled():
             self.pending.append((sender, message))
         else:
             self._completion(message)
 
-    def _completion(self, message: PagerDone) -> None:
+    def _completion(self, message: PagerDone | NicDone) -> None:
         self._steal(self.machine.costs.interrupt_ns)
-        thread = self.new_kernel_thread("pager_done", (message.object, message.pages, message.ok))
+        if isinstance(message, NicDone):
+            thread = self.new_kernel_thread("nic_done", (message.frame,))
+        else:
+            thread = self.new_kernel_thread("pager_done", (message.object, message.pages, message.ok))
         self.ready(thread, front=True)
 
     def take_pending(self) -> None:
@@ -63,7 +66,7 @@ class Interrupts(Hardware, kw_only=True):
         for sender, message in waiting:
             self._take(message, sender)
 
-    def _take(self, message: Ipi | PagerDone, sender: str) -> None:
+    def _take(self, message: Ipi | PagerDone | NicDone, sender: str) -> None:
         if isinstance(message, Ipi):
             self._shootdown(message, sender)
         else:

@@ -13,7 +13,7 @@ from actors.processor.tlb import Tlb
 from protocol.identity import cpu_name
 from protocol.machine import Machine
 from protocol.messages import Message, Value
-from protocol.messages.device import PagerDone
+from protocol.messages.device import NicDone, PagerDone
 from protocol.messages.processor import Ipi, Timer
 from protocol.records import PANIC
 
@@ -41,7 +41,7 @@ class CpuState(Actor, kw_only=True):
     loaded: str = ""
     """The address space whose page table is loaded (lazily kept by kernel threads)."""
     until_ns: int = 0
-    pending: list[tuple[str, Ipi | PagerDone]] = []
+    pending: list[tuple[str, Ipi | PagerDone | NicDone]] = []
     """Interrupts that arrived while they were disabled, in order."""
     tlb: Tlb
     made: dict[str, int] = {}

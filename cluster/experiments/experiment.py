@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from cluster.errors import InputError
 from cluster.experiments.expressions import ExpressionError, evaluate
-from cluster.experiments.form import ArmTable, ExperimentTable
+from cluster.experiments.form import ArmTable, ExperimentTable, FigureTable
 from cluster.experiments.templates import TemplateError, expanded
 from cluster.scenario import Scenario
 from cluster.scenario.places import names
@@ -48,8 +48,12 @@ class Experiment:
         return self.table.arms
 
     def names(self, arm: str) -> dict[str, int]:
-        """What expressions of this arm may name: the parameters."""
-        return {**self.values, **self._values(self.arms[arm].parameters, f"arms.{arm}.parameters")}
+        """What expressions of this arm may name: the parameters and the switches."""
+        table = self.arms[arm]
+        for name in table.switches:
+            if name not in self.table.switches:
+                raise self.place.refuse(f"arms.{arm}.switches.{name}", name, sorted(self.table.switches), "unknown switch")
+        return {**self.table.switches, **table.switches, **self.values, **self._values(table.parameters, f"arms.{arm}.parameters")}
 
     def scenario(self, arm: str) -> Scenario:
         """The arm as a scenario. Raises InputError."""
@@ -68,18 +72,23 @@ class Experiment:
         raw.setdefault("title", f"{self.title} ({arm})")
         return load_tables(raw, self.place.file, self.base)
 
+    def figure(self, arm: str) -> FigureTable:
+        """What is measured in this arm."""
+        return self.arms[arm].figure or self.table.figure
+
     def predicted(self, arm: str) -> int | None:
         """What the formula says of this arm's figure, or None if the arm has no formula."""
         text = self.arms[arm].predict
         if text is None:
             return None
-        return self._evaluated(text, self._known(arm), f"arms.{arm}.predict")
+        return self._evaluated(text, self.known(arm), f"arms.{arm}.predict")
 
     def schedules(self) -> int:
         """In how many schedules an equivalence is tried."""
         return self._evaluated(self.table.figure.schedules, self.values, "figure.schedules")
 
-    def _known(self, arm: str) -> dict[str, int]:
+    def known(self, arm: str) -> dict[str, int]:
+        """What formulas and measures of this arm may name: the machine's sizes and thresholds besides."""
         machine = self.scenario(arm).machine
         limits = msgspec.structs.asdict(machine.thresholds)
         return {"cpus": machine.cpus, "frames": machine.frames, "colours": machine.colours, **limits, **self.names(arm)}

@@ -50,6 +50,12 @@ def evaluate(text: str, names: Mapping[str, int]) -> int:
     return value
 
 
+def is_truth(text: str) -> bool:
+    """Is the expression a comparison, or made of some: a truth value and no number? It has been evaluated."""
+    node = ast.parse(text.strip(), mode="eval").body
+    return isinstance(node, ast.Compare | ast.BoolOp) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+
+
 def _value(node: ast.expr, names: Mapping[str, int]) -> int:
     match node:
         case ast.Constant(value=bool() | int() as value):

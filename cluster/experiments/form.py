@@ -32,39 +32,12 @@ class ParameterTable(Table):
         return self
 
 
-class ArmTable(Table):
-    """``[arms.NAME]``: what is different in this arm, and what it must show.
-
-    ``revert``, ``apply``, ``forms``: over the kernel ``repaired``; the arm ``before`` reverts the experiment's own change if it names
-    none. ``injected``: whether the tables of ``[[inject]]`` and ``[[faults]]`` are in it (not in ``clean``). ``parameters``: values that
-    differ in this arm. ``shows``: checks that must speak; ``may``: others that may, as a consequence; any other is a surprise. ``says``:
-    texts of which each must occur in a violation's or panic's message. ``predict``: the figure, an expression over the parameters.
-    """
-
-    title: str = ""
-    preset: str = "repaired"
-    revert: list[str] | None = None
-    apply: list[str] = []
-    forms: dict[str, str] = {}
-    injected: bool | None = None
-    parameters: dict[str, int | str] = {}
-    shows: list[str] = []
-    may: list[str] = []
-    says: list[str] = []
-    ended: Ending | list[Ending] = "finished"
-    predict: str | None = None
-
-    @property
-    def endings(self) -> tuple[str, ...]:
-        """The endings expected."""
-        return (self.ended,) if isinstance(self.ended, str) else tuple(self.ended)
-
-
 class RecordsTable(Table):
     """``records``: which records a measure looks at.
 
-    ``kind``: a pattern as in a shell. ``actor``: a pattern of the actor's name. ``task``: made by the task of this name. ``within``: made
-    while the thread is inside this kernel routine. ``where``: field to value, or to a pattern.
+    ``kind``: a pattern as in a shell. ``actor``: a pattern of the actor's name. ``task``: made by a task whose name is like this.
+    ``within``: made while the thread is inside this kernel routine. ``where``: field to value, to a pattern, or to a bound such as
+    ``"< free_reserved"`` (an expression over the parameters and the machine's thresholds).
     """
 
     kind: str
@@ -79,7 +52,8 @@ class FigureTable(Table):
 
     Exactly one of ``metric`` (a metric of the run), ``records`` (counted; with ``sum`` or ``max`` the sum or greatest of that field),
     ``distance`` (from the first injection to what speaks first, in events or ns) and ``decisions`` (kinds of record whose sequence is
-    compared with that of the arm ``after``: how many of ``schedules`` runs differ).
+    compared with that of the arm ``after``: how many of ``schedules`` runs differ). ``since``: a distance begins at the first such record,
+    instead of an injection; ``until``: it ends at the first of these that speaks, checks or ``panic``, instead of the first at all.
     """
 
     name: str
@@ -89,6 +63,8 @@ class FigureTable(Table):
     sum: str = ""
     max: str = ""
     distance: Literal["", "events", "ns"] = ""
+    since: RecordsTable | None = None
+    until: list[str] = []
     decisions: list[str] = []
     schedules: str = "1"
     about: str = ""
@@ -101,6 +77,37 @@ class FigureTable(Table):
         if (self.sum or self.max) and (not self.records or (self.sum and self.max)):
             raise impossible("sum or max", "one of them, with records")
         return self
+
+
+class ArmTable(Table):
+    """``[arms.NAME]``: what is different in this arm, and what it must show.
+
+    ``revert``, ``apply``, ``forms``: over the kernel ``repaired``; the arm ``before`` reverts the experiment's own change if it names
+    none. ``injected``: whether the tables of ``[[inject]]`` and ``[[faults]]`` are in it (not in ``clean``). ``parameters`` and
+    ``switches``: values that differ in this arm. ``shows``: checks that must speak; ``may``: others that may, as a consequence; any other
+    is a surprise. ``says``: texts of which each must occur in a violation's or panic's message. ``predict``: the figure, an expression
+    over the parameters. ``figure``: another figure than the experiment's, for this arm.
+    """
+
+    title: str = ""
+    preset: str = "repaired"
+    revert: list[str] | None = None
+    apply: list[str] = []
+    forms: dict[str, str] = {}
+    injected: bool | None = None
+    parameters: dict[str, int | str] = {}
+    switches: dict[str, Integer] = {}
+    shows: list[str] = []
+    may: list[str] = []
+    says: list[str] = []
+    ended: Ending | list[Ending] = "finished"
+    predict: str | None = None
+    figure: FigureTable | None = None
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """The endings expected."""
+        return (self.ended,) if isinstance(self.ended, str) else tuple(self.ended)
 
 
 class NeedTable(Table):
@@ -119,6 +126,8 @@ class ExperimentTable(Table):
     did: str
     uncertain: str = ""
     parameters: dict[str, ParameterTable] = {}
+    switches: dict[str, Integer] = {}
+    """Names that only arms set: what an arm does differently, where it is no form of the kernel."""
     needs: list[NeedTable] = []
     scenario: dict[str, Any]
     inject: list[dict[str, Any]] = []

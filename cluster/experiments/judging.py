@@ -57,7 +57,7 @@ def reasons_against(experiment: Experiment, results: Mapping[str, ArmResult]) ->
         found += [f"{name}: {reason}" for reason in _of_arm(table, results[name])]
         predicted = experiment.predicted(name)
         if predicted is not None and results[name].figure != predicted:
-            figure = experiment.table.figure
+            figure = experiment.figure(name)
             found.append(f"{name}: {figure.name} is {results[name].figure} {figure.unit}, predicted was {predicted} ({table.predict})")
     return found + _of_all(experiment, results)
 

@@ -6,11 +6,12 @@ be asked of any run. Counters in the kernel's code were rejected: a figure must 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from cluster.errors import InputError
+from cluster.experiments.expressions import evaluate
 from cluster.experiments.form import PANIC, FigureTable, RecordsTable
 from cluster.inspect.threads import Threads
 from cluster.recording.stored import StoredRun
@@ -45,20 +46,24 @@ def seen(run: StoredRun) -> Iterator[Seen]:
                 threads.after(head[3], record)
 
 
-def measured(figure: FigureTable, run: StoredRun, metrics: Mapping[str, int], tasks: Mapping[str, int]) -> int:
-    """The figure of one run that is a metric or made of records; ``tasks`` gives threads by task name.
+class Names(NamedTuple):
+    """What a measure may name: threads by the names of their tasks, and what expressions know."""
 
-    Raises InputError for a name that is none.
-    """
+    tasks: Mapping[str, int]
+    known: Mapping[str, int]
+
+
+def measured(figure: FigureTable, run: StoredRun, metrics: Mapping[str, int], names: Names) -> int:
+    """The figure of one run that is a metric or made of records. Raises InputError for a name that is none."""
     if figure.records is not None:
-        return _of_records(figure, figure.records, run, tasks)
+        return _of_records(figure, figure.records, run, names)
     if figure.metric not in metrics:
         raise InputError(f"figure.metric: no metric is called {figure.metric!r}", key="figure.metric", found=figure.metric)
     return metrics[figure.metric]
 
 
-def _of_records(figure: FigureTable, wanted: RecordsTable, run: StoredRun, tasks: Mapping[str, int]) -> int:
-    takes = matcher(wanted, tasks)
+def _of_records(figure: FigureTable, wanted: RecordsTable, run: StoredRun, names: Names) -> int:
+    takes = matcher(wanted, names)
     field = figure.sum or figure.max
     values = [1 if not field else _integer(named(found.record).get(field), field) for found in seen(run) if takes(found)]
     return max(values, default=0) if figure.max else sum(values)
@@ -70,40 +75,43 @@ def _integer(value: object, field: str) -> int:
     raise InputError(f"figure: field {field!r} is no number in these records", key="figure", found=field, allowed="a field of numbers")
 
 
-def matcher(wanted: RecordsTable, tasks: Mapping[str, int]) -> Callable[[Seen], bool]:
+def matcher(wanted: RecordsTable, names: Names) -> Callable[[Seen], bool]:
     """A predicate on records. Raises InputError for a kind, task or field that does not exist."""
     numbers = {number: kind for number, kind in KINDS.items() if fnmatchcase(kind.name, wanted.kind)}
     if not numbers:
         raise InputError(f"figure.records: no kind of record is called {wanted.kind!r}", key="figure.records.kind", found=wanted.kind)
-    if wanted.task and wanted.task not in tasks:
+    threads = {thread for task, thread in names.tasks.items() if fnmatchcase(task, wanted.task)}
+    if wanted.task and not threads:
         key = "figure.records.task"
-        raise InputError(f"{key}: no task is called {wanted.task!r}", key=key, found=wanted.task, allowed=list(tasks))
+        raise InputError(f"{key}: no task is called {wanted.task!r}", key=key, found=wanted.task, allowed=list(names.tasks))
     for field in wanted.where:
         if not any(field in kind.fields for kind in numbers.values()):
             raise InputError(f"figure.records: {wanted.kind} has no field {field!r}", key="figure.records.where", found=field)
-    task = tasks.get(wanted.task)
+    where = {field: _bound(value, names.known) for field, value in wanted.where.items()}
 
     def takes(found: Seen) -> bool:
-        if found.record[0] not in numbers or (task is not None and found.thread != task):
+        if found.record[0] not in numbers or (threads and found.thread not in threads):
             return False
         if wanted.within and wanted.within not in found.routines:
             return False
         if not fnmatchcase(found.entry[0][3], wanted.actor):
             return False
-        return not wanted.where or _fits(named(found.record), wanted.where)
+        fields = named(found.record) if where else {}
+        return all(fits(fields.get(field)) for field, fits in where.items())
 
     return takes
 
 
-def _fits(fields: Mapping[str, object], where: Mapping[str, int | str | bool]) -> bool:
-    for name, value in where.items():
-        found = fields.get(name)
-        if isinstance(value, str):
-            if not fnmatchcase(str(found), value):
-                return False
-        elif found != value:
-            return False
-    return True
+def _bound(value: int | str | bool, known: Mapping[str, int]) -> Callable[[object], bool]:
+    """A predicate on a field: equal to a value, like a pattern, or below or above an expression."""
+    if not isinstance(value, str):
+        return lambda found: found == value
+    if value[:1] in "<>" and value:
+        limit = evaluate(value[1:], known)
+        if value[0] == "<":
+            return lambda found: isinstance(found, int) and found < limit
+        return lambda found: isinstance(found, int) and found > limit
+    return lambda found: fnmatchcase(str(found), value)
 
 
 class Said(NamedTuple):
@@ -130,23 +138,50 @@ def panics_of(run: StoredRun) -> list[Said]:
     ]
 
 
-def distance(run: StoredRun, word: Said | None, unit: str) -> int | None:
-    """Events, or ns, from the last injected state (or the first fault that fired) to ``word``; None if either is missing."""
-    if word is None:
+def distance(figure: FigureTable, run: StoredRun, said: Sequence[Said], names: Names) -> int | None:
+    """Events, or ns, from where the distance begins to the word that ends it; None if either is missing."""
+    words = [word for word in said if not figure.until or word.check in figure.until]
+    if not words:
         return None
-    begun: tuple[int, int] | None = None
-    injected = False
-    count = 0
-    for head, records in _events(run):
-        count += 1
-        numbers = {record[0] for record in records}
-        if kinds.INJECTED in numbers or (kinds.FAULT_FIRED in numbers and begun is None and not injected):
-            begun, injected = (count, head[0]), injected or kinds.INJECTED in numbers
-        if begun is not None and head[0] == word.time_ns and f"{head[4]}:{head[5]}" == word.event:
-            break
-    if begun is None:
+    word = min(words, key=lambda one: one.time_ns)
+    begins = _beginnings(figure, run, names)
+    if not begins:
         return None
-    return count - begun[0] if unit == "events" else word.time_ns - begun[1]
+    begun = begins[0] if figure.since is not None else begins[-1]
+    count = next((n for n, (head, _) in enumerate(_events(run), 1) if (head[0], f"{head[4]}:{head[5]}") == (word.time_ns, word.event)), 0)
+    if figure.distance == "ns":
+        return word.time_ns - begun[1]
+    return (count or _count(run)) - begun[0]
+
+
+def _beginnings(figure: FigureTable, run: StoredRun, names: Names) -> list[tuple[int, int]]:
+    """(number of the event, its time) of each record from which the distance may be measured: injections, or else faults that fired."""
+    if figure.since is not None:
+        takes = matcher(figure.since, names)
+        return [(number, entry[0][0]) for number, entry in _numbered(run) if any(takes(found) for found in _seen_in(entry))]
+    found: dict[int, list[tuple[int, int]]] = {kinds.INJECTED: [], kinds.FAULT_FIRED: []}
+    for number, entry in _numbered(run):
+        for record in entry[2]:
+            if record[0] == kinds.INJECTED or record[0] == kinds.FAULT_FIRED:
+                found[record[0]].append((number, entry[0][0]))
+    return found[kinds.INJECTED] or found[kinds.FAULT_FIRED][:1]
+
+
+def _numbered(run: StoredRun) -> Iterator[tuple[int, Entry]]:
+    number = 0
+    for batch in run.trace.entries(0, None, None):
+        for entry in batch:
+            number += 1
+            yield number, entry
+
+
+def _seen_in(entry: Entry) -> Iterator[Seen]:
+    """The records of an entry, without what is known of threads."""
+    return (Seen(entry, record, None, ()) for record in entry[2])
+
+
+def _count(run: StoredRun) -> int:
+    return sum(1 for _ in _numbered(run))
 
 
 def _events(run: StoredRun) -> Iterator[tuple[Head, list[Record]]]:

@@ -5,7 +5,7 @@ list, and the lists are joined when the run is over. A list entry per store is a
 which is itself held in memory and is larger. Counting harvested M bits instead was rejected: it cannot tell a bit that went to the wrong
 page from one that was dropped.
 
-What cannot be told: a page freed without passing through CACHE (its content was given up on purpose: munmap, exit) counts nothing.
+A page of anonymous memory that is freed without passing through CACHE counts nothing: its content was given up on purpose (munmap, exit).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from protocol.identity import is_boot_object
 from protocol.pages import ACTIVE, CACHE, INACTIVE
 
 
@@ -50,9 +51,9 @@ class CleanPages:
             self.cached.pop(frame, None)
 
     def release(self, record: Any, time: int) -> None:
-        """The page is gone; from CACHE, as a clean one."""
+        """The page is gone; from CACHE, as a clean one. What a file's page held is then on the disk, or lost."""
         frame = record[1]
-        if self.cached.pop(frame, None) is not None:
+        if self.cached.pop(frame, None) is not None or is_boot_object(record[2]):
             self._end_span(frame, time)
         self.clean_since.pop(frame, None)
 

@@ -22,14 +22,14 @@ WORDS = {"int": "an integer", "str": "text", "bool": "true or false"}
 def kernel_step(table: Table, files: Mapping[str, int]) -> Kernel:
     """A step inside the kernel: ``routine`` and its ``arguments``, in order or by name. Raises InputError.
 
-    An argument called ``file`` is a file of the script, by its name.
+    An argument called ``file`` (or ``..._file``) is a file of the script, by its name.
     """
     name = table.text("routine", allowed=sorted(SCRIPTED))
     wanted = _parameters(SCRIPTED[name])
     given = _in_order(table, wanted)
     values = []
     for value, parameter in zip(given, wanted):
-        if parameter.name == "file" and isinstance(value, str):
+        if parameter.name.endswith("file") and isinstance(value, str):
             value = _file(table, "arguments", value, files)
         if not _fits(value, parameter):
             raise table.error("arguments", value, f"{_word(parameter)} for {parameter.name}")

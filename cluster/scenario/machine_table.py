@@ -96,6 +96,7 @@ class MachineTable(Table):
     pager_queue: Small = 8
     daemon_rest_ns: PositiveNs = 500_000
     daemon_interval_ns: PositiveNs = 5_000_000
+    idle_zero: Annotated[bool, Field(strict=True)] = False
     latency: LatencyTable
     costs: CostsTable = CostsTable()
     thresholds: ThresholdsTable = ThresholdsTable()

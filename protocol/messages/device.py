@@ -1,4 +1,4 @@
-"""Pagers: the disk behind vnode objects and the swap space (home ``pager.N``; vm-facts 3.10)."""
+"""Devices: the disk behind vnode objects and the swap space (home ``pager.N``; vm-facts 3.10), the network card (``nic.0``)."""
 
 from __future__ import annotations
 
@@ -59,6 +59,23 @@ class PagerFree(Op, tag=164, gc=False):
     object: str
     start: int
     end: int
+
+
+class NicSend(Op, tag=166, gc=False):
+    """The network card begins to send the page in ``frame``, which takes ``ns``. No value: completion is a NicDone interrupt."""
+
+    link: ClassVar[int] = DEVICE
+    word: ClassVar[str] = "nic.send"
+    frame: int
+    ns: int
+
+
+class NicDone(Message, tag=167, gc=False):
+    """The page is sent: an interrupt at the CPU that began it, served by an interrupt thread."""
+
+    link: ClassVar[int] = DEVICE
+    word: ClassVar[str] = "nic.done"
+    frame: int
 
 
 class DeviceTimer(Message, tag=165, gc=False):

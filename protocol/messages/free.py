@@ -50,12 +50,28 @@ class FreeCounts(Op, tag=33, gc=False):
     word: ClassVar[str] = "free.counts"
 
 
+class TakeDirty(Op, tag=36, gc=False):
+    """The idle loop takes a frame near ``colour`` to zero it. Value: the frame, -1 if the first there is zero already or none is free."""
+
+    word: ClassVar[str] = "free.take-dirty"
+    colour: int
+
+
+class PutZeroed(Op, tag=37, gc=False):
+    """The idle loop puts a frame back that it has zeroed, at the tail of its colour's list. No value."""
+
+    word: ClassVar[str] = "free.put-zeroed"
+    frame: int
+
+
 class Withhold(Op, tag=34, gc=False):
-    """A fault: take up to ``frames`` free frames out of use until ``ReturnWithheld`` (memory taken away for a while)."""
+    """A fault: take up to ``frames`` free frames, or all but ``leave``, out of use: until a time, for a time, or for good (0 and 0)."""
 
     word: ClassVar[str] = "free.withhold"
     frames: int
-    until_ns: int
+    until_ns: int = 0
+    for_ns: int = 0
+    leave: int = -1
 
 
 class ReturnWithheld(Op, tag=35, gc=False):

@@ -242,6 +242,15 @@ class PageOwner(Op, tag=69, gc=False):
     frame: int
 
 
+class Poke(Op, tag=70, gc=False):
+    """An injected fault: a field of the page record gets a value. Value: None, or why not."""
+
+    word: ClassVar[str] = "page.poke"
+    frame: int
+    field: str
+    value: int
+
+
 class SelectCache(Op, tag=63, gc=False):
     """The first CACHE page near ``colour``. Value: (frame, object, pindex, flags, wire, hold, dirty, mappings, pages on CACHE), or None."""
 

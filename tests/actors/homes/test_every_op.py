@@ -14,7 +14,7 @@ HOME_OF = {
     queues: {"pq"},
     objects: {"object"},
     space: {"pmap", "map"},
-    device: {"pager"},
+    device: {"pager", "nic"},
     processor: {"smp", "order"},
 }
 
@@ -47,7 +47,7 @@ def test_named_methods_exist():
 def test_boot_homes_take_their_constants_from_the_machine():
     machine = Machine(cpus=2, cpu_domains=(0, 0), frames=9000, thresholds=thresholds(9000), latency_ns=(((10,),),) * 4)
     homes = {home.name: home for home in boot_homes(machine)}
-    assert sorted(homes) == ["fq", "order", "pager.0", "pager.1", "pq", "smp"]
+    assert sorted(homes) == ["fq", "nic.0", "order", "pager.0", "pager.1", "pq", "smp"]
     assert all(home.service_ns == machine.costs.service_ns for home in homes.values())
     assert homes["fq"].free == 9000
     assert (homes["pager.0"].swap, homes["pager.1"].swap) == (False, True)

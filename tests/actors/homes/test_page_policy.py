@@ -106,7 +106,7 @@ def test_cache_refuses_pages_in_use_and_panics_on_dirty_ones():
     b.ask(SetDirty(10, 1))
     b.take_records()
     assert [b.ask(MakeCache(7)), b.ask(MakeCache(8)), b.ask(MakeCache(9, soft=1))] == [False] * 3
-    assert b.ask(MakeCache(10)) == "vm_page_cache: caching a dirty page"
+    assert b.ask(MakeCache(10)) == "vm_page_cache: caching a dirty page, pindex: 3"
     assert b.take_records() == [] and b.take_sent() == []
 
 

@@ -11,7 +11,7 @@ from cluster.engine.inproc import run_boot
 from cluster.engine.models import build
 from cluster.plan import Model
 from protocol.kernels import kernel
-from protocol.workload import Access, Brk, Exec, Exit, File, Fork, Inject, Madvise, Mmap, Mprotect, Mremap, Munmap
+from protocol.workload import Access, Brk, Exec, Exit, File, Fork, Inject, Kernel, Madvise, Mmap, Mprotect, Mremap, Munmap
 from tests.actors.fake_port import FakePort
 from tests.actors.machine_kit import machine, workload
 
@@ -20,7 +20,8 @@ def everything():
     """A workload that goes through every routine: all calls, processes, and memory pressure with page-outs and read-backs."""
     first = [
         Mmap(1000, 1400), *[Access(1000 + i, write=True) for i in range(40)], Fork(1, "fork"), Fork(2, "vfork"), Fork(3, "thread"),
-        *[Access(1000 + i, write=True) for i in range(10)], Mprotect(1005, 1010, 1), Madvise(1010, 1015, "drop"), Brk(2000, 2010),
+        Kernel(routine="zero_copy_send", arguments=(1000, 5_000)), *[Access(1000 + i, write=True) for i in range(10)],
+        Mprotect(1005, 1010, 1), Madvise(1010, 1015, "drop"), Brk(2000, 2010),
         Access(2003, write=True), Brk(2010, 2004), Mremap(1015, 1020, 3000, 3010), Munmap(1020, 1030),
         *[Access(1040 + i % 300, write=True) for i in range(160)], Exit(announced=True),
     ]  # fmt: skip
@@ -70,9 +71,9 @@ class Restorer:
                 self.routines[thread.routine] = self.routines.get(thread.routine, 0) + 1
 
 
-@pytest.mark.parametrize("preset", ["repaired", "freebsd-2006"])
+@pytest.mark.parametrize("preset", ["repaired", "freebsd-2006", "freebsd-2004"])
 def test_every_routine_restored_at_each_of_its_awaits_waits_on_the_same_request(preset, monkeypatch):
-    model = Model("machine", machine=machine(frames=130), kernel=kernel(preset))
+    model = Model("machine", machine=machine(frames=130, idle_zero=True), kernel=kernel(preset))
     boot = build(model, everything())
     restorer = Restorer(boot)
     drive = Cpu._drive

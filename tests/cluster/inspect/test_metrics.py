@@ -202,10 +202,12 @@ def test_busy_writes_vm_waits_switches_and_pageouts(feed):
 
 
 STORE = (kinds.STORE, 1, "pmap.1", 5, 7)
-BIND = (kinds.PAGE_BIND, 7, "object.1", 0, 0, BUSY, 1, 0)
+ANONYMOUS = "object.1.cpu.0"
+BIND = (kinds.PAGE_BIND, 7, ANONYMOUS, 0, 0, BUSY, 1, 0)
 TO_CACHE = (kinds.PAGE_QUEUE, 7, INACTIVE, CACHE)
 WRITTEN = (kinds.PAGE_DIRTY, 7, 0xFF, 0)
-GONE = ((kinds.PAGE_QUEUE, 7, CACHE, NONE), (kinds.PAGE_RELEASE, 7, "object.1", 0, FREE))
+GONE = ((kinds.PAGE_QUEUE, 7, CACHE, NONE), (kinds.PAGE_RELEASE, 7, ANONYMOUS, 0, FREE))
+OF_A_FILE = (kinds.PAGE_RELEASE, 7, "object.1", 0, FREE)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +223,8 @@ GONE = ((kinds.PAGE_QUEUE, 7, CACHE, NONE), (kinds.PAGE_RELEASE, 7, "object.1", 
         ((BIND, TO_CACHE, (kinds.PAGE_QUEUE, 7, CACHE, ACTIVE), STORE, *GONE[1:]), 0),
         ((BIND, STORE, *GONE[1:], BIND, TO_CACHE), 0),
         ((STORE, TO_CACHE), 1),
+        ((BIND, STORE, OF_A_FILE), 1),
+        ((BIND, STORE, WRITTEN, OF_A_FILE), 0),
     ],
 )
 def test_a_store_is_lost_when_the_page_is_cached_or_freed_as_clean_without_a_write_out_since(feed, records, lost):
@@ -260,7 +264,8 @@ def test_the_synthetic_machine_counts_as_it_was_scripted():
 
 def test_every_kind_of_record_is_counted_without_a_lock_or_a_home_being_known():
     metrics = Metrics()
-    plain = [(number, *[0] * len(kind.fields)) for number, kind in kinds.KINDS.items() if not kind.name.startswith("lock.")]
+    others = {number: kind for number, kind in kinds.KINDS.items() if not kind.name.startswith("lock.")}
+    plain = [(number, *["" if field == "object" else 0 for field in kind.fields]) for number, kind in others.items()]
     metrics.feed([((1, 1, 0, "cpu.0", "boot", 1, "boot", 0), "x", plain)])
     assert metrics.records == len(plain)
     assert all(metrics.state().kinds[number] == 1 for number, *_ in plain)

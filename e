@@ -1,0 +1,1 @@
+shootdown: nothere: no run directory, found nothing
