@@ -4,6 +4,10 @@ from __future__ import annotations
 
 PAGE_SHIFT = 12
 PAGE_BYTES = 1 << PAGE_SHIFT
+FIRST_FRAME = 1
+"""Physical page number of the first page: frames are counted from here, and so is vm_page_array."""
+GUARD_RECORDS = 64
+"""Page records that would fit into the unmapped page below vm_page_array (C27)."""
 VALID_ALL = 0xFF
 """All eight 512-byte pieces of a page are valid (or dirty)."""
 

@@ -7,10 +7,11 @@ and a person can find it. Delays in ns instead were rejected: they hit the gap o
 from __future__ import annotations
 
 POINTS: dict[str, str] = {
-  "vm_fault.copied": "the copy is made and the first object is locked again; its page is not said to be valid yet",
     "page_free_late.window": "the page is about to be freed and its object is not locked",
     "page_rename.found": "the page to be moved is found under its own object's lock; the target is not locked yet",
     "vm_fault.between-steps": "the fault has dropped its object's lock between two primitives (C33 per-step)",
+    "vm_fault.copied": "the copy is made and the first object is locked again; its page is not said to be valid yet",
+    "vm_fault.entering": "the page is found and busy, its object is unlocked, and it is not mapped yet",
     "vm_page_alloc.popped": "the frame is off the free lists, their lock is released, the page's fields are not initialised (C22 after)",
     "vm_page_cowfault.woken": "cowfault has waited for memory and holds no lock",
     "vm_page_grab.woken": "the sleeper is on a CPU again and holds no lock",

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from actors.home import OpTable, locked, reading
+from actors.home import OpTable, locked, reading, unlocked
 from actors.homes.page_life import PageLife
 from protocol.messages import Value
 from protocol.messages.queues import (
     Activate,
+    BootSlab,
     CowCount,
     Deactivate,
     MakeCache,
@@ -26,8 +27,21 @@ from protocol.messages.queues import (
     Unwire,
     Wire,
 )
-from protocol.pages import ACTIVE, BUSY, CACHE, FICTITIOUS, INACTIVE, NONE, REFERENCED, UNMANAGED, VALID_ALL, WINATCFLS, WRITEABLE
-from protocol.records import PAGE_COW, PAGE_WIRE, PV_ADD, PV_DEL
+from protocol.pages import (
+    ACTIVE,
+    BUSY,
+    CACHE,
+    FICTITIOUS,
+    FIRST_FRAME,
+    INACTIVE,
+    NONE,
+    REFERENCED,
+    UNMANAGED,
+    VALID_ALL,
+    WINATCFLS,
+    WRITEABLE,
+)
+from protocol.records import PAGE_COW, PAGE_WIRE, PV_ADD, PV_DEL, UNGUARDED
 
 
 class PagePolicy(PageLife, kw_only=True):
@@ -44,6 +58,7 @@ class PagePolicy(PageLife, kw_only=True):
         SetDirty: locked("change_dirty", "dirty"),
         Wire: locked("wire", "wire_count"),
         Unwire: locked("unwire", "wire_count"),
+        BootSlab: unlocked("boot_slab"),
         CowCount: locked("cow_count", "cow"),
         PvAdd: locked("pv_add", "pv_list"),
         PvDel: locked("pv_del", "pv_list"),
@@ -111,6 +126,9 @@ class PagePolicy(PageLife, kw_only=True):
     def wire(self, op: Wire) -> Value:
         """vm_page_wire: the first wiring takes a managed page off its queue; a fictitious one is not counted (C16)."""
         frame = op.frame
+        if frame < FIRST_FRAME:
+            self._wire_below(op)
+            return None
         page = self.pages.get(frame) or self.stray(op, frame)
         if page.flags & FICTITIOUS:
             return None
@@ -119,6 +137,15 @@ class PagePolicy(PageLife, kw_only=True):
         self.record((PAGE_WIRE, frame, page.wire, page.wire + 1))
         page.wire += 1
         return None
+
+    def _wire_below(self, op: Wire) -> None:
+        """A wire count is written where there is no page record but the header of UMA's boot-time slab: one more of its items is free."""
+        self.record((UNGUARDED, "vm_page_array", f"page.{op.frame}", op.thread, "an index in the array"))
+        self.below += 1
+
+    def boot_slab(self, op: BootSlab) -> Value:
+        """What the slab says."""
+        return self.below
 
     def unwire(self, op: Unwire) -> Value:
         """vm_page_unwire: the last one puts a managed page on ACTIVE or INACTIVE."""

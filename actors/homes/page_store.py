@@ -54,6 +54,8 @@ class PageStore(Home, kw_only=True):
     cache_count: int = 0
     needed: bool = False
     """vm_pages_needed: somebody waits for memory or wants the daemon to run."""
+    below: int = 0
+    """Free items that the boot-time slab below the page array believes to have (C27)."""
     deficit: int = 0
     """vm_pageout_deficit: allocations that failed since the daemon last looked."""
 

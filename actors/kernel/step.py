@@ -13,6 +13,7 @@ from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
 from actors.kernel.inject import inject
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
+from actors.kernel.page_array import page_wire_phys, uma_boot_alloc
 from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass
 from actors.kernel.pager import pager_done
 from actors.kernel.process import execve, exit_task, fork, vmspace_free
@@ -135,6 +136,8 @@ SCRIPTED: dict[str, Any] = {
     "page_try_to_cache": litmus.page_try_to_cache,
     "page_try_to_free": litmus.page_try_to_free,
     "page_wait": litmus.page_wait,
+    "page_wire_phys": page_wire_phys,
+    "uma_boot_alloc": uma_boot_alloc,
     "pages_free": litmus.pages_free,
     "zero_copy_send": zero_copy_send,
     "zero_copy_done": zero_copy_done,

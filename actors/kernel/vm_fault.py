@@ -69,6 +69,7 @@ async def _enter(k: Context, f: Fault) -> None:
         await k.post(PAGE_QUEUES, SetWriteable(f.frame, f.write))
         await k.release(PAGE_QUEUES)
     await k.release(f.object)
+    await k.at("vm_fault.entering")
     await pmap_enter(k, k.pmap, f.vpn, f.frame, f.prot)
     await k.acquire(f.object)
     await k.acquire(PAGE_QUEUES)

@@ -60,8 +60,8 @@ class Cpu(Tasks, kw_only=True):
             self.resume(thread, message.value)
 
     def assertion(self, message: Assertion, sender: str) -> None:
-        """A write that a thread had posted was refused: the kernel panics."""
-        self.panic(self.threads[message.thread], message.text)
+        """A write that a thread had posted was refused: the kernel panics, wherever the thread is by now."""
+        self.panic(message.thread, message.text)
 
     def lock_grant(self, message: LockGrant, sender: str) -> None:
         """The lock is the thread's."""

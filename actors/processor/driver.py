@@ -80,7 +80,7 @@ class Driver(CpuState, kw_only=True):
         except StopIteration as stop:
             outcome = stop.value
         except KernelPanic as panic:
-            self.panic(thread, str(panic))
+            self.panic(thread.tid, str(panic))
             return
         self._ended(thread, outcome)
 

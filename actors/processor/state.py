@@ -69,12 +69,12 @@ class CpuState(Actor, kw_only=True):
         thread.stamp += 1
         self.port.timer(Timer(what, thread.tid, thread.stamp), max(1, delay_ns))
 
-    def panic(self, thread: Thread, text: str) -> None:
+    def panic(self, tid: int, text: str) -> None:
         """The modelled kernel panics: this CPU stops, and the run ends at the end of the slice."""
         if self.panic_text:
             return
         self.panic_text = text
-        self.record((PANIC, thread.tid, text))
+        self.record((PANIC, tid, text))
 
     def new_kernel_thread(self, routine: str, arguments: tuple[Value, ...]) -> Thread:
         """A thread without a task, known to this CPU from now on, that will run a routine."""

@@ -77,6 +77,8 @@ class _Script:
         table.finish()
         self.tasks: list[Task] = []
         self.spaces: list[str] = []
+        self.placed: list[bool] = []
+        """Which tasks say on which CPU they begin; a child that does not begins on its parent's."""
         self.task_numbers = self._number_tasks()
         self.step_tables = [item.tables("steps") for item in self.task_tables]
         self.step_names: list[dict[str, int]] = []
@@ -114,6 +116,7 @@ class _Script:
             if isinstance(space, bool) or not isinstance(space, int | str):
                 raise table.error("space", space, "text or an integer")
             self.spaces.append(str(space))
+            self.placed.append(table.has("cpu"))
             self.tasks.append(Task(name, table.integer("cpu", 0, high=4095), -1, -1, []))
         return numbers
 
@@ -133,6 +136,8 @@ class _Script:
 
     def _step(self, number: int, index: int, table: Table, names: Names) -> None:
         step = make_step(table, names)
+        if index == 0 and step.cpu < 0 and self.placed[number]:
+            step.cpu = self.tasks[number].cpu
         label = table.text("name", str(index))
         if label in self.step_names[number] or not label:
             raise table.error("name", label, "a name that no other step of the task has")

@@ -251,6 +251,12 @@ class Poke(Op, tag=70, gc=False):
     value: int
 
 
+class BootSlab(Op, tag=71, gc=False):
+    """How many items of the boot-time slab below vm_page_array are free, as the slab says. Value: int."""
+
+    word: ClassVar[str] = "page.boot-slab"
+
+
 class SelectCache(Op, tag=63, gc=False):
     """The first CACHE page near ``colour``. Value: (frame, object, pindex, flags, wire, hold, dirty, mappings, pages on CACHE), or None."""
 
