@@ -156,9 +156,7 @@ UNGUARDED = _kind(130, "unguarded", "field subject thread needed", "an access wi
 PEEK = _kind(131, "peek", "field thread", "an unlocked read the kernel declares")
 HELD = _kind(117, "held", "thread point", "a script holds the thread at a named point of a kernel routine")
 INJECTED = _kind(132, "injected", "what", "a scenario put this state here")
-LOOP = _kind(
-    134, "loop", "thread routine first measure", "an iteration of a loop that must end; the measure falls with each but the first"
-)
+LOOP = _kind(134, "loop", "thread routine first measure", "an iteration of a loop that must end; the measure falls with each but the first")
 BELIEF = _kind(
     135, "believes", "thread frame object pindex", "the thread goes on with a page it saw before it dropped a lock, taking it for this"
 )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
+from cluster.experiments.diagrams import diagram
 from cluster.experiments.experiment import Experiment, load_experiment
 from cluster.experiments.judging import ArmResult, reasons_against
 from cluster.experiments.measures import Names, Said, decisions, distance, measured, panics_of
+from cluster.experiments.telling import steps, told
+from cluster.scenario import Scenario
 from protocol.workload import Workload
 from shootdown.result import Run
 from shootdown.running import run
@@ -72,31 +75,45 @@ def reproduce(
     workers: Sequence[int] = (1,),
     seed: int = 1,
     keep: Path | None = None,
-    on_arm: Callable[[str], None] | None = None,
+    tell: bool = False,
+    transport: str | None = None,
 ) -> Reproduction:
     """Run every arm of an experiment (an id, a slug, a file or a loaded one) on each number of workers.
 
-    ``keep``: a directory in which the runs stay, as ``<id>-<arm>``; otherwise they are measured and dropped. Raises InputError, RunError.
+    ``keep``: a directory in which the runs stay, as ``<id>-<arm>``; otherwise they are measured and dropped. ``tell``: each arm is also
+    told step by step and drawn. ``transport``: as of :func:`shootdown.run`, for several workers. Raises InputError, RunError.
     """
     experiment = name if isinstance(name, Experiment) else load_experiment(name, sets)
     results: dict[str, ArmResult] = {}
     with TemporaryDirectory(prefix="shootdown-experiment-") as temporary:
         directory = keep or Path(temporary)
         for arm in experiment.arms:
-            if on_arm is not None:
-                on_arm(arm)
-            results[arm] = _arm(experiment, arm, workers, seed, directory)
+            results[arm] = _arm(experiment, arm, workers, Ways(seed, directory, tell, transport))
         if experiment.table.figure.decisions:
             _compare_decisions(experiment, results, seed, Path(temporary))
     return Reproduction(experiment, results, reasons_against(experiment, results))
 
 
-def _arm(experiment: Experiment, arm: str, workers: Sequence[int], seed: int, directory: Path) -> ArmResult:
+class Ways(NamedTuple):
+    """How arms are run."""
+
+    seed: int
+    directory: Path
+    tell: bool
+    transport: str | None
+
+    def run(self, experiment: Experiment, arm: str, scenario: Scenario, workers: int) -> Run:
+        """One run of an arm."""
+        out = self.directory / _name(experiment, arm, workers)
+        return run(scenario, seed=self.seed, workers=workers, out=out, transport=self.transport if workers > 1 else None)
+
+
+def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -> ArmResult:
     scenario = experiment.scenario(arm)
-    made = {count: run(scenario, seed=seed, workers=count, out=directory / _name(experiment, arm, count)) for count in workers}
+    made = {count: ways.run(experiment, arm, scenario, count) for count in workers}
     first = made[workers[0]]
     said = _said(first)
-    workload = scenario.compile(seed)
+    workload = scenario.compile(ways.seed)
     held = _held(first)
     result = ArmResult(
         name=arm,
@@ -115,6 +132,9 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], seed: int, di
         result.figure = distance(figure, first.stored, said, names)
     elif not figure.decisions:
         result.figure = measured(figure, first.stored, first.metrics, names)
+    if ways.tell:
+        result.told = told(first.stored, said, names.tasks)
+        result.drawn = diagram(steps(first.stored, said, names.tasks))
     return result
 
 

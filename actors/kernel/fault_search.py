@@ -28,7 +28,6 @@ SEGV = "segv"
 SIGBUS = "sigbus"
 
 
-
 async def search(k: Context, f: Fault) -> str:
     """Walk down the chain of objects. FOUND: f.frame is busy and valid in f.object, whose lock is held."""
     while True:

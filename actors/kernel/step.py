@@ -158,4 +158,3 @@ ROUTINES: dict[str, Any] = {
     "inject": inject,
 }
 """Routines a thread can begin with."""
-

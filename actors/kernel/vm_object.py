@@ -37,9 +37,7 @@ async def vm_object_shadow(k: Context, source: str, offset: int, size: int) -> t
         return source, offset
     await k.call(source, ShadowCount(1))
     await k.release(source)
-    shadow = await k.create(
-        "object", type=OBJT_DEFAULT, size=size, refs=1, flags=OBJ_ONEMAPPING, backing=source, backing_offset=offset
-    )
+    shadow = await k.create("object", type=OBJT_DEFAULT, size=size, refs=1, flags=OBJ_ONEMAPPING, backing=source, backing_offset=offset)
     return str(shadow), 0
 
 

@@ -46,9 +46,7 @@ class Tasks(Asking, kw_only=True):
 
     def arrive(self, message: Arrive, sender: str) -> None:
         """A task comes to this CPU."""
-        thread = self.threads[message.task] = Thread(
-            message.task, message.task, message.index, message.map, message.pmap, state=TIMED
-        )
+        thread = self.threads[message.task] = Thread(message.task, message.task, message.index, message.map, message.pmap, state=TIMED)
         self.schedule(thread)
 
     def schedule(self, thread: Thread) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Changes, by id or slug; default: all.", show_default=False)]
 Parameters = Annotated[list[str], typer.Option("--set", metavar="NAME=INTEGER", help="Set a parameter of the experiments. Repeatable.")]
 WorkerCounts = Annotated[str, typer.Option("--workers", help="Numbers of workers to run each arm on.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Tell every arm step by step.")]
 Keep = Annotated[Path | None, typer.Option("--out", help="Keep the runs in this directory.", show_default=False)]
 
 
@@ -25,9 +26,11 @@ def command(
     workers: WorkerCounts = "1,2",
     seed: Seed = 1,
     out: Keep = None,
+    explain: Explain = False,
     as_json: Json = False,
 ) -> int:
     """Run the experiments of changes and hazards, and say which are reproduced."""
+    from cluster.cli.experiment_text import explained
     from cluster.experiments.experiment import parameter_sets
     from shootdown.experimenting import experiments, reproduce
 
@@ -35,8 +38,10 @@ def command(
     counts = _counts(workers)
     done = []
     for experiment in chosen:
-        done.append(reproduce(experiment, workers=counts, seed=seed, keep=out))
-        if not as_json:
+        done.append(reproduce(experiment, workers=counts, seed=seed, keep=out, tell=explain))
+        if explain and not as_json:
+            say(*explained(done[-1]))
+        elif not as_json:
             _say(done[-1], first=len(done) == 1)
     if as_json:
         print_json([one.as_json() for one in done])
@@ -74,4 +79,3 @@ def _spoke(done: Reproduction, arm: str) -> str:
 
 def _row(*cells: str) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS)).rstrip()
-

@@ -113,6 +113,12 @@ class KeyedStream:
         return following
 
 
+def draw_once(seed: int, purpose: str, name: str, bound: int) -> int:
+    """One integer in [0, bound) that (seed, purpose, name) decide: for what is drawn once per name and keeps no state."""
+    key = f"{seed}\0{purpose}\0{name}\0".encode()
+    return int.from_bytes(shake_128(key).digest(8), "little") * bound >> 64
+
+
 Draws = tuple[Callable[[], int], Callable[[int], int], Callable[[int], int]]
 
 

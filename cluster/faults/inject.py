@@ -14,7 +14,7 @@ import msgspec
 
 from actors.actor import Actor, Handler
 from cluster.engine.engine import Engine, Table
-from cluster.engine.streams import KeyedStream
+from cluster.engine.streams import draw_once
 from cluster.errors import InputError
 from cluster.faults.predicate import Turn, concerns, fires, matches
 from protocol.event import Event
@@ -114,9 +114,8 @@ class Injector:
         return self._unless_held((*event[:8], failing), handler, watch, f"{what} fails")
 
     def _drawn(self, fault: Fault, event: Event) -> int:
-        """A jitter's delay: drawn from a stream that only the message's identity opens, so that it is no state and no order matters."""
-        stream = KeyedStream(self.engine.seed, f"jitter {fault.name}", f"{event[4]}:{event[5]}")
-        return stream.below(fault.delay_ns + 1)
+        """A jitter's delay: a draw that the message's identity alone decides, so that it is no state and no order matters."""
+        return draw_once(self.engine.seed, f"jitter {fault.name}", f"{event[4]}:{event[5]}", fault.delay_ns + 1)
 
     def _unless_held(self, event: Event, handler: Handler, watch: Watch, what: str) -> tuple[Event, Handler] | None:
         """Handle it now, unless an earlier message of its pair was delayed beyond it."""

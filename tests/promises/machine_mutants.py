@@ -14,7 +14,7 @@ from actors.homes.objects import VmObject
 from actors.homes.page_busy import PageBusy
 from actors.homes.page_policy import PagePolicy
 from actors.homes.page_store import PageStore
-from actors.kernel import fault_copy, pageout_scan, pmap, vm_fault, vm_object, vm_page, vm_page_alloc
+from actors.kernel import fault_copy, fault_search, pageout_scan, pmap, vm_object, vm_page, vm_page_alloc
 from actors.processor.cpu import Cpu
 from protocol.identity import PAGE_QUEUES, RENDEZVOUS
 from protocol.messages.processor import IpiAck
@@ -109,7 +109,7 @@ def queues_are_dropped_before_the_shootdown(patch: Patch) -> None:
 
 def fault_lets_the_object_go_before_it_allocates(patch: Patch) -> None:
     """vm_fault drops the object's lock between lookup and allocation, and vm_page_insert does not assert an empty offset (C23)."""
-    absent, insert = vm_fault._absent, VmObject.insert
+    absent, insert = fault_search._absent, VmObject.insert
 
     async def let_go(k, f, *found):
         await k.release(f.object)
@@ -120,7 +120,7 @@ def fault_lets_the_object_go_before_it_allocates(patch: Patch) -> None:
         self.pages.pop(op.pindex, None)
         return insert(self, op)
 
-    patch.setattr(vm_fault, "_absent", let_go)
+    patch.setattr(fault_search, "_absent", let_go)
     patch.setattr(VmObject, "insert", unasserted)
 
 

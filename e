@@ -1,1 +1,0 @@
-shootdown: nothere: no run directory, found nothing
