@@ -7,6 +7,7 @@ and a person can find it. Delays in ns instead were rejected: they hit the gap o
 from __future__ import annotations
 
 POINTS: dict[str, str] = {
+    "pmap_remove.queues_released": "pmap_remove has released the page queues and still holds the pmap (R02: nobody is shot down yet)",
     "page_free_late.window": "the page is about to be freed and its object is not locked",
     "page_rename.found": "the page to be moved is found under its own object's lock; the target is not locked yet",
     "vm_fault.between-steps": "the fault has dropped its object's lock between two primitives (C33 per-step)",

@@ -117,13 +117,18 @@ async def _drop_after(k: Context, pmap: str, changed: list[int], tables: TablePa
     before = k.form("R02") == "before-shootdown"
     if before:
         await _free_table_pages(k, tables)
-        await k.release(PAGE_QUEUES)
+        await _release_queues(k)
     if changed:
         await _invalidate_changed(k, pmap, changed)
     if not before:
         await _free_table_pages(k, tables)
-        await k.release(PAGE_QUEUES)
+        await _release_queues(k)
     await k.release(pmap)
+
+
+async def _release_queues(k: Context) -> None:
+    await k.release(PAGE_QUEUES)
+    await k.at("pmap_remove.queues_released")
 
 
 async def _invalidate_changed(k: Context, pmap: str, changed: list[int]) -> None:
