@@ -38,6 +38,7 @@ async def pmap_enter(k: Context, pmap: str, vpn: int, frame: int, prot: int) -> 
     await k.at("pmap_enter.table_found")
     counted = await _reserve_pv(k, pmap, vpn, frame)
     old_frame, old_bits = await k.call(pmap, PteSwap(vpn, frame, bits, counted=counted))
+    await k.at("pmap_enter.pte_read")
     if old_frame != frame:
         if old_frame > 0:
             await k.post(PAGE_QUEUES, PvDel(old_frame, pmap, vpn, bool(old_bits & PTE_A), bool(old_bits & PTE_M)))
