@@ -97,6 +97,6 @@ def boot(machine: Machine, kernel: Mapping[str, str], workload: Workload, option
         actors=actors,
         tasks_total=tasks_total(workload),
         kinds={"cpu": Cpu, **HOME_CLASSES},
-        least_service_ns=dict.fromkeys(("fq", "object", "pmap", "map", "smp", "order"), machine.costs.service_ns),
+        least_service_ns=dict.fromkeys(("fq", "object", "pmap", "map", "smp", "order", "zone", "uma"), machine.costs.service_ns),
         equip=lambda restored: equip(restored, shared),
     )

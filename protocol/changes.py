@@ -126,7 +126,10 @@ _ROWS = (
         "pmap_remove and pmap_protect drop the page-queues lock before the shootdown has finished",
     ),
     _C("R03", "pm-active-order", ("bug",), ("clear-set-load", "set-load-clear"), "pm_active is changed without order at context switches"),
-    _C("R04", "resident-count-peek", ("bug",), ("unlocked", "under-pmap"), "pmap_remove's early exit reads resident_count unsynchronised"),
+    _C(
+        "R04", "resident-count-peek", ("bug",), ("unlocked", "under-pmap"), "pmap_remove's early exit reads resident_count unsynchronised",
+        shows_with=(Need("unlocked", "R02", ("before-shootdown",), "the page queues, kept until the shootdown is over, protect it"),),
+    ),
     _C("R05", "cow-read-writable", ("bug",), ("writable", "read-only"), "a read fault on a page with cow > 0 re-enters it writable"),
     _C("R06", "cow-before-busy", ("bug",), ("cow-first", "busy-first"), "a write fault looks at cow before it looks at busy"),
 )  # fmt: skip

@@ -25,6 +25,7 @@ PMAP: LockSets = (("pmap",),)
 PMAP_PQ: LockSets = (("pmap", "pq"),)
 MAP: LockSets = (("map",),)
 SMP: LockSets = (("smp",),)
+ZONE: LockSets = (("zone",),)
 
 PRIVATE, RESIDENT, FREE = "private", "resident", "free"
 """Phases of a page: known to its owner only (fresh from the free lists, or on its way back); resident; on a free list.
@@ -87,6 +88,7 @@ RESIDENT_GUARDS: dict[str, dict[str, Guard]] = {
         "cache_mirror": Guard(PQ, NO_LOCK, "v_cache_count: written under the page queues, read without a lock"),
     },
     "map": {"entries": Guard(MAP, MAP, "shared is enough to read")},
+    "zone": {"items": Guard(ZONE, ZONE)},
     "smp": {"wait_count": Guard(SMP, NO_LOCK, "targets count atomically; the initiator polls")},
 }
 """Home kind to field to guard, while the page is resident."""

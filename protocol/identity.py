@@ -19,6 +19,11 @@ SEQUENCER = "order"
 DISK_PAGER = "pager.0"
 SWAP_PAGER = "pager.1"
 NETWORK_CARD = "nic.0"
+GIANT = "giant"
+PV_ZONE = "zone.0"
+"""The UMA zone of pv entries."""
+PV_OBJECT = "uma.0"
+"""The private object from which its slabs come."""
 
 
 def cpu_name(index: int) -> str:

@@ -1,10 +1,14 @@
 """Lock classes and their order (vm-facts 2.5).
 
 A lock's name is its home's name; its *class* is the home's kind; witness works on *types*, which are the kernel's own names.
+
+The objects of the kernel itself have types of their own. A zone's private object is locked with the page queues held, the reverse of the
+order of vm objects, and is never locked otherwise: were it a "vm object", witness would prove a deadlock that cannot be (C07).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from protocol.identity import kind_of
@@ -20,23 +24,39 @@ class LockClass(NamedTuple):
     spin: bool
     sleepable: bool
     recursive: bool
+    """A holder may acquire it again, in the newest kernel (see :func:`may_recurse`)."""
     duplicates: bool
     """DUPOK: several locks of the type may be held at once."""
     rank: int
     """Place in the static order: a lock may be acquired while only lower ranks (or equal ones with DUPOK) are held."""
 
 
+PAGE_QUEUES_TYPE = "vm page queue mutex"
+
 CLASSES: dict[str, LockClass] = {
+    "giant": LockClass("Giant", "giant", spin=False, sleepable=False, recursive=True, duplicates=False, rank=5),
     "map": LockClass("user map", "vm_map", spin=False, sleepable=True, recursive=False, duplicates=True, rank=10),
     "object": LockClass("vm object", "vm_object", spin=False, sleepable=False, recursive=False, duplicates=True, rank=30),
-    "pq": LockClass("vm page queue mutex", "vm_page_queue", spin=False, sleepable=False, recursive=True, duplicates=False, rank=40),
+    "kernel": LockClass(
+        "kernel object", "kernel_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=30
+    ),
+    "kmem": LockClass("kmem object", "kmem_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=30),
+    "pq": LockClass(PAGE_QUEUES_TYPE, "vm_page_queue", spin=False, sleepable=False, recursive=True, duplicates=False, rank=40),
     "pmap": LockClass("pmap", "pmap", spin=False, sleepable=False, recursive=False, duplicates=True, rank=50),
+    "zone": LockClass("UMA zone", "uma_zone", spin=False, sleepable=False, recursive=False, duplicates=True, rank=55),
+    "uma": LockClass("uma object", "uma_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=56),
     "lock": LockClass("plain", "plain", spin=False, sleepable=False, recursive=False, duplicates=True, rank=60),
     "fq": LockClass(
         "vm page queue free mutex", "vm_page_queue_free", spin=True, sleepable=False, recursive=False, duplicates=False, rank=90
     ),
     "smp": LockClass("smp rendezvous", "smp_ipi", spin=True, sleepable=False, recursive=False, duplicates=False, rank=95),
 }
+
+
+def may_recurse(lock: str, kernel: Mapping[str, str]) -> bool:
+    """May the holder of this lock acquire it again? The page-queues lock in kernels since C07."""
+    known = CLASSES[kind_of(lock)]
+    return known.recursive and (known.type != PAGE_QUEUES_TYPE or kernel.get("C07") != "no")
 
 
 def class_of(lock: str) -> LockClass:

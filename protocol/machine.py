@@ -75,6 +75,14 @@ class Machine(msgspec.Struct, frozen=True):
     """Its pause otherwise (5 s, scaled)."""
     idle_zero: bool = False
     """The idle loop zeroes free pages."""
+    prefault_pages: int = 0
+    """How many neighbours on each side of a page that has faulted are mapped with it if they are resident (the kernel: 4); 0: none."""
+    pv_entries_max: int = 0
+    """Most pv entries there may be (vm.pmap.shpgperproc and its like); 0: no limit, and no zone either."""
+    pv_slab_items: int = 170
+    """pv entries in a slab of their zone: 24 bytes each."""
+    pv_slab_pages: int = 1
+    """Pages of such a slab."""
     home_domains: dict[str, int] = {}
 
     @property

@@ -37,8 +37,12 @@ LEGAL_MOVES = frozenset(
 
 # PTE bits.
 PTE_V, PTE_RW, PTE_U, PTE_A, PTE_M, PTE_WIRED, PTE_MANAGED, PTE_G = 0x1, 0x2, 0x4, 0x20, 0x40, 0x200, 0x400, 0x100
+PTE_COPIED, PTE_PREFAULTED = 0x800, 0x1000
+"""How the entry came here before anybody asked for it: by pmap_copy, by pmap_enter_quick. No kernel has these bits, and nothing is decided
+by them: a recorded fault that the model has no need of is accounted to them."""
 PTE_NAMES = {
     PTE_V: "V", PTE_RW: "RW", PTE_U: "U", PTE_A: "A", PTE_M: "M", PTE_WIRED: "W", PTE_MANAGED: "MANAGED", PTE_G: "G",
+    PTE_COPIED: "COPIED", PTE_PREFAULTED: "PREFAULTED",
 }  # fmt: skip
 
 # Protections of a map entry, as bits.

@@ -7,6 +7,9 @@ and a person can find it. Delays in ns instead were rejected: they hit the gap o
 from __future__ import annotations
 
 POINTS: dict[str, str] = {
+    "pmap_enter.table_found": "the page-table page is there; the new entry is not counted in it yet (C11 partial: no mutex is held)",
+    "pmap_enter.pte_read": "the old entry has been swapped out (C11 partial: read, and neither removed nor overwritten yet)",
+    "pmap_remove.queues_released": "pmap_remove has released the page queues and still holds the pmap (R02: nobody is shot down yet)",
     "page_free_late.window": "the page is about to be freed and its object is not locked",
     "page_rename.found": "the page to be moved is found under its own object's lock; the target is not locked yet",
     "vm_fault.between-steps": "the fault has dropped its object's lock between two primitives (C33 per-step)",

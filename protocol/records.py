@@ -132,6 +132,9 @@ MAP_REMOVE = _kind(91, "map.remove", "start end object offset", "an entry, or a 
 MAP_PROTECT = _kind(92, "map.protect", "start end prot", "protection of a range")
 MAP_OBJECT = _kind(93, "map.object", "start object offset flags", "an entry gets an object")
 
+# UMA zones (actor is the zone).
+ZONE_ITEMS = _kind(96, "zone.items", "old new slabs", "free items of a zone, and how many slabs it has")
+
 # Pagers (actor is the pager).
 PAGER_START = _kind(100, "pager.start", "operation object pindex count", "read or write begins")
 PAGER_DONE = _kind(101, "pager.done", "operation object pindex count ok", "read or write ends")

@@ -130,6 +130,8 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
     names = Names({task.name: number for number, task in enumerate(workload.tasks)}, experiment.known(arm))
     if figure.distance:
         result.figure = distance(figure, first.stored, said, names)
+    elif figure.violations:
+        result.figure = sum(one.check == figure.violations for one in said)
     elif not figure.decisions:
         result.figure = measured(figure, first.stored, first.metrics, names)
     if ways.tell:

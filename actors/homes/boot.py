@@ -15,7 +15,19 @@ from actors.homes.pagers import Pager
 from actors.homes.pmaps import Pmap
 from actors.homes.rendezvous import Rendezvous
 from actors.homes.sequencer import Sequencer
-from protocol.identity import DISK_PAGER, FREE_QUEUES, NETWORK_CARD, PAGE_QUEUES, RENDEZVOUS, SEQUENCER, SWAP_PAGER
+from actors.homes.zones import Zone
+from protocol.identity import (
+    DISK_PAGER,
+    FREE_QUEUES,
+    GIANT,
+    NETWORK_CARD,
+    PAGE_QUEUES,
+    PV_OBJECT,
+    PV_ZONE,
+    RENDEZVOUS,
+    SEQUENCER,
+    SWAP_PAGER,
+)
 from protocol.machine import Machine
 
 HOME_CLASSES: dict[str, type[Home]] = {
@@ -28,20 +40,32 @@ HOME_CLASSES: dict[str, type[Home]] = {
     "nic": NetworkCard,
     "smp": Rendezvous,
     "order": Sequencer,
+    "kernel": VmObject,
+    "kmem": VmObject,
+    "uma": VmObject,
+    "zone": Zone,
+    "giant": Home,
     "lock": Home,
 }
-"""By the first word of an actor's name; "lock" is a plain lock, with no state under it."""
+"""By the first word of an actor's name; "lock" is a plain lock, with no state under it; "kernel", "kmem" and "uma" are the objects of the
+kernel itself, which differ from others in their lock's type."""
 
 
 def boot_homes(machine: Machine) -> list[Home]:
-    """The paging queues, the free lists (every frame free), the rendezvous, the sequencer, the disk and the swap space of this machine."""
+    """The paging queues, the free lists (every frame free), the rendezvous, the sequencer, the disk and the swap space of this machine;
+    and where pv entries are limited, their zone and its object."""
     service_ns, depth = machine.costs.service_ns, machine.pager_queue
-    return [
+    homes: list[Home] = [
         PageQueues(name=PAGE_QUEUES, service_ns=service_ns, colours=machine.colours),
         FreeQueues(name=FREE_QUEUES, service_ns=service_ns, frames=machine.frames, colours=machine.colours, thresholds=machine.thresholds),
         Rendezvous(name=RENDEZVOUS, service_ns=service_ns),
         Sequencer(name=SEQUENCER, service_ns=service_ns),
         NetworkCard(name=NETWORK_CARD, service_ns=service_ns),
+        Home(name=GIANT, service_ns=service_ns),
         Pager(name=DISK_PAGER, service_ns=service_ns, read_ns=machine.disk_read_ns, write_ns=machine.disk_write_ns, depth=depth),
         Pager(name=SWAP_PAGER, service_ns=service_ns, read_ns=machine.swap_read_ns, write_ns=machine.swap_write_ns, depth=depth, swap=True),
     ]
+    if machine.pv_entries_max:
+        homes.append(Zone(name=PV_ZONE, service_ns=service_ns, limit=machine.pv_entries_max, slab_items=machine.pv_slab_items))
+        homes.append(VmObject(name=PV_OBJECT, service_ns=service_ns, size=machine.pv_entries_max * machine.pv_slab_pages))
+    return homes

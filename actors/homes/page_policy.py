@@ -18,6 +18,7 @@ from protocol.messages.queues import (
     Deactivate,
     MakeCache,
     PvAdd,
+    PvCount,
     PvDel,
     Pvs,
     Requeue,
@@ -63,6 +64,7 @@ class PagePolicy(PageLife, kw_only=True):
         PvAdd: locked("pv_add", "pv_list"),
         PvDel: locked("pv_del", "pv_list"),
         Pvs: reading("pvs", "pv_list"),
+        PvCount: reading("count_pvs", "page"),
     }
 
     # Queues ---------------------------------------------------------------------------------------------------------------
@@ -176,6 +178,7 @@ class PagePolicy(PageLife, kw_only=True):
     def pv_add(self, op: PvAdd) -> Value:
         """pmap_insert_entry."""
         (self.pages.get(op.frame) or self.stray(op, op.frame)).pvs.append((op.pmap, op.vpn))
+        self.pv_entries += 1
         self.record((PV_ADD, op.frame, op.pmap, op.vpn))
         return None
 
@@ -186,6 +189,7 @@ class PagePolicy(PageLife, kw_only=True):
         entry = (op.pmap, op.vpn)
         if entry in page.pvs:
             page.pvs.remove(entry)
+            self.pv_entries -= 1
             self.record((PV_DEL, frame, op.pmap, op.vpn, op.accessed, op.modified))
         if op.modified:
             self.set_dirty(frame, page, VALID_ALL)
@@ -197,3 +201,7 @@ class PagePolicy(PageLife, kw_only=True):
         """The page's mappings, oldest first."""
         page = self.pages.get(op.frame)
         return tuple(page.pvs) if page else ()
+
+    def count_pvs(self, op: PvCount) -> Value:
+        """pv_entry_count."""
+        return self.pv_entries

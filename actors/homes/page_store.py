@@ -52,6 +52,8 @@ class PageStore(Home, kw_only=True):
     cache: list[Ring] = []
     """The CACHE queue, by colour."""
     cache_count: int = 0
+    pv_entries: int = 0
+    """pv_entry_count: those of all pages."""
     needed: bool = False
     """vm_pages_needed: somebody waits for memory or wants the daemon to run."""
     below: int = 0

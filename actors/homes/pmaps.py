@@ -24,6 +24,8 @@ from protocol.messages.space import (
     PteProtect,
     PteSwap,
     PteTest,
+    PtFind,
+    PtHold,
     PtInstall,
     PtNeed,
     Range,
@@ -32,7 +34,7 @@ from protocol.messages.space import (
     Walk,
 )
 from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_V
-from protocol.records import PMAP_ACTIVE, PT_INSTALL, PT_REFS, PT_REMOVE, PTE_BITS, PTE_CLEAR, PTE_SET, UNGUARDED
+from protocol.records import FRAME_STORE, PMAP_ACTIVE, PT_INSTALL, PT_REFS, PT_REMOVE, PTE_BITS, PTE_CLEAR, PTE_SET, UNGUARDED
 
 
 class Table(msgspec.Struct, array_like=True):
@@ -49,6 +51,8 @@ class Pmap(Home, kw_only=True):
         Walk: unlocked("walk"),
         PtNeed: locked("pt_need", "page_table"),
         PtInstall: locked("pt_install", "page_table"),
+        PtFind: reading("pt_find", "page_table"),
+        PtHold: locked("pt_hold", "page_table"),
         PteSwap: locked("pte_swap", "pte"),
         PteClear: locked("pte_clear", "pte"),
         PteProtect: locked("pte_protect", "pte_bits"),
@@ -97,17 +101,25 @@ class Pmap(Home, kw_only=True):
     # PTEs -----------------------------------------------------------------------------------------------------------------
 
     def pte_swap(self, op: PteSwap) -> Value:
-        """Store a PTE. Without a page-table page to hold it, the store goes astray: recorded, and performed."""
+        """Store a PTE. Without a page-table page to hold it, the store goes astray: recorded, and performed.
+
+        Where the caller stores into a page that it found earlier and that is no page-table page any more, that page gets the store.
+        """
         vpn = op.vpn
+        table = self.tables[1].get(vpn >> self.bits)
+        if op.table and not self._is_table(op.table, table):
+            self.record((FRAME_STORE, op.table, op.thread, "pte"))
+            return (-1, 0)
         old = self.ptes.get(vpn)
         if old is None:
-            table = self.tables[1].get(vpn >> self.bits)
             if table is None:
                 self.record((UNGUARDED, "page table", self.name, op.thread, "an installed page-table page"))
-            else:
+            elif not op.counted:
                 self._refs(1, vpn >> self.bits, table, 1)
             self.index.add(vpn)
             old = (-1, 0)
+        elif op.counted and table is not None:
+            self._refs(1, vpn >> self.bits, table, -1)
         self.ptes[vpn] = (op.frame, op.bits)
         self.record((PTE_SET, vpn, op.frame, op.bits, *old))
         return old
@@ -120,10 +132,10 @@ class Pmap(Home, kw_only=True):
         if frame >= 0:
             self.index.discard(vpn)
             self.record((PTE_CLEAR, vpn, frame, bits))
-            if table is not None:
-                self._refs(1, vpn >> self.bits, table, -1)
-                if table.entries:
-                    return (frame, bits, ())
+        if table is not None and (frame >= 0 or op.believed):
+            self._refs(1, vpn >> self.bits, table, -1)
+            if table.entries:
+                return (frame, bits, ())
         return (frame, bits, self._give_up_tables(vpn))
 
     def pte_protect(self, op: PteProtect) -> Value:
@@ -132,6 +144,8 @@ class Pmap(Home, kw_only=True):
 
     def pte_test(self, op: PteTest) -> Value:
         """Read a PTE; ts_referenced and clear_modify take a bit along."""
+        if op.table and not self._is_table(op.table, self.tables[1].get(op.vpn >> self.bits)):
+            return (-1, 0)
         return self._clear_bits(op.vpn, op.clear)
 
     def _clear_bits(self, vpn: int, clear: int) -> Value:
@@ -165,6 +179,23 @@ class Pmap(Home, kw_only=True):
         self._count_parent(level, slot, 1)
         self.record((PT_INSTALL, level, slot, op.frame))
         return True
+
+    def pt_find(self, op: PtFind) -> Value:
+        """The directory's entry."""
+        table = self.tables[1].get(op.vpn >> self.bits)
+        return table.frame if table is not None else 0
+
+    def pt_hold(self, op: PtHold) -> Value:
+        """Count an entry that is not there yet, or not any more."""
+        slot = op.vpn >> self.bits
+        table = self.tables[1].get(slot)
+        if table is None or (op.table and table.frame != op.table):
+            return False
+        self._refs(1, slot, table, op.delta)
+        return (True, () if table.entries > 0 else self._give_up_tables(op.vpn))
+
+    def _is_table(self, frame: int, table: Table | None) -> bool:
+        return table is not None and table.frame == frame
 
     def _count_parent(self, level: int, slot: int, delta: int) -> None:
         if level + 1 < len(self.tables):

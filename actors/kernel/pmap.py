@@ -1,4 +1,4 @@
-"""pmap.c: enter, remove, protect, remove_all, ts_referenced (vm-facts 3.14; amd64 and i386 have one shape here).
+"""pmap.c: remove, protect, remove_all, ts_referenced (vm-facts 3.14; amd64 and i386 have one shape here).
 
 Order of locks: page queues, then pmap. PTEs change under both where a managed page's pv list changes with them; the shootdown comes after
 the store.
@@ -11,68 +11,13 @@ has acknowledged.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.pmap_table import TablePages, free_table_pages
 from actors.kernel.shootdown import pmap_invalidate
-from actors.kernel.vm_page import vm_page_free, vm_wait, zero_unless
-from actors.kernel.vm_page_alloc import NO_PAGE, vm_page_alloc_idle
-from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import PvAdd, PvDel, Pvs, SetDirty, SetFlags, Unwire
-from protocol.messages.space import PteClear, PteProtect, PteSwap, PteTest, PtInstall, PtNeed, Range, ResidentCount
-from protocol.pages import (
-    ALLOC_NOOBJ,
-    ALLOC_WIRED,
-    ALLOC_ZERO,
-    PROT_READ,
-    PROT_WRITE,
-    PTE_A,
-    PTE_M,
-    PTE_MANAGED,
-    PTE_RW,
-    PTE_U,
-    PTE_V,
-    REFERENCED,
-    VALID_ALL,
-    WRITEABLE,
-)
-
-TablePages = list[tuple[int, int, int]]
-"""(level, slot, frame) of page-table pages that have become empty."""
-
-
-async def pmap_enter(k: Context, pmap: str, vpn: int, frame: int, prot: int) -> None:
-    """Map a busy page. [L: none; may sleep for a page-table page]"""
-    await _lock_with_tables(k, pmap, vpn)
-    bits = PTE_V | PTE_U | PTE_MANAGED | (PTE_RW if prot & PROT_WRITE else 0)
-    old_frame, old_bits = await k.call(pmap, PteSwap(vpn, frame, bits))
-    if old_frame != frame:
-        if old_frame > 0:
-            await k.post(PAGE_QUEUES, PvDel(old_frame, pmap, vpn, bool(old_bits & PTE_A), bool(old_bits & PTE_M)))
-        await k.post(PAGE_QUEUES, PvAdd(frame, pmap, vpn))
-    elif old_bits & PTE_M:
-        await k.post(PAGE_QUEUES, SetDirty(frame, VALID_ALL))
-    loses_rights = old_frame != frame or (old_bits & PTE_M and not bits & PTE_RW)
-    if old_frame > 0 and old_bits & PTE_A and loses_rights:
-        await pmap_invalidate(k, pmap, vpn, vpn + 1)
-    await k.release(PAGE_QUEUES)
-    await k.release(pmap)
-
-
-async def _lock_with_tables(k: Context, pmap: str, vpn: int) -> None:
-    """Take the page queues and the pmap, with every page-table page on the way to ``vpn`` in place (pmap_allocpte)."""
-    while True:
-        await k.acquire(PAGE_QUEUES)
-        await k.acquire(pmap)
-        for level, slot in await k.call(pmap, PtNeed(vpn)):
-            frame, zeroed = await vm_page_alloc_idle(k, "", slot, ALLOC_NOOBJ | ALLOC_WIRED | ALLOC_ZERO)
-            if (frame, zeroed) == NO_PAGE:
-                break
-            await zero_unless(k, frame, zeroed)
-            if not await k.call(pmap, PtInstall(level, slot, frame)):
-                await _free_table_pages(k, [(level, slot, frame)])
-        else:
-            return
-        await k.release(pmap)
-        await k.release(PAGE_QUEUES)
-        await vm_wait(k)
+from actors.kernel.uma import uma_zfree
+from protocol.identity import PAGE_QUEUES, PV_ZONE
+from protocol.messages.queues import PvDel, Pvs, SetDirty, SetFlags
+from protocol.messages.space import PteClear, PteProtect, PteTest, Range, ResidentCount
+from protocol.pages import PROT_READ, PROT_WRITE, PTE_A, PTE_M, PTE_MANAGED, PTE_RW, REFERENCED, VALID_ALL, WRITEABLE
 
 
 async def pmap_remove(k: Context, pmap: str, start: int, end: int) -> None:
@@ -105,10 +50,12 @@ async def _remove_range(k: Context, pmap: str, start: int, end: int) -> tuple[li
         start = rows[-1][0] + 1
 
 
-async def _remove_pte(k: Context, pmap: str, vpn: int) -> TablePages:
+async def _remove_pte(k: Context, pmap: str, vpn: int, keep_entry: bool = False) -> TablePages:
     frame, bits, emptied = await k.call(pmap, PteClear(vpn))
     if frame > 0 and bits & PTE_MANAGED:
         await k.post(PAGE_QUEUES, PvDel(frame, pmap, vpn, bool(bits & PTE_A), bool(bits & PTE_M)))
+        if k.machine.pv_entries_max and not keep_entry:
+            await uma_zfree(k, PV_ZONE)
     return list(emptied)
 
 
@@ -116,14 +63,19 @@ async def _drop_after(k: Context, pmap: str, changed: list[int], tables: TablePa
     """Shoot down what changed and drop the locks, in the order of R02's form."""
     before = k.form("R02") == "before-shootdown"
     if before:
-        await _free_table_pages(k, tables)
-        await k.release(PAGE_QUEUES)
+        await free_table_pages(k, tables)
+        await _release_queues(k)
     if changed:
         await _invalidate_changed(k, pmap, changed)
     if not before:
-        await _free_table_pages(k, tables)
-        await k.release(PAGE_QUEUES)
+        await free_table_pages(k, tables)
+        await _release_queues(k)
     await k.release(pmap)
+
+
+async def _release_queues(k: Context) -> None:
+    await k.release(PAGE_QUEUES)
+    await k.at("pmap_remove.queues_released")
 
 
 async def _invalidate_changed(k: Context, pmap: str, changed: list[int]) -> None:
@@ -133,22 +85,20 @@ async def _invalidate_changed(k: Context, pmap: str, changed: list[int]) -> None
         await pmap_invalidate(k, pmap, 0, 0)
 
 
-async def _free_table_pages(k: Context, tables: TablePages) -> None:
-    """vm_page_free_zero of empty page-table pages. [L: PQ]"""
-    for _, _, frame in tables:
-        await k.post(PAGE_QUEUES, Unwire(frame, False))
-        await vm_page_free(k, frame, "", 0, zeroed=True)
-
-
 async def pmap_remove_all(k: Context, frame: int) -> None:
     """Remove every mapping of a page; after it no CPU can reach the page (the guarantee of C20). [L: PQ]"""
     for pmap, vpn in await k.call(PAGE_QUEUES, Pvs(frame)):
         await k.acquire(pmap)
-        tables = await _remove_pte(k, pmap, vpn)
-        await pmap_invalidate(k, pmap, vpn, vpn + 1)
-        await _free_table_pages(k, tables)
+        await remove_mapping(k, pmap, vpn)
         await k.release(pmap)
     await k.post(PAGE_QUEUES, SetFlags(frame, 0, WRITEABLE))
+
+
+async def remove_mapping(k: Context, pmap: str, vpn: int, keep_entry: bool = False) -> None:
+    """Remove one mapping and shoot it down. ``keep_entry``: the caller keeps its pv entry for himself. [L: PQ, pmap]"""
+    tables = await _remove_pte(k, pmap, vpn, keep_entry)
+    await pmap_invalidate(k, pmap, vpn, vpn + 1)
+    await free_table_pages(k, tables)
 
 
 async def pmap_protect(k: Context, pmap: str, start: int, end: int, prot: int) -> None:

@@ -12,6 +12,7 @@ from actors.kernel.access import HIT, access
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
 from actors.kernel.inject import inject
+from actors.kernel.litmus_pmap import file_truncate, memory_taken
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
 from actors.kernel.page_array import page_wire_phys, uma_boot_alloc
 from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass
@@ -139,6 +140,8 @@ SCRIPTED: dict[str, Any] = {
     "page_wire_phys": page_wire_phys,
     "uma_boot_alloc": uma_boot_alloc,
     "pages_free": litmus.pages_free,
+    "file_truncate": file_truncate,
+    "memory_taken": memory_taken,
     "zero_copy_send": zero_copy_send,
     "zero_copy_done": zero_copy_done,
 }

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.fault_copy import copy_on_write
+from actors.kernel.fault_prefault import vm_fault_prefault
 from actors.kernel.fault_search import FOUND, RETRY, SEGV, SIGBUS, search
 from actors.kernel.fault_state import Fault, back_out, between_steps, release_page, unlock_map
-from actors.kernel.pmap import pmap_enter
+from actors.kernel.pmap_enter import pmap_enter
 from actors.kernel.vm_map import vm_map_lookup, vm_map_unchanged
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Enter
@@ -71,6 +72,8 @@ async def _enter(k: Context, f: Fault) -> None:
     await k.release(f.object)
     await k.at("vm_fault.entering")
     await pmap_enter(k, k.pmap, f.vpn, f.frame, f.prot)
+    if k.machine.prefault_pages and f.map_locked:
+        await vm_fault_prefault(k, f)
     await k.acquire(f.object)
     await k.acquire(PAGE_QUEUES)
     await k.post(PAGE_QUEUES, Finish(f.frame, clear_zero=k.form("C18") == "caller-zeroes"))

@@ -26,11 +26,11 @@ from actors.processor.driver import WAIT
 from actors.processor.interrupts import Interrupts
 from actors.processor.thread import Thread
 from protocol.identity import child_name
-from protocol.locks import class_of
+from protocol.locks import class_of, may_recurse
 from protocol.messages.locks import SPIN, TRY, TRY_SHARED, UPGRADE, LockRequest, Sleep, Unlock
 from protocol.messages.processor import RESUME, TIMEOUT
 from protocol.messages.space import Walk
-from protocol.records import LOCK_ACQUIRE, LOCK_FAIL, LOCK_RELEASE, OBJECT_NEW, SLEEP
+from protocol.records import LOCK_ACQUIRE, LOCK_FAIL, LOCK_RELEASE, LOCK_WAIT, OBJECT_NEW, SLEEP
 
 CREATED: dict[str, Callable[..., Home]] = {"object": VmObject, "map": VmMap, "pmap": Pmap}
 """What a CPU can create, by the first word of its name."""
@@ -93,15 +93,16 @@ class Asking(Interrupts, kw_only=True):
         return WAIT
 
     def _reacquire(self, thread: Thread, lock: str, mode: int) -> Any:
-        known = class_of(lock)
-        if known.recursive:
+        if may_recurse(lock, self.tables.kernel):
             depth = thread.depths[lock] = thread.depths.get(lock, 0) + 1
             self.record((LOCK_ACQUIRE, thread.tid, lock, mode, thread.fence_of(lock), 0, depth + 1))
             return True
         if mode in (TRY, TRY_SHARED):
             self.record((LOCK_FAIL, thread.tid, lock, thread.tid))
             return False
-        raise KernelPanic(f"_mtx_lock_sleep: recursed on non-recursive mutex {known.type} @ {lock}")
+        # The kernel's assertion comes before the wait; without it the thread would wait for itself, which is what is put on record.
+        self.record((LOCK_WAIT, thread.tid, lock, thread.tid))
+        raise KernelPanic(f"_mtx_lock_sleep: recursed on non-recursive mutex {class_of(lock).type} @ {lock}")
 
     def granted(self, thread: Thread, lock: str, fence: int) -> None:
         """The lock is the thread's from now on, whatever else the CPU is doing."""
@@ -161,6 +162,8 @@ class Asking(Interrupts, kw_only=True):
     def do_sleep(self, thread: Thread, request: SleepOn) -> Any:
         """msleep: the interlock's home enqueues the thread and releases the lock in one step."""
         lock = request.interlock
+        if thread.depths.get(lock):
+            raise KernelPanic(f"mutex {class_of(lock).type} recursed at msleep ({request.chan})")
         fence = self._drop(thread, lock)
         self.record((SLEEP, thread.tid, request.chan, lock))
         self.port.send(lock, Sleep(thread.tid, request.chan, fence))

@@ -19,6 +19,7 @@ from cluster.experiments.expressions import ExpressionError, evaluate
 from cluster.experiments.form import ArmTable, ExperimentTable, FigureTable
 from cluster.experiments.templates import TemplateError, expanded
 from cluster.scenario import Scenario
+from cluster.scenario.checks_named import known_checks
 from cluster.scenario.places import names
 from cluster.scenario.read import parse, read_text
 from cluster.scenario.refusal import Place, refusal_of, refuse
@@ -138,6 +139,8 @@ def load_experiment(name: str, sets: Mapping[str, int] | None = None) -> Experim
         raise refusal_of(error, ExperimentTable, place) from None
     if table.id not in CHANGES:
         raise place.refuse("id", table.id, list(CHANGES))
+    if table.figure.violations and table.figure.violations not in known_checks():
+        raise place.refuse("figure.violations", table.figure.violations, list(known_checks()))
     values = {key: parameter.value for key, parameter in table.parameters.items()}
     experiment = Experiment(CHANGES[table.id], table, {**values, **_set(table, sets or {})}, place, path.parent)
     experiment.refuse_unreachable()

@@ -47,13 +47,18 @@ class RecordsTable(Table):
     where: dict[str, int | str | bool] = {}
 
 
+MEASURES = ("metric", "records", "violations", "distance", "decisions")
+"""What a figure can be."""
+
+
 class FigureTable(Table):
     """``[figure]``: what is measured in every arm.
 
     Exactly one of ``metric`` (a metric of the run), ``records`` (counted; with ``sum`` or ``max`` the sum or greatest of that field),
-    ``distance`` (from the first injection to what speaks first, in events or ns) and ``decisions`` (kinds of record whose sequence is
-    compared with that of the arm ``after``: how many of ``schedules`` runs differ). ``since``: a distance begins at the first such record,
-    instead of an injection; ``until``: it ends at the first of these that speaks, checks or ``panic``, instead of the first at all.
+    ``violations`` (how often the check of this name spoke), ``distance`` (from the first injection to what speaks first, in events or ns)
+    and ``decisions`` (kinds of record whose sequence is compared with that of the arm ``after``: how many of ``schedules`` runs differ).
+    ``since``: a distance begins at the first such record, instead of an injection; ``until``: it ends at the first of these that speaks,
+    checks or ``panic``, instead of the first at all.
     """
 
     name: str
@@ -62,6 +67,7 @@ class FigureTable(Table):
     records: RecordsTable | None = None
     sum: str = ""
     max: str = ""
+    violations: str = ""
     distance: Literal["", "events", "ns"] = ""
     since: RecordsTable | None = None
     until: list[str] = []
@@ -71,9 +77,9 @@ class FigureTable(Table):
 
     @model_validator(mode="after")
     def _one_measure(self) -> FigureTable:
-        given = [name for name in ("metric", "records", "distance", "decisions") if getattr(self, name)]
+        given = [name for name in MEASURES if getattr(self, name)]
         if len(given) != 1:
-            raise impossible(" and ".join(given) or "none", "exactly one of metric, records, distance, decisions")
+            raise impossible(" and ".join(given) or "none", f"exactly one of {', '.join(MEASURES)}")
         if (self.sum or self.max) and (not self.records or (self.sum and self.max)):
             raise impossible("sum or max", "one of them, with records")
         return self

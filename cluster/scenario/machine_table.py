@@ -97,6 +97,10 @@ class MachineTable(Table):
     daemon_rest_ns: PositiveNs = 500_000
     daemon_interval_ns: PositiveNs = 5_000_000
     idle_zero: Annotated[bool, Field(strict=True)] = False
+    prefault_pages: Annotated[int, Field(strict=True, ge=0, le=64)] = 0
+    pv_entries_max: Annotated[int, Field(strict=True, ge=0)] = 0
+    pv_slab_items: Small = 170
+    pv_slab_pages: Annotated[int, Field(strict=True, ge=1, le=256)] = 1
     latency: LatencyTable
     costs: CostsTable = CostsTable()
     thresholds: ThresholdsTable = ThresholdsTable()

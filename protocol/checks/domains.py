@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from protocol.checks.base import Check, Findings
 from protocol.checks.state import SuiteState
 from protocol.checks.views.domain import Domain
@@ -14,13 +16,15 @@ from protocol.checks.views.threads import Threads
 from protocol.machine import Machine
 
 
-def domains_for(state: SuiteState, machine: Machine, findings: Findings, checks: dict[str, Check]) -> list[Domain]:
-    """The views, over the parts of ``state``, that the chosen checks read."""
+def domains_for(
+    state: SuiteState, machine: Machine, findings: Findings, checks: dict[str, Check], kernel: Mapping[str, str]
+) -> list[Domain]:
+    """The views, over the parts of ``state``, that the chosen checks read. ``kernel``: the forms in force."""
     chosen = list(checks.values())
     needed = {name for check in chosen for name in check.domains}
     domains: list[Domain] = []
     if "threads" in needed:
-        domains.append(Threads(state.threads, findings, chosen))
+        domains.append(Threads(state.threads, findings, chosen, kernel))
     if "locks" in needed:
         domains.append(Locks(state.locks, findings, chosen))
     if "pages" in needed:

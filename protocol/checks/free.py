@@ -14,7 +14,9 @@ from protocol.checks.state import FREE, ObjectView, PageView
 from protocol.checks.views.pages import Pages
 from protocol.records import KINDS, Head
 
-_ON_PAGE = (r.PAGE_BUSY, r.PAGE_FLAGS, r.PAGE_WIRE, r.PAGE_HOLD, r.PAGE_DIRTY, r.PV_ADD, r.PTE_SET, r.STORE)
+_ON_PAGE = (r.PAGE_BUSY, r.PAGE_FLAGS, r.PAGE_WIRE, r.PAGE_HOLD, r.PAGE_DIRTY, r.PV_ADD, r.PTE_SET, r.STORE, r.FRAME_STORE)
+
+_STORES = (r.STORE, r.FRAME_STORE)
 
 
 class FreeClean(Check):
@@ -29,10 +31,10 @@ class FreeClean(Check):
     name = "I-FREE-CLEAN"
     domains = ("pages", "objects")
     before = {
-        "pages": {r.PAGE_RELEASE: "released", r.FREE_PUT: "put", **{number: "used" for number in _ON_PAGE if number != r.STORE}},
+        "pages": {r.PAGE_RELEASE: "released", r.FREE_PUT: "put", **{number: "used" for number in _ON_PAGE if number not in _STORES}},
         "objects": {r.PAGE_RELEASE: "leaves_object", r.LOCK_ACQUIRE: "object_locked"},
     }
-    after = {"pages": {r.STORE: "used"}}
+    after = {"pages": {r.STORE: "used", r.FRAME_STORE: "used"}}
 
     def released(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """vm_page_free asserts that the page is not mapped."""
@@ -70,7 +72,7 @@ class FreeClean(Check):
                     self.violate(head, index, f"{page_name(frame)}: freed but still resident in {record[2]} at {pindex}")
 
 
-_FRAME_FIRST = (r.PAGE_BUSY, r.PAGE_FLAGS, r.PAGE_WIRE, r.PAGE_HOLD, r.PAGE_DIRTY, r.PV_ADD)
+_FRAME_FIRST = (r.PAGE_BUSY, r.PAGE_FLAGS, r.PAGE_WIRE, r.PAGE_HOLD, r.PAGE_DIRTY, r.PV_ADD, r.FRAME_STORE)
 
 
 def _mappings(view: PageView) -> str:

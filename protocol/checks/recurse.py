@@ -37,9 +37,9 @@ class Recurse(Check):
                 self.violate(head, index, f"{thread_name(thread)}: {lock} acquired to depth {depth}, but it was not held")
         elif mode != UPGRADE:
             self.evaluated += 1
-            known = self.threads.lock_class(lock)
-            if not known.recursive:
-                self.violate(head, index, f"{thread_name(thread)}: recursed on non-recursive mutex {known.type} ({lock})")
+            if not self.threads.may_recurse(lock):
+                kind = self.threads.lock_class(lock).type
+                self.violate(head, index, f"{thread_name(thread)}: recursed on non-recursive mutex {kind} ({lock})")
             elif depth != view.held[lock] + 1:
                 self.violate(
                     head, index, f"{thread_name(thread)}: {lock} acquired to depth {depth}, but it was held at depth {view.held[lock]}"

@@ -106,6 +106,7 @@ ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
     r.SHOOT_BEGIN: ((PMAP, 2, _name), (PAGE, 2, _every)),
     r.SHOOT_DONE: ((PMAP, 2, _name), (PAGE, 2, _every)),
     r.STORE: ((PAGE, 4, _frame),),
+    r.FRAME_STORE: ((PAGE, 1, _frame),),
     r.LOCK_ACQUIRE: ((THREAD, 1, _number), (LOCK, 2, _name), (OBJECT, 2, _object_lock), (PAGE, 2, _page_queues)),
     r.LOCK_RELEASE: ((THREAD, 1, _number), (LOCK, 2, _name), (PMAP, 2, _pmap_lock)),
     r.LOCK_WAIT: ((THREAD, 1, _number), (LOCK, 2, _name)),

@@ -57,7 +57,7 @@ class Suite:
             if name in self.checks:
                 self.checks[name].evaluated, self.checks[name].violations = evaluated, violations
         self.globals = Globals(state.globals, self.checks, self.shard == 0)
-        self.domains: list[Domain] = domains_for(state, self.machine, self.findings, self.checks)
+        self.domains: list[Domain] = domains_for(state, self.machine, self.findings, self.checks, self.kernel)
         self._build()
 
     def state(self) -> SuiteState:

@@ -184,6 +184,12 @@ class Pvs(Op, tag=56, gc=False):
     frame: int
 
 
+class PvCount(Op, tag=210, gc=False):
+    """pv_entry_count: how many pv entries there are. Value: int."""
+
+    word: ClassVar[str] = "page.pv-count"
+
+
 class FreePage(Op, tag=57, gc=False):
     """vm_page_free up to the free list: dequeue, check, drop the record (or HOLD). Value: (code or panic text, wake daemon-waiters).
 

@@ -38,19 +38,29 @@ class PtInstall(Op, tag=112, gc=False):
 
 
 class PteSwap(Op, tag=113, gc=False):
-    """Store a PTE. Value: (old frame, old bits), (-1, 0) if there was none."""
+    """Store a PTE. Value: (old frame, old bits), (-1, 0) if there was none.
+
+    ``table``: the page-table page that the caller found earlier and stores into (0: whichever is there). If it is that no longer, the store
+    goes into a page of somebody else's. ``counted``: the caller has counted the entry already (:class:`PtHold`).
+    """
 
     word: ClassVar[str] = "pmap.swap"
     vpn: int
     frame: int
     bits: int
+    table: int = 0
+    counted: bool = False
 
 
 class PteClear(Op, tag=114, gc=False):
-    """Swap the PTE to 0. Value: (frame, bits, ((level, slot, pt frame), ...)): what it was and the page-table pages this emptied."""
+    """Swap the PTE to 0. Value: (frame, bits, ((level, slot, pt frame), ...)): what it was and the page-table pages this emptied.
+
+    ``believed``: the page-table page's count goes down even where no entry is found, for the caller has seen one.
+    """
 
     word: ClassVar[str] = "pmap.clear"
     vpn: int
+    believed: bool = False
 
 
 class PteProtect(Op, tag=115, gc=False):
@@ -62,11 +72,35 @@ class PteProtect(Op, tag=115, gc=False):
 
 
 class PteTest(Op, tag=116, gc=False):
-    """Read a PTE and clear the bits ``clear`` (ts_referenced: A) in one step. Value: (frame, old bits)."""
+    """Read a PTE and clear the bits ``clear`` (ts_referenced: A) in one step. Value: (frame, old bits).
+
+    ``table``: as for :class:`PteSwap`; in a page that is no page-table page any more no entry is found.
+    """
 
     word: ClassVar[str] = "pmap.test"
     vpn: int
     clear: int = 0
+    table: int = 0
+
+
+class PtFind(Op, tag=211, gc=False):
+    """Read the directory: the leaf page-table page for ``vpn``. Value: its frame, 0 if there is none."""
+
+    word: ClassVar[str] = "pmap.find"
+    vpn: int
+
+
+class PtHold(Op, tag=212, gc=False):
+    """Count an entry of the leaf page-table page for ``vpn`` before it is stored (+1), or one that is not stored after all (-1).
+
+    ``table``: the page as the caller found it (0: whichever is there). Value: (true, page-table pages this emptied); false where it is
+    that page no longer, and nothing is counted.
+    """
+
+    word: ClassVar[str] = "pmap.hold"
+    vpn: int
+    delta: int
+    table: int = 0
 
 
 class Range(Op, tag=117, gc=False):

@@ -61,12 +61,15 @@ def run(
     seed: int = 1,
     options: dict[str, int | str] | None = None,
     revert: tuple[str, ...] = (),
+    forms: dict[str, str] | None = None,
     faults: tuple[Fault, ...] = (),
     **of: object,
 ) -> InlineRun:
-    """``revert``: switches of the preset that are put back to their oldest form. Other names are those of :func:`machine`."""
+    """``revert``: switches of the preset that are put back to their oldest form; ``forms``: switches outright. Other names are those of
+    :func:`machine`."""
     made = of.pop("on", None) or machine(**of)  # type: ignore[arg-type]
-    model = Model("machine", machine=made, kernel=kernel(preset, revert), workload_options=options or {}, faults=faults)  # type: ignore[arg-type]
+    chosen = kernel(preset, revert, forms=forms, pmap=made.pmap)  # type: ignore[attr-defined]
+    model = Model("machine", machine=made, kernel=chosen, workload_options=options or {}, faults=faults)  # type: ignore[arg-type]
     return run_inline(model, seed, work, until_ns=until_ns)
 
 

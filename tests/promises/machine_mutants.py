@@ -14,7 +14,7 @@ from actors.homes.objects import VmObject
 from actors.homes.page_busy import PageBusy
 from actors.homes.page_policy import PagePolicy
 from actors.homes.page_store import PageStore
-from actors.kernel import fault_copy, fault_search, pageout_scan, pmap, vm_object, vm_page, vm_page_alloc
+from actors.kernel import fault_copy, fault_search, pageout_scan, pmap, pmap_enter, vm_object, vm_page, vm_page_alloc
 from actors.processor.cpu import Cpu
 from protocol.identity import PAGE_QUEUES, RENDEZVOUS
 from protocol.messages.processor import IpiAck
@@ -192,7 +192,7 @@ def initiator_does_not_wait(patch: Patch) -> None:
 
 def pmap_enter_locks_the_pmap_first(patch: Patch) -> None:
     """pmap_enter takes the pmap before the page queues."""
-    in_order = pmap._lock_with_tables
+    in_order = pmap_enter._lock_with_tables
 
     async def reversed_order(k, space, vpn):
         await k.acquire(space)
@@ -201,7 +201,7 @@ def pmap_enter_locks_the_pmap_first(patch: Patch) -> None:
         await k.release(space)
         await in_order(k, space, vpn)
 
-    patch.setattr(pmap, "_lock_with_tables", reversed_order)
+    patch.setattr(pmap_enter, "_lock_with_tables", reversed_order)
 
 
 def sleeper_keeps_the_object(patch: Patch) -> None:

@@ -74,7 +74,8 @@ def two_drops() -> InlineRun:
     ]
     second = [Think(1, cpu=1), Madvise(1000, 1001, "drop", at_ns=200_600)]
     third = [Access(1000, cpu=2), Think(1_000_000)]
-    return run(workload(first, second, third, parents=(-1, 0, 0)), revert=("R04",), cpus=3, ipi_ns=3_000)
+    forms = {"R04": "unlocked", "R02": "after-shootdown"}
+    return run(workload(first, second, third, parents=(-1, 0, 0)), forms=forms, cpus=3, ipi_ns=3_000)
 
 
 def shadowed() -> InlineRun:

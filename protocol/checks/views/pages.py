@@ -54,6 +54,8 @@ class Pages(Domain):
         ]
         if self.around(r.STORE)[1]:
             table.append((PAGE, r.STORE, self.compose(r.STORE, self.pages, 4, nothing, PageView)))
+        if self.around(r.FRAME_STORE)[1]:
+            table.append((PAGE, r.FRAME_STORE, self.compose(r.FRAME_STORE, self.pages, 1, nothing, PageView)))
         table += [(PAGE, r.LOCK_ACQUIRE, _without_view(hook)) for hook in self.around(r.LOCK_ACQUIRE)[0]]
         return table
 

@@ -6,7 +6,7 @@ are. It is keyed by thread and not by CPU, since a task may migrate between two 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from protocol import records as r
@@ -14,7 +14,7 @@ from protocol.checks.base import Check, Derived, Findings
 from protocol.checks.routing import THREAD
 from protocol.checks.state import NEVER_NS, ThreadView
 from protocol.checks.views.domain import Domain, Handler, nothing
-from protocol.locks import LockClass, class_of
+from protocol.locks import LockClass, class_of, may_recurse
 from protocol.messages.queues import CHAN_NEEDED
 from protocol.records import Head
 
@@ -27,8 +27,11 @@ class Threads(Domain):
 
     name = "threads"
 
-    def __init__(self, state: dict[int, ThreadView], findings: Findings, checks: Sequence[Check]) -> None:
+    def __init__(
+        self, state: dict[int, ThreadView], findings: Findings, checks: Sequence[Check], kernel: Mapping[str, str] | None = None
+    ) -> None:
         self.threads = state
+        self.kernel: Mapping[str, str] = kernel or {}
         self.classes: dict[str, LockClass] = {}
         super().__init__(findings, checks)
 
@@ -38,6 +41,10 @@ class Threads(Domain):
         if known is None:
             known = self.classes[lock] = class_of(lock)
         return known
+
+    def may_recurse(self, lock: str) -> bool:
+        """May a holder acquire this lock again, in the kernel in force?"""
+        return may_recurse(lock, self.kernel)
 
     def handlers(self) -> list[tuple[int, int, Handler]]:
         """As the base says."""

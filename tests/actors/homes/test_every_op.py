@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.homes.boot import HOME_CLASSES, boot_homes
 from protocol.machine import Machine, thresholds
-from protocol.messages import MESSAGE_TYPES, Op, device, free, locks, objects, processor, queues, space
+from protocol.messages import MESSAGE_TYPES, Op, device, free, locks, objects, processor, queues, space, zones
 from protocol.messages.device import DeviceTimer
 from protocol.messages.processor import IpiAck
 
@@ -12,10 +12,11 @@ FOR_EVERY_HOME = {locks.Wakeup}
 HOME_OF = {
     free: {"fq"},
     queues: {"pq"},
-    objects: {"object"},
+    objects: {"object", "kernel", "kmem", "uma"},
     space: {"pmap", "map"},
     device: {"pager", "nic"},
     processor: {"smp", "order"},
+    zones: {"zone"},
 }
 
 
@@ -27,7 +28,7 @@ def handled(kind: str) -> set[type]:
 def test_every_operation_is_handled_by_exactly_one_kind_of_home():
     for op in (m for m in MESSAGE_TYPES if issubclass(m, Op) and m not in FOR_EVERY_HOME):
         kinds = [kind for kind in HOME_CLASSES if op in handled(kind)]
-        assert len(kinds) == 1, f"{op.__name__} is handled by {kinds}"
+        assert len({HOME_CLASSES[kind] for kind in kinds}) == 1, f"{op.__name__} is handled by {kinds}"
         (module,) = (m for m in HOME_OF if m.__name__ == op.__module__)
         assert kinds[0] in HOME_OF[module]
 
@@ -47,7 +48,7 @@ def test_named_methods_exist():
 def test_boot_homes_take_their_constants_from_the_machine():
     machine = Machine(cpus=2, cpu_domains=(0, 0), frames=9000, thresholds=thresholds(9000), latency_ns=(((10,),),) * 4)
     homes = {home.name: home for home in boot_homes(machine)}
-    assert sorted(homes) == ["fq", "nic.0", "order", "pager.0", "pager.1", "pq", "smp"]
+    assert sorted(homes) == ["fq", "giant", "nic.0", "order", "pager.0", "pager.1", "pq", "smp"]
     assert all(home.service_ns == machine.costs.service_ns for home in homes.values())
     assert homes["fq"].free == 9000
     assert (homes["pager.0"].swap, homes["pager.1"].swap) == (False, True)

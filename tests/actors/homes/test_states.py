@@ -23,6 +23,7 @@ from actors.homes.maps import VmMap
 from actors.homes.objects import VmObject
 from actors.homes.page_queues import PageQueues
 from actors.homes.pmaps import Pmap
+from actors.homes.zones import Zone
 from protocol.identity import kind_of
 from protocol.machine import Machine, thresholds
 from protocol.messages import Message, Op
@@ -92,8 +93,10 @@ def steps_of(kind: str, draw: random.Random, count: int) -> list[Step]:
 
 
 def fresh(kind: str) -> Home:
-    if kind == "object":
-        return VmObject(name="object.1.cpu.0", size=10, warm=True)
+    if HOME_CLASSES[kind] is VmObject:
+        return VmObject(name=f"{kind}.1.cpu.0", size=10, warm=True)
+    if kind == "zone":
+        return Zone(name="zone.0", limit=7, slab_items=3)
     if kind == "pmap":
         return Pmap(name="pmap.1.cpu.0")
     if kind == "map":

@@ -1,0 +1,105 @@
+"""pmap.c: pmap_enter and pmap_enter_quick (vm-facts 3.14; C11).
+
+C11 ``locked``: page queues and pmap are held throughout, and the old entry is swapped out, so that the bits that hardware has set in it are
+not lost. ``partial``: see :mod:`actors.kernel.pmap_enter_partial`.
+"""
+
+from __future__ import annotations
+
+from actors.kernel.context import Context
+from actors.kernel.pmap_enter_partial import pmap_enter_partial, pmap_enter_quick_partial
+from actors.kernel.pmap_table import free_table_pages, pmap_allocpte
+from actors.kernel.pv_entry import get_pv_entry
+from actors.kernel.shootdown import pmap_invalidate
+from actors.kernel.vm_page import vm_page_busy, vm_wait
+from protocol.identity import PAGE_QUEUES
+from protocol.messages.queues import PvAdd, PvDel, SetDirty, Unbusy
+from protocol.messages.space import PteSwap, PteTest, PtHold
+from protocol.pages import (
+    PROT_WRITE,
+    PTE_A,
+    PTE_M,
+    PTE_MANAGED,
+    PTE_PREFAULTED,
+    PTE_RW,
+    PTE_U,
+    PTE_V,
+    VALID_ALL,
+)
+
+
+async def pmap_enter(k: Context, pmap: str, vpn: int, frame: int, prot: int) -> None:
+    """Map a busy page. [L: none; may sleep for a page-table page]"""
+    bits = PTE_V | PTE_U | PTE_MANAGED | (PTE_RW if prot & PROT_WRITE else 0)
+    if k.form("C11") == "partial":
+        await pmap_enter_partial(k, pmap, vpn, frame, bits)
+        return
+    await _lock_with_tables(k, pmap, vpn)
+    await k.at("pmap_enter.table_found")
+    counted = await _reserve_pv(k, pmap, vpn, frame)
+    old_frame, old_bits = await k.call(pmap, PteSwap(vpn, frame, bits, counted=counted))
+    await k.at("pmap_enter.pte_read")
+    if old_frame != frame:
+        if old_frame > 0:
+            await k.post(PAGE_QUEUES, PvDel(old_frame, pmap, vpn, bool(old_bits & PTE_A), bool(old_bits & PTE_M)))
+        await k.post(PAGE_QUEUES, PvAdd(frame, pmap, vpn))
+    elif old_bits & PTE_M:
+        await k.post(PAGE_QUEUES, SetDirty(frame, VALID_ALL))
+    loses_rights = old_frame != frame or (old_bits & PTE_M and not bits & PTE_RW)
+    if old_frame > 0 and old_bits & PTE_A and loses_rights:
+        await pmap_invalidate(k, pmap, vpn, vpn + 1)
+    await k.release(PAGE_QUEUES)
+    await k.release(pmap)
+
+
+async def _lock_with_tables(k: Context, pmap: str, vpn: int) -> None:
+    """Take the page queues and the pmap, with every page-table page on the way to ``vpn`` in place (pmap_allocpte, M_WAITOK)."""
+    while True:
+        await k.acquire(PAGE_QUEUES)
+        await k.acquire(pmap)
+        if await pmap_allocpte(k, pmap, vpn):
+            return
+        await k.release(pmap)
+        await k.release(PAGE_QUEUES)
+        await vm_wait(k)
+
+
+async def _reserve_pv(k: Context, pmap: str, vpn: int, frame: int) -> bool:
+    """Get a pv entry where they are limited and another page is mapped than before. Mappings may be destroyed for it, so the entry to be is
+    counted first. Returns whether it was. [L: PQ, pmap]
+    """
+    if not k.machine.pv_entries_max or (await k.call(pmap, PteTest(vpn)))[0] == frame:
+        return False
+    await k.call(pmap, PtHold(vpn, 1))
+    await get_pv_entry(k, pmap)
+    return True
+
+
+async def pmap_enter_quick(k: Context, pmap: str, vpn: int, frame: int, obj: str) -> None:
+    """Map a resident page read-only where nothing is mapped, before anybody asks for it.
+
+    [L: OBJ, PQ on entry and exit] May sleep for a page-table page, with the page busy and nothing locked.
+    """
+    if k.form("C11") == "partial":
+        await pmap_enter_quick_partial(k, pmap, vpn, frame, obj)
+        return
+    await k.acquire(pmap)
+    while not await pmap_allocpte(k, pmap, vpn):
+        await k.release(pmap)
+        await vm_page_busy(k, frame)
+        await k.release(PAGE_QUEUES)
+        await k.release(obj)
+        await vm_wait(k)
+        await k.acquire(obj)
+        await k.acquire(PAGE_QUEUES)
+        await k.post(PAGE_QUEUES, Unbusy(frame))
+        await k.acquire(pmap)
+    await k.call(pmap, PtHold(vpn, 1))
+    if (await k.call(pmap, PteTest(vpn)))[0] > 0:
+        _, emptied = await k.call(pmap, PtHold(vpn, -1))
+        await free_table_pages(k, list(emptied))
+    else:
+        await get_pv_entry(k, pmap)
+        await k.call(pmap, PteSwap(vpn, frame, PTE_V | PTE_U | PTE_MANAGED | PTE_PREFAULTED, counted=True))
+        await k.post(PAGE_QUEUES, PvAdd(frame, pmap, vpn))
+    await k.release(pmap)
