@@ -19,6 +19,12 @@ SEQUENCER = "order"
 DISK_PAGER = "pager.0"
 SWAP_PAGER = "pager.1"
 NETWORK_CARD = "nic.0"
+KERNEL_OBJECT = "object.kernel"
+"""The object that memory of the kernel's own belongs to."""
+KERNEL_MAP = "map.kernel"
+"""The map of the kernel's own address space."""
+KERNEL_BASE, KERNEL_PAGES = 1 << 35, 1 << 20
+"""Its first page number and its size; the kernel object's offsets count from the former."""
 
 
 def cpu_name(index: int) -> str:
@@ -53,6 +59,6 @@ def child_name(kind: str, number: int, creator: str) -> str:
 def address_of(name: str) -> tuple[int, int]:
     """A total order on actors of one kind that stands for their addresses (pmaps are locked in ascending order)."""
     parts = name.split(".")
-    own = int(parts[1]) if len(parts) > 1 else 0
+    own = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
     creator = int(parts[3]) if len(parts) > 3 else -1
     return (own, creator)

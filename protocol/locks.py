@@ -1,13 +1,15 @@
 """Lock classes and their order (vm-facts 2.5).
 
-A lock's name is its home's name; its *class* is the home's kind; witness works on *types*, which are the kernel's own names.
+A lock's name is its home's name; its *class* is the home's kind; witness works on *types*, which are the kernel's own names. A few homes
+have a class of their own, as the kernel's static objects and maps do: they are like others of their kind, but taken in another order, and a
+class by kind alone would let witness see reversals where there are none.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from protocol.identity import kind_of
+from protocol.identity import KERNEL_MAP, KERNEL_OBJECT, kind_of
 
 
 class LockClass(NamedTuple):
@@ -28,9 +30,15 @@ class LockClass(NamedTuple):
 
 CLASSES: dict[str, LockClass] = {
     "map": LockClass("user map", "vm_map", spin=False, sleepable=True, recursive=False, duplicates=True, rank=10),
+    "kernel-map": LockClass("system map", "system_map", spin=False, sleepable=False, recursive=False, duplicates=True, rank=15),
+    "vnlock": LockClass("vnode", "vnode", spin=False, sleepable=True, recursive=False, duplicates=False, rank=20),
+    "kernel-object": LockClass(
+        "kernel object", "kernel_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=30
+    ),
     "object": LockClass("vm object", "vm_object", spin=False, sleepable=False, recursive=False, duplicates=True, rank=30),
     "pq": LockClass("vm page queue mutex", "vm_page_queue", spin=False, sleepable=False, recursive=True, duplicates=False, rank=40),
     "pmap": LockClass("pmap", "pmap", spin=False, sleepable=False, recursive=False, duplicates=True, rank=50),
+    "vnode": LockClass("vnode interlock", "vnode_interlock", spin=False, sleepable=False, recursive=False, duplicates=False, rank=60),
     "lock": LockClass("plain", "plain", spin=False, sleepable=False, recursive=False, duplicates=True, rank=60),
     "fq": LockClass(
         "vm page queue free mutex", "vm_page_queue_free", spin=True, sleepable=False, recursive=False, duplicates=False, rank=90
@@ -38,7 +46,15 @@ CLASSES: dict[str, LockClass] = {
     "smp": LockClass("smp rendezvous", "smp_ipi", spin=True, sleepable=False, recursive=False, duplicates=False, rank=95),
 }
 
+OWN_CLASS: dict[str, str] = {KERNEL_OBJECT: "kernel-object", KERNEL_MAP: "kernel-map"}
+"""Homes whose lock has a class that is not their kind's."""
+
 
 def class_of(lock: str) -> LockClass:
     """The class of the lock whose home is called ``lock``."""
-    return CLASSES[kind_of(lock)]
+    return CLASSES[OWN_CLASS.get(lock) or kind_of(lock)]
+
+
+def known_class(lock: str) -> LockClass | None:
+    """As :func:`class_of`, for a name that may be no lock's: None."""
+    return CLASSES.get(OWN_CLASS.get(lock) or kind_of(lock))

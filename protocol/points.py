@@ -12,6 +12,8 @@ POINTS: dict[str, str] = {
     "vm_fault.between-steps": "the fault has dropped its object's lock between two primitives (C33 per-step)",
     "vm_fault.copied": "the copy is made and the first object is locked again; its page is not said to be valid yet",
     "vm_fault.entering": "the page is found and busy, its object is unlocked, and it is not mapped yet",
+    "contigmalloc1.scanned": "a run has been found; unless C19 is held the free-queue lock is dropped, the page-queues lock never is",
+    "object_hold.locked": "a script's step holds an object's lock",
     "vm_page_alloc.popped": "the frame is off the free lists, their lock is released, the page's fields are not initialised (C22 after)",
     "vm_page_cowfault.woken": "cowfault has waited for memory and holds no lock",
     "vm_page_grab.woken": "the sleeper is on a CPU again and holds no lock",

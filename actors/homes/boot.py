@@ -15,7 +15,19 @@ from actors.homes.pagers import Pager
 from actors.homes.pmaps import Pmap
 from actors.homes.rendezvous import Rendezvous
 from actors.homes.sequencer import Sequencer
-from protocol.identity import DISK_PAGER, FREE_QUEUES, NETWORK_CARD, PAGE_QUEUES, RENDEZVOUS, SEQUENCER, SWAP_PAGER
+from protocol.identity import (
+    DISK_PAGER,
+    FREE_QUEUES,
+    KERNEL_BASE,
+    KERNEL_MAP,
+    KERNEL_OBJECT,
+    KERNEL_PAGES,
+    NETWORK_CARD,
+    PAGE_QUEUES,
+    RENDEZVOUS,
+    SEQUENCER,
+    SWAP_PAGER,
+)
 from protocol.machine import Machine
 
 HOME_CLASSES: dict[str, type[Home]] = {
@@ -34,11 +46,14 @@ HOME_CLASSES: dict[str, type[Home]] = {
 
 
 def boot_homes(machine: Machine) -> list[Home]:
-    """The paging queues, the free lists (every frame free), the rendezvous, the sequencer, the disk and the swap space of this machine."""
+    """The paging queues, the free lists (every frame free), the kernel's own object and map, the rendezvous, the sequencer, the disk and
+    the swap space of this machine."""
     service_ns, depth = machine.costs.service_ns, machine.pager_queue
     return [
         PageQueues(name=PAGE_QUEUES, service_ns=service_ns, colours=machine.colours),
         FreeQueues(name=FREE_QUEUES, service_ns=service_ns, frames=machine.frames, colours=machine.colours, thresholds=machine.thresholds),
+        VmObject(name=KERNEL_OBJECT, service_ns=service_ns, size=KERNEL_PAGES),
+        VmMap(name=KERNEL_MAP, service_ns=service_ns, low=KERNEL_BASE, high=KERNEL_BASE + KERNEL_PAGES, users=0),
         Rendezvous(name=RENDEZVOUS, service_ns=service_ns),
         Sequencer(name=SEQUENCER, service_ns=service_ns),
         NetworkCard(name=NETWORK_CARD, service_ns=service_ns),

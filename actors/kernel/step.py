@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.kernel import litmus
+from actors.kernel import litmus, litmus_contig
 from actors.kernel.access import HIT, access
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
@@ -122,7 +122,10 @@ OPERATIONS: dict[type, Any] = {
 }
 
 SCRIPTED: dict[str, Any] = {
+    "contig_alloc": litmus_contig.contig_alloc,
+    "contig_free": litmus_contig.contig_free,
     "memory_short": litmus.memory_short,
+    "object_hold": litmus_contig.object_hold,
     "page_alloc": litmus.page_alloc,
     "page_busy": litmus.page_busy,
     "page_free": litmus.page_free,
