@@ -25,6 +25,7 @@ PMAP: LockSets = (("pmap",),)
 PMAP_PQ: LockSets = (("pmap", "pq"),)
 MAP: LockSets = (("map",),)
 SMP: LockSets = (("smp",),)
+VNODE: LockSets = (("vnode",),)
 
 PRIVATE, RESIDENT, FREE = "private", "resident", "free"
 """Phases of a page: known to its owner only (fresh from the free lists, or on its way back); resident; on a free list.
@@ -86,6 +87,7 @@ RESIDENT_GUARDS: dict[str, dict[str, Guard]] = {
         "free_count": Guard(FQ, NO_LOCK, "v_free_count is read without a lock"),
         "cache_mirror": Guard(PQ, NO_LOCK, "v_cache_count: written under the page queues, read without a lock"),
     },
+    "vnode": {"hold_count": Guard(VNODE, VNODE, "the interlock")},
     "map": {"entries": Guard(MAP, MAP, "shared is enough to read")},
     "smp": {"wait_count": Guard(SMP, NO_LOCK, "targets count atomically; the initiator polls")},
 }

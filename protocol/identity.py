@@ -56,6 +56,18 @@ def child_name(kind: str, number: int, creator: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
+def vnode_of(obj: str) -> str:
+    """The vnode whose pages a vm object holds: ``vnode.3`` for ``object.3``; "" for an object that is no file's."""
+    kind, _, rest = obj.partition(".")
+    return f"vnode.{rest}" if kind == "object" and rest.isdecimal() else ""
+
+
+def vnode_lock(vnode: str) -> str:
+    """The home of a vnode's sleepable lock."""
+    return f"vnlock.{vnode.partition('.')[2]}"
+
+
+@lru_cache(maxsize=1 << 16)
 def address_of(name: str) -> tuple[int, int]:
     """A total order on actors of one kind that stands for their addresses (pmaps are locked in ascending order)."""
     parts = name.split(".")

@@ -14,6 +14,7 @@ POINTS: dict[str, str] = {
     "vm_fault.entering": "the page is found and busy, its object is unlocked, and it is not mapped yet",
     "contigmalloc1.scanned": "a run has been found; unless C19 is held the free-queue lock is dropped, the page-queues lock never is",
     "object_hold.locked": "a script's step holds an object's lock",
+    "vnode_hold.locked": "a script's step holds a vnode's interlock",
     "vm_page_alloc.popped": "the frame is off the free lists, their lock is released, the page's fields are not initialised (C22 after)",
     "vm_page_cowfault.woken": "cowfault has waited for memory and holds no lock",
     "vm_page_grab.woken": "the sleeper is on a CPU again and holds no lock",

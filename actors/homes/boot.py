@@ -15,6 +15,7 @@ from actors.homes.pagers import Pager
 from actors.homes.pmaps import Pmap
 from actors.homes.rendezvous import Rendezvous
 from actors.homes.sequencer import Sequencer
+from actors.homes.vnodes import Vnode
 from protocol.identity import (
     DISK_PAGER,
     FREE_QUEUES,
@@ -40,9 +41,11 @@ HOME_CLASSES: dict[str, type[Home]] = {
     "nic": NetworkCard,
     "smp": Rendezvous,
     "order": Sequencer,
+    "vnode": Vnode,
+    "vnlock": Home,
     "lock": Home,
 }
-"""By the first word of an actor's name; "lock" is a plain lock, with no state under it."""
+"""By the first word of an actor's name; "lock" is a plain lock, with no state under it, and so is a vnode's sleepable lock."""
 
 
 def boot_homes(machine: Machine) -> list[Home]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import vm_page_free, zero_unless
+from actors.kernel.vnode import insert_resident
 from protocol.identity import KERNEL_BASE, KERNEL_MAP, KERNEL_OBJECT, PAGE_QUEUES
 from protocol.messages.contig import Adopt
-from protocol.messages.objects import Enter, Insert, Resident
+from protocol.messages.objects import Enter, Resident
 from protocol.messages.queues import Unwire, Wire
 from protocol.messages.space import AddEntry, Cut, FindSpace
 from protocol.pages import PROT_READ, PROT_WRITE, VALID_ALL
@@ -37,9 +38,7 @@ async def map_run(k: Context, first: int, pages: int, zeroed: tuple[int, ...], z
     await k.acquire(KERNEL_OBJECT)
     for frame in range(first, first + pages):
         pindex = address - KERNEL_BASE + frame - first
-        refusal = await k.call(KERNEL_OBJECT, Insert(pindex, frame, VALID_ALL, k.form("C23") == "insert"))
-        if refusal:
-            raise KernelPanic(str(refusal))
+        await insert_resident(k, KERNEL_OBJECT, pindex, frame, VALID_ALL)
         await k.call(PAGE_QUEUES, Adopt(frame, KERNEL_OBJECT, pindex))
         if zero:
             await zero_unless(k, frame, frame in zeroed)

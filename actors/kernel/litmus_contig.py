@@ -6,7 +6,7 @@ from actors.kernel.context import Context
 from actors.kernel.contig import contigfree, contigmalloc
 from actors.kernel.contig_scan import Want
 from actors.kernel.mman import vnode_name
-from protocol.identity import KERNEL_BASE, KERNEL_MAP, KERNEL_PAGES
+from protocol.identity import KERNEL_BASE, KERNEL_MAP, KERNEL_PAGES, vnode_of
 from protocol.messages.space import Entries
 
 
@@ -27,6 +27,15 @@ async def contig_free(k: Context, nth: int = 0) -> str:
         return "absent"
     start, end, *_ = rows[nth]
     await contigfree(k, start, end - start)
+    return "ok"
+
+
+async def vnode_hold(k: Context, file: int) -> str:
+    """A file system works on a vnode under its interlock; a script holds the step at the point."""
+    vnode = vnode_of(vnode_name(file))
+    await k.acquire(vnode)
+    await k.at("vnode_hold.locked")
+    await k.release(vnode)
     return "ok"
 
 

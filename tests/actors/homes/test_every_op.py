@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from actors.homes.boot import HOME_CLASSES, boot_homes
 from protocol.machine import Machine, thresholds
-from protocol.messages import MESSAGE_TYPES, Op, contig, device, free, locks, objects, processor, queues, space
+from protocol.messages import MESSAGE_TYPES, Op, contig, device, free, locks, objects, processor, queues, space, vnodes
 from protocol.messages.device import DeviceTimer
 from protocol.messages.processor import IpiAck
 
 FOR_EVERY_HOME = {locks.Wakeup}
 HOME_OF = {
     contig: {"fq", "pq"},
+    vnodes: {"vnode"},
     free: {"fq"},
     queues: {"pq"},
     objects: {"object"},

@@ -69,10 +69,11 @@ def test_stretches():
 
 TAKE_TWO = ["free.take", "free.take", "page.bind", "page.bind"]
 TAKE_ONE = ["free.take", "page.bind"]
-FREE_CACHED = ["+obj", "+fq", "-fq", "-obj"]
+FREE_CACHED = ["+obj", "+vi", "-vi", "+fq", "-fq", "-obj"]
 MAP = ["+map", "+obj", "-obj", "-map", "+obj", "page.rebind", "page.rebind", "-obj", "+pq", "-pq"]
 POSTED = (
     "object.refs", "object.insert", "object.remove", "page.wire", "page.queue", "page.release", "free.put", "map.add", "enter", "leave",
+    "vnode.hold",
 )  # fmt: skip
 
 
