@@ -143,7 +143,7 @@ class FreeQueues(Home, kw_only=True):
         marks = bytearray(max(0, op.end - op.start))
         for free in self.lists:
             free.mark(marks, op.start)
-        return (self.free, spans(marks, op.start, 1))
+        return (self.free, spans(marks, op.start, 1), tuple(sorted(frame for frame in self.idle if op.start <= frame < op.end)))
 
     def take_run(self, op: TakeRun) -> Value:
         """contigmalloc1's dequeueing. (The kernel's, too, does nothing for a page that is on no queue.)"""

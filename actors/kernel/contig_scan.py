@@ -3,8 +3,8 @@
 C24 ``pq-only``: the scan holds the page-queues lock and no other, though a free frame belongs to the free-queue lock: what it saw free may
 be allocated already when it takes it. ``fq-held``: the free-queue spin lock is held as well, for as long as the array is long.
 
-A frame that is neither free nor a page, as both homes tell, is one that somebody has popped and not yet initialised (C22): that the scan
-sees such a state at all is recorded.
+A frame that is neither free nor a page, as both homes tell, nor with the idle loop, is one that somebody has popped and not yet initialised
+(C22): that the scan sees such a state at all is recorded.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ async def scan(k: Context, want: Want, start: int, locked: bool) -> tuple[Run | 
     if k.form("C24") == "fq-held" and not locked:
         await k.acquire(FREE_QUEUES)
     low, high = max(start, want.low), max(start, min(want.high, k.machine.frames + 1))
-    takeable, free = await k.call(FREE_QUEUES, FreeWindow(low, high))
+    takeable, free, idle = await k.call(FREE_QUEUES, FreeWindow(low, high))
     cached, absent = await k.call(PAGE_QUEUES, PageWindow(low, high))
-    first, after, end = first_fit(merged(free, cached), want, start, k.machine.frames)
-    await _note_torn(k, without(absent, free), end)
+    first, after, end = first_fit(merged(free, tuple(row[0] for row in cached)), want, start, k.machine.frames)
+    await _note_torn(k, without(absent, merged(free, idle)), end)
     await k.compute("scan page array", (end - start) * k.costs.scan_page_ns)
     run = Run(first, want.pages, cached) if first else None
     if run is not None and takeable + len(run.cached) < want.pages:
@@ -92,10 +92,10 @@ def without(spans: Spans, others: Spans) -> Spans:
     return tuple(left)
 
 
-def merged(free: Spans, cached: tuple[CachedPage, ...]) -> Spans:
-    """The stretches of frames that are free or cached."""
+def merged(free: Spans, others: tuple[int, ...]) -> Spans:
+    """The stretches of frames that are free or among the others."""
     spans: list[tuple[int, int]] = []
-    for first, last in sorted([*free, *((row[0], row[0]) for row in cached)]):
+    for first, last in sorted([*free, *((frame, frame) for frame in others)]):
         if spans and first == spans[-1][1] + 1:
             spans[-1] = (spans[-1][0], last)
         else:

@@ -12,8 +12,6 @@ from actors.kernel.access import HIT, access
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
 from actors.kernel.inject import inject
-from actors.kernel.litmus import page_alloc, page_busy, page_io_done, page_wait
-from actors.kernel.litmus_contig import contig_alloc, contig_free, object_hold, vnode_hold
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
 from actors.kernel.page_array import page_wire_phys, uma_boot_alloc
 from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass
@@ -144,14 +142,6 @@ SCRIPTED: dict[str, Any] = {
     "page_wire_phys": page_wire_phys,
     "uma_boot_alloc": uma_boot_alloc,
     "pages_free": litmus.pages_free,
-    "contig_alloc": contig_alloc,
-    "contig_free": contig_free,
-    "object_hold": object_hold,
-    "vnode_hold": vnode_hold,
-    "page_alloc": page_alloc,
-    "page_busy": page_busy,
-    "page_io_done": page_io_done,
-    "page_wait": page_wait,
     "vnode_hold": litmus_contig.vnode_hold,
     "zero_copy_send": zero_copy_send,
     "zero_copy_done": zero_copy_done,

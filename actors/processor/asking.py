@@ -130,7 +130,7 @@ class Asking(Interrupts, kw_only=True):
         The kernel panics before it asks for the lock; here the home has been asked already, for the record of what was tried.
         """
         if thread.want_mode not in (TRY, TRY_SHARED):
-            self.panic(thread, f"blockable sleep lock ({SORTS[class_of(lock).sleepable]}) {class_of(lock).type} @ {lock}")
+            self.panic(thread.tid, f"blockable sleep lock ({SORTS[class_of(lock).sleepable]}) {class_of(lock).type} @ {lock}")
 
     def do_release(self, thread: Thread, request: Release) -> Any:
         """Give a lock back. Leaving the last spin lock lets pending interrupts in."""

@@ -12,7 +12,8 @@ from protocol.messages.base import Op
 
 
 class FreeWindow(Op, tag=200, gc=False):
-    """Which frames of [start, end) are on the free lists. Value: (frames that may be taken, ((first, last), ...) of those on the lists).
+    """Which frames of [start, end) are on the free lists. Value: (frames that may be taken, ((first, last), ...) of those on the lists,
+    (frame, ...) of those that the idle loop has borrowed to zero them).
 
     Frames that a fault withholds are on their lists all the same; the first item says how many may be taken.
     """

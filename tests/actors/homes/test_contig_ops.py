@@ -13,7 +13,7 @@ from actors.homes.free_queues import FreeQueues
 from actors.homes.page_queues import PageQueues
 from protocol.machine import Thresholds
 from protocol.messages.contig import Adopt, BindRun, FreeWindow, PageWindow, TakeRun
-from protocol.messages.free import Put, Take, Withhold
+from protocol.messages.free import Put, Take, TakeDirty, Withhold
 from protocol.messages.queues import Bind, Deactivate, Hold, MakeCache, PageState
 from protocol.pages import ALLOC_NOOBJ, CLASS_CONTIG, CLASS_NORMAL, NONE, UNMANAGED, ZERO
 from protocol.records import FREE_TAKE, PAGE_BIND, PAGE_REBIND, UNGUARDED
@@ -74,7 +74,7 @@ def test_a_window_shows_the_free_frames_of_it_and_no_others(frames, colours, tak
             b.ask(TakeRun(frame, 1))
         else:
             b.ask(Put(frame, bool(number % 2)))
-    free, told = b.ask(FreeWindow(start, start + length))
+    free, told, _ = b.ask(FreeWindow(start, start + length))
     shown = [frame for first, last in told for frame in range(first, last + 1)]
     assert free == b.home.free
     assert shown == sorted(frame for queue in order(b) for frame in queue if start <= frame < start + length)
@@ -106,7 +106,15 @@ def test_a_run_with_a_frame_missing_is_refused_or_taken_as_it_is():
 def test_a_window_tells_how_many_of_its_frames_are_not_withheld():
     b = lists()
     b.give(Withhold(30, 0))
-    assert b.ask(FreeWindow(1, 41)) == (10, ((1, 40),))
+    assert b.ask(FreeWindow(1, 41)) == (10, ((1, 40),), ())
+
+
+def test_a_window_tells_what_the_idle_loop_has_borrowed():
+    b = lists()
+    frames = {b.ask(TakeDirty(colour)) for colour in (1, 2)}
+    assert frames == {1, 2}
+    assert b.ask(FreeWindow(1, 5))[1:] == (((3, 4),), (1, 2))
+    assert b.ask(FreeWindow(2, 5))[2] == (2,)
 
 
 def test_reading_a_window_without_the_free_queue_lock_is_recorded():

@@ -6,7 +6,7 @@ import pytest
 
 from actors.kernel.contig_scan import Want, first_fit, merged, without
 from protocol.locks import class_of
-from protocol.pages import UNMANAGED
+from protocol.pages import CLASS_CONTIG, UNMANAGED
 from protocol.records import ENTER, EXPECTED, FRAME_ZERO, FREE_TAKE, LOCK_FAIL, PAGE_BIND, UNGUARDED
 from protocol.workload import Access, File, Hold, Inject, Kernel, Mmap, Think
 from tests.actors.machine_audit import ends_well, free_lists, maps, objects, queues
@@ -59,7 +59,7 @@ def test_a_place_where_no_run_began_is_not_looked_at_again():
 
 
 def test_stretches():
-    assert merged(((1, 3), (7, 9)), ((4, "o", 0, 0, 0), (12, "o", 1, 0, 0))) == ((1, 4), (7, 9), (12, 12))
+    assert merged(((1, 3), (7, 9)), (4, 12)) == ((1, 4), (7, 9), (12, 12))
     assert without(((1, 9), (12, 14)), ((3, 4), (9, 12))) == ((1, 2), (5, 8), (13, 14))
     assert without(((1, 2),), ()) == ((1, 2),)
     assert without((), ((1, 2),)) == ()
@@ -128,7 +128,7 @@ def test_only_frames_that_are_not_zero_already_are_zeroed():
 def test_pages_in_use_are_stepped_over():
     first = [Mmap(1000, 1004, file=0, prot=1), *[Access(1000 + pindex) for pindex in (1, 2, 3)], alloc(3, 1, 64, expect="ok")]
     done = ends_well(run(workload(first, files=(ONE,)), frames=200))
-    taken = [record[1] for record in done.records(FREE_TAKE) if record[3] == 3]
+    taken = [record[1] for record in done.records(FREE_TAKE) if record[3] == CLASS_CONTIG]
     assert len(taken) == 3 and taken[0] > 3
 
 
@@ -154,7 +154,7 @@ def test_a_cached_page_whose_object_is_locked_is_stepped_over(revert):
     work = workload([held_object(0)], [alloc(3, delay_ns=20_000, announced=True, cpu=1)], files=(ONE,), inject=cached(2, 3))
     done = run(work, revert=revert, frames=200)
     assert all_done(done)
-    taken = [record[1] for record in done.records(FREE_TAKE) if record[3] == 3]
+    taken = [record[1] for record in done.records(FREE_TAKE) if record[3] == CLASS_CONTIG]
     assert taken == ([1, 4, 5, 6] if "C25" in revert else [4, 5, 6]), "the first is the one that is lost"
     assert len(done.records(LOCK_FAIL)) == 3
     assert judged(done).names == ({"I-CONSERVE"} if "C25" in revert else set())
