@@ -15,29 +15,31 @@ from actors.homes.boot import HOME_CLASSES, boot_homes
 from actors.homes.maps import VmMap
 from actors.homes.objects import VmObject
 from actors.homes.pmaps import Pmap
+from actors.homes.vnodes import Vnode
 from actors.kernel.context import Tables
 from actors.kernel.mman import vnode_name
 from actors.kernel.step import ROUTINES
 from actors.processor.cpu import Cpu
 from actors.processor.state import home_cpu
 from actors.processor.tlb import Tlb
-from protocol.identity import cpu_name
+from protocol.identity import cpu_name, vnode_lock, vnode_of
 from protocol.machine import Machine
 from protocol.pages import OBJT_VNODE
 from protocol.workload import Workload
 
 
 def boot_actors(machine: Machine, workload: Workload) -> list[Actor]:
-    """CPUs, homes, the workload's files, and the address spaces of the tasks that exist at the start."""
+    """CPUs, homes, the workload's files with their vnodes, and the address spaces of the tasks that exist at the start."""
     service_ns = machine.costs.service_ns
     actors: list[Actor] = [
         Cpu(name=cpu_name(index), index=index, machine=machine, tlb=Tlb(machine.tlb_entries)) for index in range(machine.cpus)
     ]
     actors += boot_homes(machine)
-    actors += [
-        VmObject(name=vnode_name(number), service_ns=service_ns, type=OBJT_VNODE, size=file.pages, warm=file.warm)
-        for number, file in enumerate(workload.files)
-    ]
+    for number, file in enumerate(workload.files):
+        obj = vnode_name(number)
+        actors.append(VmObject(name=obj, service_ns=service_ns, type=OBJT_VNODE, size=file.pages, warm=file.warm))
+        vnode = vnode_of(obj)
+        actors += [Vnode(name=vnode, service_ns=service_ns), Home(name=vnode_lock(vnode), service_ns=service_ns)]
     for space, users in _spaces(workload).items():
         actors.append(VmMap(name=f"map.{space}", service_ns=service_ns, users=users))
         actors.append(Pmap(name=f"pmap.{space}", service_ns=service_ns, paging=machine.pmap))
@@ -97,6 +99,8 @@ def boot(machine: Machine, kernel: Mapping[str, str], workload: Workload, option
         actors=actors,
         tasks_total=tasks_total(workload),
         kinds={"cpu": Cpu, **HOME_CLASSES},
-        least_service_ns=dict.fromkeys(("fq", "object", "pmap", "map", "smp", "order", "zone", "uma"), machine.costs.service_ns),
+        least_service_ns=dict.fromkeys(
+            ("fq", "object", "pmap", "map", "smp", "order", "zone", "vnode", "vnlock"), machine.costs.service_ns
+        ),
         equip=lambda restored: equip(restored, shared),
     )

@@ -26,6 +26,7 @@ PMAP_PQ: LockSets = (("pmap", "pq"),)
 MAP: LockSets = (("map",),)
 SMP: LockSets = (("smp",),)
 ZONE: LockSets = (("zone",),)
+VNODE: LockSets = (("vnode",),)
 
 PRIVATE, RESIDENT, FREE = "private", "resident", "free"
 """Phases of a page: known to its owner only (fresh from the free lists, or on its way back); resident; on a free list.
@@ -87,6 +88,7 @@ RESIDENT_GUARDS: dict[str, dict[str, Guard]] = {
         "free_count": Guard(FQ, NO_LOCK, "v_free_count is read without a lock"),
         "cache_mirror": Guard(PQ, NO_LOCK, "v_cache_count: written under the page queues, read without a lock"),
     },
+    "vnode": {"hold_count": Guard(VNODE, VNODE, "the interlock")},
     "map": {"entries": Guard(MAP, MAP, "shared is enough to read")},
     "zone": {"items": Guard(ZONE, ZONE)},
     "smp": {"wait_count": Guard(SMP, NO_LOCK, "targets count atomically; the initiator polls")},

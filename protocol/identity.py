@@ -22,8 +22,14 @@ NETWORK_CARD = "nic.0"
 GIANT = "giant"
 PV_ZONE = "zone.0"
 """The UMA zone of pv entries."""
-PV_OBJECT = "uma.0"
+PV_OBJECT = "object.uma"
 """The private object from which its slabs come."""
+KERNEL_OBJECT = "object.kernel"
+"""The object that memory of the kernel's own belongs to."""
+KERNEL_MAP = "map.kernel"
+"""The map of the kernel's own address space."""
+KERNEL_BASE, KERNEL_PAGES = 1 << 35, 1 << 20
+"""Its first page number and its size; the kernel object's offsets count from the former."""
 
 
 def cpu_name(index: int) -> str:
@@ -55,9 +61,21 @@ def child_name(kind: str, number: int, creator: str) -> str:
 
 
 @lru_cache(maxsize=1 << 16)
+def vnode_of(obj: str) -> str:
+    """The vnode whose pages a vm object holds: ``vnode.3`` for ``object.3``; "" for an object that is no file's."""
+    kind, _, rest = obj.partition(".")
+    return f"vnode.{rest}" if kind == "object" and rest.isdecimal() else ""
+
+
+def vnode_lock(vnode: str) -> str:
+    """The home of a vnode's sleepable lock."""
+    return f"vnlock.{vnode.partition('.')[2]}"
+
+
+@lru_cache(maxsize=1 << 16)
 def address_of(name: str) -> tuple[int, int]:
     """A total order on actors of one kind that stands for their addresses (pmaps are locked in ascending order)."""
     parts = name.split(".")
-    own = int(parts[1]) if len(parts) > 1 else 0
+    own = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
     creator = int(parts[3]) if len(parts) > 3 else -1
     return (own, creator)

@@ -1,9 +1,9 @@
 """Lock classes and their order (vm-facts 2.5).
 
-A lock's name is its home's name; its *class* is the home's kind; witness works on *types*, which are the kernel's own names.
-
-The objects of the kernel itself have types of their own. A zone's private object is locked with the page queues held, the reverse of the
-order of vm objects, and is never locked otherwise: were it a "vm object", witness would prove a deadlock that cannot be (C07).
+A lock's name is its home's name; its *class* is the home's kind; witness works on *types*, which are the kernel's own names. A few homes
+have a class of their own, as the kernel's static objects and maps do: they are like others of their kind, but taken in another order, and a
+class by kind alone would let witness see reversals where there are none. A zone's private object is locked with the page queues held, the
+reverse of the order of vm objects, and is never locked otherwise (C07).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from protocol.identity import kind_of
+from protocol.identity import KERNEL_MAP, KERNEL_OBJECT, PV_OBJECT, kind_of
 
 
 class LockClass(NamedTuple):
@@ -36,21 +36,24 @@ PAGE_QUEUES_TYPE = "vm page queue mutex"
 CLASSES: dict[str, LockClass] = {
     "giant": LockClass("Giant", "giant", spin=False, sleepable=False, recursive=True, duplicates=False, rank=5),
     "map": LockClass("user map", "vm_map", spin=False, sleepable=True, recursive=False, duplicates=True, rank=10),
+    "kernel-map": LockClass("system map", "system_map", spin=False, sleepable=False, recursive=False, duplicates=True, rank=15),
+    "vnlock": LockClass("vnode", "vnode", spin=False, sleepable=True, recursive=False, duplicates=False, rank=20),
+    "kernel-object": LockClass("kernel object", "kernel_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=30),
     "object": LockClass("vm object", "vm_object", spin=False, sleepable=False, recursive=False, duplicates=True, rank=30),
-    "kernel": LockClass(
-        "kernel object", "kernel_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=30
-    ),
-    "kmem": LockClass("kmem object", "kmem_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=30),
     "pq": LockClass(PAGE_QUEUES_TYPE, "vm_page_queue", spin=False, sleepable=False, recursive=True, duplicates=False, rank=40),
     "pmap": LockClass("pmap", "pmap", spin=False, sleepable=False, recursive=False, duplicates=True, rank=50),
     "zone": LockClass("UMA zone", "uma_zone", spin=False, sleepable=False, recursive=False, duplicates=True, rank=55),
-    "uma": LockClass("uma object", "uma_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=56),
+    "uma-object": LockClass("uma object", "uma_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=56),
+    "vnode": LockClass("vnode interlock", "vnode_interlock", spin=False, sleepable=False, recursive=False, duplicates=False, rank=60),
     "lock": LockClass("plain", "plain", spin=False, sleepable=False, recursive=False, duplicates=True, rank=60),
     "fq": LockClass(
         "vm page queue free mutex", "vm_page_queue_free", spin=True, sleepable=False, recursive=False, duplicates=False, rank=90
     ),
     "smp": LockClass("smp rendezvous", "smp_ipi", spin=True, sleepable=False, recursive=False, duplicates=False, rank=95),
 }
+
+OWN_CLASS: dict[str, str] = {KERNEL_OBJECT: "kernel-object", KERNEL_MAP: "kernel-map", PV_OBJECT: "uma-object"}
+"""Homes whose lock has a class that is not their kind's."""
 
 
 def may_recurse(lock: str, kernel: Mapping[str, str]) -> bool:
@@ -61,4 +64,9 @@ def may_recurse(lock: str, kernel: Mapping[str, str]) -> bool:
 
 def class_of(lock: str) -> LockClass:
     """The class of the lock whose home is called ``lock``."""
-    return CLASSES[kind_of(lock)]
+    return CLASSES[OWN_CLASS.get(lock) or kind_of(lock)]
+
+
+def known_class(lock: str) -> LockClass | None:
+    """As :func:`class_of`, for a name that may be no lock's: None."""
+    return CLASSES.get(OWN_CLASS.get(lock) or kind_of(lock))

@@ -49,9 +49,10 @@ PTE_NAMES = {
 PROT_READ, PROT_WRITE, PROT_EXEC = 1, 2, 4
 
 # Classes of vm_page_alloc and its flags (vm-facts 3.1).
-CLASS_NORMAL, CLASS_INTERRUPT, CLASS_SYSTEM, CLASS_IDLE = range(4)
-"""The last is no request of an allocation: the idle loop borrows frames to zero them."""
-CLASS_NAMES = ("NORMAL", "INTERRUPT", "SYSTEM", "IDLE")
+CLASS_NORMAL, CLASS_INTERRUPT, CLASS_SYSTEM, CLASS_IDLE, CLASS_CONTIG = range(5)
+"""The last two are no requests of an allocation: the idle loop borrows frames to zero them, and who takes a run of frames does not look at
+the thresholds."""
+CLASS_NAMES = ("NORMAL", "INTERRUPT", "SYSTEM", "IDLE", "CONTIG")
 ALLOC_WIRED, ALLOC_ZERO, ALLOC_RETRY, ALLOC_NOOBJ, ALLOC_NOBUSY = 0x20, 0x40, 0x80, 0x100, 0x200
 
 # Types of vm object.

@@ -139,6 +139,9 @@ ZONE_ITEMS = _kind(96, "zone.items", "old new slabs", "free items of a zone, and
 PAGER_START = _kind(100, "pager.start", "operation object pindex count", "read or write begins")
 PAGER_DONE = _kind(101, "pager.done", "operation object pindex count ok", "read or write ends")
 
+# Vnodes (actor is the vnode).
+VNODE_HOLD = _kind(105, "vnode.hold", "old new", "hold count of a vnode: its object gets its first resident page, or loses its last one")
+
 # Workload (CPU) and faults (whoever they hit).
 TASK_STEP = _kind(110, "task.step", "task index operation late_ns", "a task begins an operation, so late after its recorded time")
 TASK_END = _kind(111, "task.end", "task", "a task has done its last operation")

@@ -15,11 +15,16 @@ from actors.homes.pagers import Pager
 from actors.homes.pmaps import Pmap
 from actors.homes.rendezvous import Rendezvous
 from actors.homes.sequencer import Sequencer
+from actors.homes.vnodes import Vnode
 from actors.homes.zones import Zone
 from protocol.identity import (
     DISK_PAGER,
     FREE_QUEUES,
     GIANT,
+    KERNEL_BASE,
+    KERNEL_MAP,
+    KERNEL_OBJECT,
+    KERNEL_PAGES,
     NETWORK_CARD,
     PAGE_QUEUES,
     PV_OBJECT,
@@ -40,24 +45,24 @@ HOME_CLASSES: dict[str, type[Home]] = {
     "nic": NetworkCard,
     "smp": Rendezvous,
     "order": Sequencer,
-    "kernel": VmObject,
-    "kmem": VmObject,
-    "uma": VmObject,
     "zone": Zone,
+    "vnode": Vnode,
+    "vnlock": Home,
     "giant": Home,
     "lock": Home,
 }
-"""By the first word of an actor's name; "lock" is a plain lock, with no state under it; "kernel", "kmem" and "uma" are the objects of the
-kernel itself, which differ from others in their lock's type."""
+"""By the first word of an actor's name; "lock" is a plain lock, with no state under it, and so is a vnode's sleepable lock."""
 
 
 def boot_homes(machine: Machine) -> list[Home]:
-    """The paging queues, the free lists (every frame free), the rendezvous, the sequencer, the disk and the swap space of this machine;
-    and where pv entries are limited, their zone and its object."""
+    """The paging queues, the free lists (every frame free), the kernel's own object and map, the rendezvous, the sequencer, the disk and
+    the swap space of this machine; and where pv entries are limited, their zone and its object."""
     service_ns, depth = machine.costs.service_ns, machine.pager_queue
     homes: list[Home] = [
         PageQueues(name=PAGE_QUEUES, service_ns=service_ns, colours=machine.colours),
         FreeQueues(name=FREE_QUEUES, service_ns=service_ns, frames=machine.frames, colours=machine.colours, thresholds=machine.thresholds),
+        VmObject(name=KERNEL_OBJECT, service_ns=service_ns, size=KERNEL_PAGES),
+        VmMap(name=KERNEL_MAP, service_ns=service_ns, low=KERNEL_BASE, high=KERNEL_BASE + KERNEL_PAGES, users=0),
         Rendezvous(name=RENDEZVOUS, service_ns=service_ns),
         Sequencer(name=SEQUENCER, service_ns=service_ns),
         NetworkCard(name=NETWORK_CARD, service_ns=service_ns),

@@ -21,6 +21,18 @@ class Frames(msgspec.Struct, array_like=True):
     def __len__(self) -> int:
         return len(self.items) - self.base
 
+    def __contains__(self, item: int) -> bool:
+        return item in self.items[self.base :]
+
+    def put_first(self, items: list[int]) -> None:
+        """Put items before the oldest one."""
+        self.items[: self.base] = items
+        self.base = 0
+
+    def remove(self, item: int) -> None:
+        """Take an item out, wherever it is."""
+        del self.items[self.items.index(item, self.base)]
+
     def pop_first(self) -> int:
         """Take the oldest item; the room of those gone is given back now and then, at constant cost per item."""
         item = self.items[self.base]
@@ -66,12 +78,42 @@ class FreeList(msgspec.Struct, array_like=True):
             return (self.high + self.step, False)
         return (self.freed.pop_first(), False)
 
+    def has(self, frame: int) -> bool:
+        """Is this frame, which is of the list's colour, on the list?"""
+        return self.low <= frame <= self.high or frame in self.freed or frame in self.zeroed
+
+    def take(self, frame: int) -> bool:
+        """Take a frame that is on the list, out of its middle. Returns whether it is zero.
+
+        What stood above it among the boot frames keeps its place: behind the frames freed since, before the other boot frames.
+        """
+        self.count -= 1
+        if self.low <= frame <= self.high:
+            above = list(range(frame - self.step, self.low - 1, -self.step))
+            self.freed.put_first(above)
+            self.low = frame + self.step
+            return False
+        zeroed = frame in self.zeroed
+        (self.zeroed if zeroed else self.freed).remove(frame)
+        return zeroed
+
     def _last(self, frames: Frames) -> int:
         item = frames.items.pop()
         if len(frames.items) == frames.base:
             frames.items.clear()
             frames.base = 0
         return item
+
+    def mark(self, marks: bytearray, start: int) -> None:
+        """Set ``marks[frame - start]`` for each frame on the list that ``marks`` has room for."""
+        end = start + len(marks)
+        low = self.low + max(0, -(-(start - self.low) // self.step)) * self.step
+        for frame in range(low, min(self.high + 1, end), self.step):
+            marks[frame - start] = 1
+        for frames in (self.freed, self.zeroed):
+            for frame in frames.items[frames.base :]:
+                if start <= frame < end:
+                    marks[frame - start] = 1
 
     def members(self) -> list[tuple[int, bool]]:
         """(frame, zeroed) from head to tail; for inspection and tests, not for the machine."""
@@ -88,3 +130,14 @@ def boot_lists(frames: int, colours: int) -> list[FreeList]:
         count = max(0, (frames - low) // colours + 1)
         lists.append(FreeList(low, low + (count - 1) * colours, colours, count))
     return lists
+
+
+def spans(marks: bytearray, start: int, wanted: int) -> tuple[tuple[int, int], ...]:
+    """The (first, last) of each stretch of ``marks`` that is ``wanted``, ``marks[0]`` being number ``start``."""
+    found, at, byte = [], 0, bytes([wanted])
+    other = bytes([1 - wanted])
+    while (first := marks.find(byte, at)) >= 0:
+        at = marks.find(other, first)
+        at = len(marks) if at < 0 else at
+        found.append((start + first, start + at - 1))
+    return tuple(found)

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
-from actors.home import Home, OpTable, locked, unlocked
-from actors.homes.free_lists import FreeList, boot_lists
+from actors.home import Home, OpTable, locked, reading, unlocked
+from actors.homes.free_lists import FreeList, boot_lists, spans
 from protocol.machine import Thresholds
 from protocol.messages import Message, Value
+from protocol.messages.contig import FreeWindow, TakeRun
 from protocol.messages.free import CacheCount, FreeCounts, Put, PutZeroed, ReturnWithheld, Take, TakeDirty, Withhold
-from protocol.pages import CLASS_IDLE, CLASS_INTERRUPT, CLASS_SYSTEM
+from protocol.pages import CLASS_CONTIG, CLASS_IDLE, CLASS_INTERRUPT, CLASS_SYSTEM
 from protocol.records import FREE_COUNTS, FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD
 
 
@@ -29,6 +30,8 @@ class FreeQueues(Home, kw_only=True):
         TakeDirty: locked("take_dirty", "free_list"),
         PutZeroed: locked("put_zeroed", "free_list"),
         FreeCounts: unlocked("counts"),
+        FreeWindow: reading("window", "free_list"),
+        TakeRun: locked("take_run", "free_list"),
         ReturnWithheld: unlocked("give_back"),
     }
     handlers: ClassVar[dict[type[Message], str]] = {**Home.handlers, Withhold: "withhold"}
@@ -132,6 +135,29 @@ class FreeQueues(Home, kw_only=True):
         """v_free_count, v_cache_count and the zeroed frames, read without the lock."""
         self.record((FREE_COUNTS, self.free, self.cache, self.zeroed))
         return (self.free, self.cache, self.zeroed)
+
+    # Runs of frames -------------------------------------------------------------------------------------------------------
+
+    def window(self, op: FreeWindow) -> Value:
+        """contigmalloc1's scan: which frames of the window are free."""
+        marks = bytearray(max(0, op.end - op.start))
+        for free in self.lists:
+            free.mark(marks, op.start)
+        return (self.free, spans(marks, op.start, 1), tuple(sorted(frame for frame in self.idle if op.start <= frame < op.end)))
+
+    def take_run(self, op: TakeRun) -> Value:
+        """contigmalloc1's dequeueing. (The kernel's, too, does nothing for a page that is on no queue.)"""
+        there = [frame for frame in range(op.first, op.first + op.count) if self.lists[frame % self.colours].has(frame)]
+        if op.all_free and len(there) < op.count:
+            return None
+        return tuple(frame for frame in there if self._take_out(frame))
+
+    def _take_out(self, frame: int) -> bool:
+        zeroed = self.lists[frame % self.colours].take(frame)
+        self.free -= 1
+        self.zeroed -= zeroed
+        self.record((FREE_TAKE, frame, frame % self.colours, CLASS_CONTIG, zeroed, self.free))
+        return zeroed
 
     # Memory taken away ----------------------------------------------------------------------------------------------------
 

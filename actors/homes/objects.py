@@ -121,7 +121,7 @@ class VmObject(Home, kw_only=True):
         self.record((OBJECT_INSERT, pindex, op.frame))
         if op.valid:
             self.record((OBJECT_VALID, pindex, op.frame, 0, op.valid))
-        return None
+        return len(self.pages) + len(self.hidden) == 1 if op.tell_first else None
 
     def remove(self, op: Remove) -> Value:
         """vm_page_remove."""
@@ -131,7 +131,7 @@ class VmObject(Home, kw_only=True):
         self.index.discard(op.pindex)
         self.generation += 1
         self.record((OBJECT_REMOVE, op.pindex, slot[0]))
-        return slot[:2]
+        return (*slot[:2], len(self.pages) + len(self.hidden))
 
     def set_valid(self, op: SetValid) -> Value:
         """vm_page_set_valid and its like."""

@@ -11,9 +11,10 @@ from typing import ClassVar
 from actors.home import OpTable, locked, unlocked
 from actors.homes.page_store import Page, PageStore
 from actors.homes.rings import END
-from protocol.messages import Value
+from protocol.messages import Op, Value
+from protocol.messages.contig import Adopt, BindRun
 from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageOwner, PageState, Poke, Rebind
-from protocol.pages import BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
+from protocol.pages import ALLOC_NOOBJ, BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
 from protocol.records import PAGE_ACT, PAGE_BIND, PAGE_COW, PAGE_DIRTY, PAGE_HOLD, PAGE_REBIND, PAGE_RELEASE, PAGE_WIRE, UNGUARDED
 
 NOT_BUSY = "vm_page_remove: page not busy"
@@ -29,6 +30,8 @@ class PageLife(PageStore, kw_only=True):
 
     ops: ClassVar[OpTable] = {
         Bind: unlocked("bind_page"),
+        BindRun: locked("bind_run", "page"),
+        Adopt: unlocked("adopt"),
         Rebind: locked("rebind", "object"),
         FreePage: locked("free_page", "object"),
         Hold: locked("hold", "hold_count"),
@@ -39,15 +42,31 @@ class PageLife(PageStore, kw_only=True):
 
     def bind_page(self, op: Bind) -> Value:
         """The second half of vm_page_alloc and vm_page_insert. No lock is asked: nobody else can reach a frame just taken."""
-        frame = op.frame
+        flags = (BUSY if op.busy else 0) | (ZERO if op.zeroed else 0) | (UNMANAGED if op.unmanaged else 0)
+        self._begin(op, op.frame, Page(op.object, op.pindex, flags, op.wire), op.asked)
+        return None
+
+    def bind_run(self, op: BindRun) -> Value:
+        """The same for the frames of a run that contigmalloc has taken; nobody else can reach them either, as long as they were free."""
+        for frame in range(op.first, op.first + op.count):
+            self._begin(op, frame, Page(flags=UNMANAGED | (ZERO if frame in op.zeroed else 0)), ALLOC_NOOBJ)
+        return None
+
+    def _begin(self, op: Op, frame: int, page: Page, asked: int) -> None:
         old = self.pages.get(frame)
         if old is not None:
             # The frame was owned already. The kernel would leave the old owner's links in the queue; here the queue at least stays whole.
             self.record((UNGUARDED, "page", f"page.{frame}", op.thread, "a frame fresh from the free lists"))
             self.move(frame, old, NONE)
-        flags = (BUSY if op.busy else 0) | (ZERO if op.zeroed else 0) | (UNMANAGED if op.unmanaged else 0)
-        self.pages[frame] = Page(op.object, op.pindex, flags, op.wire)
-        self.record((PAGE_BIND, frame, op.object, op.pindex, op.wire, flags, op.thread, op.asked))
+        self.pages[frame] = page
+        self.record((PAGE_BIND, frame, page.object, page.pindex, page.wire, page.flags, op.thread, asked))
+
+    def adopt(self, op: Adopt) -> Value:
+        """vm_page_insert: a page without an object gets one. The page-queues lock is not asked: to everybody else the page is still
+        nobody's."""
+        page = self.pages.get(op.frame) or self.stray(op, op.frame)
+        page.object, page.pindex = op.object, op.pindex
+        self.record((PAGE_REBIND, op.frame, op.object, op.pindex))
         return None
 
     def rebind(self, op: Rebind) -> Value:

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from actors.home import OpTable, locked, unlocked
+from actors.homes.free_lists import spans
 from actors.homes.page_busy import PageBusy
 from actors.homes.rings import END, Ring
 from protocol.messages import Value
+from protocol.messages.contig import PageWindow
 from protocol.messages.queues import (
     CHAN_FREE,
     CHAN_NEEDED,
@@ -35,6 +37,7 @@ class PageQueues(PageBusy, kw_only=True):
         NextAfter: locked("next_after", "queue"),
         Mark: locked("mark", "queue"),
         SelectCache: locked("select_cache", "queue"),
+        PageWindow: locked("page_window", "page"),
         QueueCounts: unlocked("queue_counts"),
         PagesNeeded: unlocked("pages_needed"),
     }
@@ -106,6 +109,18 @@ class PageQueues(PageBusy, kw_only=True):
             for near in ((colour + distance) % colours, (colour - distance) % colours):
                 if cache[near].count:
                     yield cache[near]
+
+    def page_window(self, op: PageWindow) -> Value:
+        """contigmalloc1's scan: the CACHE pages of a window, and the frames of it that are no pages."""
+        start, end = op.start, op.end
+        marks = bytearray(max(0, end - start))
+        known = self.pages if len(self.pages) < end - start else range(start, end)
+        for frame in known:
+            if start <= frame < end and frame in self.pages:
+                marks[frame - start] = 1
+        cached = sorted(frame for ring in self.cache for frame in ring.frames() if start <= frame < end)
+        rows = [(frame, self.pages[frame]) for frame in cached]
+        return (tuple((frame, page.object, page.pindex, page.flags, page.hold) for frame, page in rows), spans(marks, start, 0))
 
     # Memory ---------------------------------------------------------------------------------------------------------------
 

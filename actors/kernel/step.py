@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.kernel import litmus
+from actors.kernel import litmus, litmus_contig
 from actors.kernel.access import HIT, access
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
@@ -123,7 +123,10 @@ OPERATIONS: dict[type, Any] = {
 }
 
 SCRIPTED: dict[str, Any] = {
+    "contig_alloc": litmus_contig.contig_alloc,
+    "contig_free": litmus_contig.contig_free,
     "memory_short": litmus.memory_short,
+    "object_hold": litmus_contig.object_hold,
     "page_alloc": litmus.page_alloc,
     "page_busy": litmus.page_busy,
     "page_free": litmus.page_free,
@@ -142,6 +145,7 @@ SCRIPTED: dict[str, Any] = {
     "pages_free": litmus.pages_free,
     "file_truncate": file_truncate,
     "memory_taken": memory_taken,
+    "vnode_hold": litmus_contig.vnode_hold,
     "zero_copy_send": zero_copy_send,
     "zero_copy_done": zero_copy_done,
 }

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.requests import KernelPanic
+from actors.kernel.vnode import insert_resident, remove_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Put
-from protocol.messages.objects import Insert, Remove
 from protocol.messages.queues import (
     CHAN_FREE,
     FreePage,
@@ -54,7 +54,7 @@ async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zer
     if must_be_busy and not busy:
         await vm_page_busy(k, frame)
     if obj:
-        await k.post(obj, Remove(pindex))
+        await remove_resident(k, obj, pindex)
     verdict, needed, _ = await k.call(PAGE_QUEUES, FreePage(frame, 0, must_be_busy))
     if isinstance(verdict, str):
         return verdict
@@ -84,7 +84,7 @@ async def vm_page_remove(k: Context, frame: int, obj: str, pindex: int, busy: bo
     must_be_busy = k.form("C01") == "busy-first"
     if must_be_busy and not busy:
         await vm_page_busy(k, frame)
-    await k.post(obj, Remove(pindex))
+    await remove_resident(k, obj, pindex)
     refusal = await k.call(PAGE_QUEUES, Rebind(frame, "", pindex, must_be_busy))
     if refusal:
         raise KernelPanic(str(refusal))
@@ -93,16 +93,16 @@ async def vm_page_remove(k: Context, frame: int, obj: str, pindex: int, busy: bo
 async def vm_page_rename(k: Context, frame: int, old: str, old_pindex: int, obj: str, pindex: int) -> None:
     """Move a page, which the caller has busy, to another object: remove, which un-busies it, and insert. [L: PQ, both objects]"""
     must_be_busy = k.form("C01") == "busy-first"
-    await k.post(old, Remove(old_pindex))
-    await k.post(obj, Insert(pindex, frame, VALID_ALL, k.form("C23") == "insert"))
+    await remove_resident(k, old, old_pindex)
+    await insert_resident(k, obj, pindex, frame, VALID_ALL)
     refusal = await k.call(PAGE_QUEUES, Rebind(frame, obj, pindex, must_be_busy))
     if refusal:
         raise KernelPanic(str(refusal))
 
 
 async def vm_page_insert(k: Context, frame: int, obj: str, pindex: int) -> None:
-    """Put a page without an owner into an object, valid as it was. C23 ``alloc``: whatever is there already. [L: PQ, OBJ]"""
-    await k.post(obj, Insert(pindex, frame, VALID_ALL, k.form("C23") == "insert"))
+    """Put a page without an owner into an object, valid as it was. [L: PQ, OBJ]"""
+    await insert_resident(k, obj, pindex, frame, VALID_ALL)
     await k.call(PAGE_QUEUES, Rebind(frame, obj, pindex))
 
 

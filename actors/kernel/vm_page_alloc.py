@@ -9,10 +9,11 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import vm_page_free
+from actors.kernel.vnode import insert_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES, address_of
 from protocol.messages.free import Take
 from protocol.messages.locks import TRY
-from protocol.messages.objects import Insert, Lookup
+from protocol.messages.objects import Lookup
 from protocol.messages.queues import Bind, Deactivate, PagesNeeded, SelectCache, Unbusy
 from protocol.pages import (
     ALLOC_NOBUSY,
@@ -61,7 +62,7 @@ async def vm_page_alloc(k: Context, obj: str, pindex: int, flags: int = 0, klass
         await k.at("vm_page_alloc.popped")
         await _initialise(k, wanted, frame, zeroed)
     if obj:
-        await k.post(obj, Insert(pindex, frame, 0, k.form("C23") == "insert"))
+        await insert_resident(k, obj, pindex, frame, 0)
     if needed:
         await k.post(PAGE_QUEUES, PagesNeeded(True))
     return frame, zeroed

@@ -32,6 +32,8 @@ from protocol.messages.processor import RESUME, TIMEOUT
 from protocol.messages.space import Walk
 from protocol.records import LOCK_ACQUIRE, LOCK_FAIL, LOCK_RELEASE, LOCK_WAIT, OBJECT_NEW, SLEEP
 
+SORTS = ("sleep mutex", "sx")
+"""What witness calls a mutex, and a lock whose holder may sleep."""
 CREATED: dict[str, Callable[..., Home]] = {"object": VmObject, "map": VmMap, "pmap": Pmap}
 """What a CPU can create, by the first word of its name."""
 
@@ -102,7 +104,9 @@ class Asking(Interrupts, kw_only=True):
             return False
         # The kernel's assertion comes before the wait; without it the thread would wait for itself, which is what is put on record.
         self.record((LOCK_WAIT, thread.tid, lock, thread.tid))
-        raise KernelPanic(f"_mtx_lock_sleep: recursed on non-recursive mutex {class_of(lock).type} @ {lock}")
+        known = class_of(lock)
+        how = "mtx_lock_spin" if known.spin else "_mtx_lock_sleep"
+        raise KernelPanic(f"{how}: recursed on non-recursive mutex {known.type} @ {lock}")
 
     def granted(self, thread: Thread, lock: str, fence: int) -> None:
         """The lock is the thread's from now on, whatever else the CPU is doing."""
@@ -117,8 +121,18 @@ class Asking(Interrupts, kw_only=True):
         self.record((LOCK_ACQUIRE, thread.tid, lock, mode, fence, waited_ns, 1))
         if mode == SPIN:
             thread.spins += 1
+        elif thread.spins:
+            self.refuse_to_block(thread, lock)
         thread.waiting_since = -1
         thread.want = ""
+
+    def refuse_to_block(self, thread: Thread, lock: str) -> None:
+        """Rule 1 of witness: with a spin lock held no lock is acquired that may put the thread to sleep, whether it is free or not.
+
+        The kernel panics before it asks for the lock; here the home has been asked already, for the record of what was tried.
+        """
+        if thread.want_mode not in (TRY, TRY_SHARED):
+            self.panic(thread.tid, f"blockable sleep lock ({SORTS[class_of(lock).sleepable]}) {class_of(lock).type} @ {lock}")
 
     def do_release(self, thread: Thread, request: Release) -> Any:
         """Give a lock back. Leaving the last spin lock lets pending interrupts in."""

@@ -77,7 +77,9 @@ class Cpu(Tasks, kw_only=True):
         thread = self.threads[message.thread]
         thread.contended = True
         self.record((LOCK_WAIT, thread.tid, sender, message.owner))
-        if thread.want_mode != SPIN:
+        if thread.spins and thread.want_mode != SPIN:
+            self.refuse_to_block(thread, sender)
+        elif thread.want_mode != SPIN:
             since = thread.waiting_since
             self.deschedule(thread, sender)
             thread.waiting_since = since

@@ -52,6 +52,7 @@ class Metrics:
         self._stores: list[int] = []
         self._pages = CleanPages()
         self._on_hold: dict[int, int] = {}
+        self._unowned: dict[int, int] = {}
         self._handlers: list[Callable[[Any, int], None] | None] = [None] * _KINDS
         for number, handler in self._table().items():
             self._handlers[number] = handler
@@ -64,6 +65,8 @@ class Metrics:
             kinds.PAGE_DIRTY: self._pages.dirty,
             kinds.PAGE_RELEASE: self._release,
             kinds.PAGE_HOLD: self._hold,
+            kinds.PAGE_REBIND: self._rebind,
+            kinds.PAGE_WIRE: self._wire,
             kinds.FREE_TAKE: self._free,
             kinds.FREE_PUT: self._free,
             kinds.FREE_WITHHOLD: self._withhold,
@@ -117,9 +120,20 @@ class Metrics:
     def _bind(self, record: Any, time: int) -> None:
         if record[5] & BUSY:
             self._add("busy")
+        elif not record[2] and not record[4]:
+            self._unowned[record[1]] = time
         self._pages.bind(record, time)
 
+    def _rebind(self, record: Any, time: int) -> None:
+        if record[2]:
+            self._unowned.pop(record[1], None)
+
+    def _wire(self, record: Any, time: int) -> None:
+        if record[3]:
+            self._unowned.pop(record[1], None)
+
     def _release(self, record: Any, time: int) -> None:
+        self._unowned.pop(record[1], None)
         if record[4] == FREE:
             self._add("released")
         else:
@@ -186,6 +200,7 @@ class Metrics:
             clean_since=dict(self._pages.clean_since),
             cached=dict(self._pages.cached),
             on_hold=dict(self._on_hold),
+            unowned=dict(self._unowned),
         )
 
     def restore(self, tally: Tally) -> None:
@@ -197,6 +212,7 @@ class Metrics:
         self._events, self._free_min, self._unused_min, self._withheld = tally.events, tally.free_min, tally.unused_min, tally.withheld
         self._stores = list(tally.stores)
         self._on_hold = dict(tally.on_hold)
+        self._unowned = dict(tally.unowned)
         self._pages.restore(tally.cleaned, tally.clean_since, tally.cached)
 
     @property

@@ -13,8 +13,7 @@ from re import compile as compile_pattern
 
 from cluster.errors import InputError
 from cluster.inspect.words import UNKNOWN, kind_name
-from protocol.identity import kind_of
-from protocol.locks import CLASSES
+from protocol.locks import known_class
 from protocol.records import KINDS, Record
 
 FRAME_FIELDS = frozenset({"frame", "old_frame"})
@@ -108,7 +107,7 @@ def _lock_matcher(pattern: str) -> Callable[[str], bool]:
     wanted = matcher(pattern)
 
     def match(lock: str) -> bool:
-        known = CLASSES.get(kind_of(lock))
+        known = known_class(lock)
         return wanted(lock) or (known is not None and (wanted(known.type) or wanted(known.metric)))
 
     return lru_cache(maxsize=1 << 16)(match)

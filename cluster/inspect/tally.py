@@ -53,6 +53,8 @@ class Tally(msgspec.Struct):
     """Frame to since when its page is on CACHE."""
     on_hold: dict[int, int] = {}
     """Frame to since when it is on HOLD: freed while held."""
+    unowned: dict[int, int] = {}
+    """Frame to since when it is a page without object, wiring or BUSY, as contigmalloc's are until they are mapped."""
 
 
 METRICS = {
@@ -73,7 +75,7 @@ METRICS = {
     "tlb.fills": "translations that entered a TLB",
     "pages.allocated": "frames taken from the free lists",
     "pages.freed": "frames put on the free lists",
-    "pages.leaked": "frames taken at the end that are neither a page nor on a free list (in a run cut short: also those on their way)",
+    "pages.leaked": "frames in use at the end that are nobody's page and on no free list (in a run cut short: also those on their way)",
     "pages.lost_writes": "completed user stores to a page later cached or freed as clean without having been written out since",
     "pages.resident_max": "most frames in use at once",
     "pageouts": "pages written out",
@@ -131,6 +133,7 @@ def merged(tallies: Iterable[Tally]) -> Tally:
         total.clean_since.update(tally.clean_since)
         total.cached.update(tally.cached)
         total.on_hold.update(tally.on_hold)
+        total.unowned.update(tally.unowned)
     return total
 
 
@@ -142,8 +145,9 @@ def shares(tallies: Iterable[Tally], place: Callable[[str], int], workers: int) 
     total = merged(tallies)
     parts = [Tally() for _ in range(workers)]
     pages, free = parts[place(PAGE_QUEUES)], parts[place(FREE_QUEUES)]
-    pages.clean_since, pages.cached, pages.on_hold = total.clean_since, total.cached, total.on_hold
-    total.clean_since, total.cached, total.on_hold = {}, {}, {}
+    pages.clean_since, pages.cached = total.clean_since, total.cached
+    pages.on_hold, pages.unowned = total.on_hold, total.unowned
+    total.clean_since, total.cached, total.on_hold, total.unowned = {}, {}, {}, {}
     free.withheld, total.withheld = total.withheld, 0
     free.free_min, free.unused_min, total.free_min, total.unused_min = total.free_min, total.unused_min, -1, -1
     parts[0] = merged((parts[0], total))
@@ -185,10 +189,10 @@ def _lock_metrics(word: str, spin: bool, stats: list[int]) -> dict[str, int]:
 
 
 def _leaked(tally: Tally) -> int:
-    """Frames that left the free lists, less those that came back, less those that are pages (or held)."""
+    """Frames that left the free lists, less those that came back, less those that are somebody's pages (or held)."""
     outstanding = tally.kinds.get(kinds.FREE_TAKE, 0) - tally.kinds.get(kinds.FREE_PUT, 0)
     pages = tally.kinds.get(kinds.PAGE_BIND, 0) - tally.sums.get("released", 0)
-    return max(0, outstanding - pages)
+    return max(0, outstanding - pages + len(tally.unowned))
 
 
 def _add(mine: dict[object, int], theirs: dict[object, int]) -> None:

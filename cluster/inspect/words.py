@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from protocol.identity import cpu_name, kind_of
-from protocol.locks import CLASSES
+from protocol.identity import cpu_name
+from protocol.locks import known_class
 from protocol.messages.locks import MODE_NAMES
 from protocol.messages.processor import VECTOR_NAMES
 from protocol.messages.space import ENTRY_COW, ENTRY_NEEDS_COPY, ENTRY_SHARED, ENTRY_STACK, ENTRY_WIRED
@@ -143,5 +143,5 @@ def in_words(record: Record) -> dict[str, object]:
 @lru_cache(maxsize=1 << 14)
 def lock_in_words(lock: str) -> str:
     """A lock by its type, as the kernel prints it, and its name: ``vm object object.7.cpu.3``."""
-    known = CLASSES.get(kind_of(lock))
+    known = known_class(lock)
     return f"{known.type} {lock}" if known is not None else lock

@@ -18,7 +18,8 @@ class Lookup(Op, tag=80, gc=False):
 
 
 class Insert(Op, tag=81, gc=False):
-    """vm_page_insert: ``frame`` becomes resident at ``pindex``, not valid unless said. Value: None or the panic text.
+    """vm_page_insert: ``frame`` becomes resident at ``pindex``, not valid unless said. Value: None or the panic text; with ``tell_first``
+    instead of None whether it is the only page of the object.
 
     ``check`` false: nobody looks whether a page is there already (C23's old form); the new one hides the other.
     """
@@ -28,10 +29,11 @@ class Insert(Op, tag=81, gc=False):
     frame: int
     valid: int = 0
     check: bool = True
+    tell_first: bool = False
 
 
 class Remove(Op, tag=82, gc=False):
-    """vm_page_remove: nothing is resident at ``pindex`` any more. Value: (frame, valid), or None."""
+    """vm_page_remove: nothing is resident at ``pindex`` any more. Value: (frame, valid, pages left), or None."""
 
     word: ClassVar[str] = "object.remove"
     pindex: int

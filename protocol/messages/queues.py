@@ -184,7 +184,7 @@ class Pvs(Op, tag=56, gc=False):
     frame: int
 
 
-class PvCount(Op, tag=210, gc=False):
+class PvCount(Op, tag=233, gc=False):
     """pv_entry_count: how many pv entries there are. Value: int."""
 
     word: ClassVar[str] = "page.pv-count"

@@ -83,14 +83,14 @@ class PteTest(Op, tag=116, gc=False):
     table: int = 0
 
 
-class PtFind(Op, tag=211, gc=False):
+class PtFind(Op, tag=234, gc=False):
     """Read the directory: the leaf page-table page for ``vpn``. Value: its frame, 0 if there is none."""
 
     word: ClassVar[str] = "pmap.find"
     vpn: int
 
 
-class PtHold(Op, tag=212, gc=False):
+class PtHold(Op, tag=235, gc=False):
     """Count an entry of the leaf page-table page for ``vpn`` before it is stored (+1), or one that is not stored after all (-1).
 
     ``table``: the page as the caller found it (0: whichever is there). Value: (true, page-table pages this emptied); false where it is

@@ -14,9 +14,11 @@ from actors.homes.objects import VmObject
 from actors.homes.page_queues import PageQueues
 from actors.homes.pagers import Pager
 from actors.homes.pmaps import Pmap
+from actors.homes.vnodes import Vnode
 from actors.processor.cpu import Cpu
 from actors.processor.thread import BLOCKED
 from cluster.engine.inproc import InlineRun
+from protocol.identity import KERNEL_OBJECT, vnode_of
 from protocol.messages.queues import CHAN_NEEDED
 from protocol.messages.space import ENTRY_NEEDS_COPY
 from protocol.pages import BUSY, CACHE, NONE, OBJT_DEAD, OBJT_VNODE, PROT_WRITE, PTE_M, PTE_RW
@@ -116,19 +118,22 @@ def _residence(done: InlineRun) -> list[str]:
 
 
 def _references(done: InlineRun) -> list[str]:
-    """refs are the map entries, the objects in front, and 1 for a file; shadow counts the objects in front; nobody is paging."""
+    """refs are the map entries, the objects in front, and 1 for a file or the kernel; shadow counts the latter; nobody is paging."""
     all_objects = objects(done)
     entries = Counter(row[2] for space in maps(done).values() for row in space.rows if row[2])
     shadows = Counter(obj.backing for obj in all_objects.values() if obj.backing and obj.type != OBJT_DEAD)
     wrong = []
     for name, obj in all_objects.items():
-        expected = entries[name] + shadows[name] + (obj.type == OBJT_VNODE)
+        expected = entries[name] + shadows[name] + (obj.type == OBJT_VNODE or name == KERNEL_OBJECT)
         if obj.refs != expected:
             wrong.append(f"{name} has {obj.refs} references, but {entries[name]} entries and {shadows[name]} shadows")
         if obj.shadow_count != shadows[name]:
             wrong.append(f"{name} counts {obj.shadow_count} shadows of {shadows[name]}")
         if obj.pip:
             wrong.append(f"{name} has paging in progress: {obj.pip}")
+        vnode = done.actors.get(vnode_of(name))
+        if isinstance(vnode, Vnode) and vnode.hold_count != bool(obj.pages):
+            wrong.append(f"{vnode.name} is held {vnode.hold_count} times, {name} has {len(obj.pages)} pages")
         if not obj.refs and (obj.type != OBJT_DEAD or obj.pages):
             wrong.append(f"{name} is not referenced, of type {obj.type} with {len(obj.pages)} pages")
     live = {name for name, obj in all_objects.items() if obj.type != OBJT_DEAD}

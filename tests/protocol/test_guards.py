@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.home import Home
-from actors.homes import free_queues, maps, objects, page_queues, pmaps
+from actors.homes import free_queues, maps, objects, page_queues, pmaps, vnodes
 from protocol.changes import CHANGES
 from protocol.guards import FREE, NO_LOCK, PRIVATE, RESIDENT_GUARDS, guard_of, in_words, satisfied
 from protocol.locks import CLASSES
@@ -16,6 +16,7 @@ HOMES: dict[str, type[Home]] = {
     "object": objects.VmObject,
     "pmap": pmaps.Pmap,
     "map": maps.VmMap,
+    "vnode": vnodes.Vnode,
 }
 
 

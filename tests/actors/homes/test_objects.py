@@ -51,6 +51,15 @@ def bench(**fields: object) -> Bench:
     return b
 
 
+def test_the_first_page_and_the_last_are_told_and_one_that_no_lookup_finds_counts():
+    b = bench()
+    assert b.ask(Insert(3, 77, tell_first=True)) is True
+    assert b.ask(Insert(4, 78, tell_first=True)) is False
+    assert b.ask(Remove(3)) == (77, 0, 1)
+    assert b.ask(Insert(4, 79, check=False)) is None
+    assert b.ask(Remove(4)) == (79, 0, 1), "the one behind it is resident still"
+
+
 def test_insert_lookup_remove():
     b = bench()
     assert b.ask(Insert(3, 77)) is None
@@ -58,7 +67,7 @@ def test_insert_lookup_remove():
     assert b.take_records() == [(OBJECT_INSERT, 3, 77)]
     assert b.ask(Insert(4, 78, VALID_ALL)) is None
     assert b.take_records() == [(OBJECT_INSERT, 4, 78), (OBJECT_VALID, 4, 78, 0, VALID_ALL)]
-    assert b.ask(Remove(4)) == (78, VALID_ALL)
+    assert b.ask(Remove(4)) == (78, VALID_ALL, 1)
     assert b.take_records() == [(OBJECT_REMOVE, 4, 78)]
     assert b.ask(Remove(4)) is None
     assert b.take_records() == []

@@ -23,6 +23,7 @@ from actors.homes.maps import VmMap
 from actors.homes.objects import VmObject
 from actors.homes.page_queues import PageQueues
 from actors.homes.pmaps import Pmap
+from actors.homes.vnodes import Vnode
 from actors.homes.zones import Zone
 from protocol.identity import kind_of
 from protocol.machine import Machine, thresholds
@@ -101,8 +102,10 @@ def fresh(kind: str) -> Home:
         return Pmap(name="pmap.1.cpu.0")
     if kind == "map":
         return VmMap(name="map.1.cpu.0", low=0)
-    if kind == "lock":
-        return Home(name="lock.0")
+    if kind in ("lock", "vnlock"):
+        return Home(name=f"{kind}.0")
+    if kind == "vnode":
+        return Vnode(name="vnode.1")
     return next(copy.deepcopy(home) for home in reversed(boot_homes(MACHINE)) if kind_of(home.name) == kind)
 
 

@@ -177,6 +177,19 @@ def test_a_frame_that_is_neither_page_nor_free_has_leaked(feed):
     assert feed.result()["pages.leaked"] == 0
 
 
+def test_a_page_that_nobody_owns_has_leaked_until_an_object_or_a_wiring_has_it(feed):
+    for frame in (1, 2, 3):
+        feed((kinds.FREE_TAKE, frame, 0, 3, False, 1000 - frame), (kinds.PAGE_BIND, frame, "", 0, 0, 0x800, 1, 0))
+    assert feed.result()["pages.leaked"] == 3
+    feed((kinds.PAGE_REBIND, 1, "object.kernel", 0), (kinds.PAGE_WIRE, 2, 0, 1))
+    state = feed.metrics.state()
+    assert feed.result()["pages.leaked"] == 1 and list(state.unowned) == [3]
+    feed((kinds.PAGE_RELEASE, 3, "", 0, FREE), (kinds.FREE_PUT, 3, False, 998))
+    assert feed.result()["pages.leaked"] == 0
+    feed.metrics.restore(state)
+    assert feed.result()["pages.leaked"] == 1
+
+
 def test_unholding_a_page_that_was_not_freed_lets_nothing_go(feed):
     feed((kinds.FREE_TAKE, 1, 0, 0, False, 999), (kinds.PAGE_BIND, 1, "object.1", 0, 0, BUSY, 1, 0))
     feed((kinds.PAGE_HOLD, 1, 0, 1), (kinds.PAGE_HOLD, 1, 1, 0))
