@@ -8,7 +8,7 @@ What is not state (the port to the engine, tables of bound handlers) hangs on th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -22,6 +22,20 @@ class Clock(Protocol):
     """The engine's clock: ``now`` is the virtual time, in ns, of the event being handled."""
 
     now: int
+
+
+class Report(NamedTuple):
+    """What an actor whose class says ``reports`` tells at a slice's edge, from which the end of the run is decided."""
+
+    done: int
+    """Tasks that have ended here."""
+    waiting_since_ns: int = -1
+    """Since when the oldest wait here lasts, -1 if nobody waits."""
+    panic: str = ""
+    memory_waits: int = 0
+    """How often one thread has waited for memory in vain, the worst of them,"""
+    starving: int = 0
+    """and which."""
 
 
 class Stream(Protocol):

@@ -22,6 +22,9 @@ class Limits(msgspec.Struct, frozen=True):
     events: int = 0
     """Most events handled, evaluated at slices' edges (0: no limit)."""
     restarts: int = 3
+    memory_waits: int = 1_000
+    """A thread that has waited for memory so often in one routine, and each time found none, makes the run ``stuck``: waits that are short
+    but have no end (0: no limit)."""
 
 
 class Model(msgspec.Struct, frozen=True):

@@ -29,6 +29,7 @@ from protocol.identity import child_name
 from protocol.locks import class_of, may_recurse
 from protocol.messages.locks import SPIN, TRY, TRY_SHARED, UPGRADE, LockRequest, Sleep, Unlock
 from protocol.messages.processor import RESUME, TIMEOUT
+from protocol.messages.queues import CHAN_FREE
 from protocol.messages.space import Walk
 from protocol.records import LOCK_ACQUIRE, LOCK_FAIL, LOCK_RELEASE, LOCK_WAIT, OBJECT_NEW, SLEEP
 
@@ -188,4 +189,6 @@ class Asking(Interrupts, kw_only=True):
         self.deschedule(thread, f"{lock} {request.chan}")
         if request.timeout_ns:
             thread.waiting_since = -1
+        if request.chan == CHAN_FREE:
+            thread.memory_waits += 1
         return WAIT

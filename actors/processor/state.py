@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
-from actors.actor import Actor, Handler, Port
+from actors.actor import Actor, Handler, Port, Report
 from actors.kernel.context import Context, Tables
 from actors.kernel.requests import Request
 from actors.processor.thread import Thread
@@ -87,14 +87,17 @@ class CpuState(Actor, kw_only=True):
         """The locks a thread holds, outermost first."""
         return tuple(lock for lock, _ in thread.held)
 
-    def report(self) -> tuple[int, int, str]:
-        """Tasks done, since when the oldest wait lasts (-1: nobody waits), and the panic text."""
+    def report(self) -> Report:
+        """How far this CPU's threads are."""
         oldest = -1
         for thread in self.threads.values():
             since = thread.waiting_since
             if since >= 0 and not thread.want.startswith("order") and (oldest < 0 or since < oldest):
                 oldest = since
-        return self.tasks_done, oldest, self.panic_text
+        starving = max(self.threads.values(), key=lambda thread: (thread.memory_waits, -thread.tid), default=None)
+        if starving is None or not starving.memory_waits:
+            return Report(self.tasks_done, oldest, self.panic_text)
+        return Report(self.tasks_done, oldest, self.panic_text, starving.memory_waits, starving.tid)
 
     def waits(self) -> list[tuple[int, int, str, int, tuple[str, ...], Value]]:
         """(thread, task, what it waits for, since, locks held, routine) of every waiting thread: the rows of the wait-for graph."""

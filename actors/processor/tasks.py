@@ -87,6 +87,7 @@ class Tasks(Asking, kw_only=True):
         if thread.task < 0:
             self.leave_cpu(thread)
             return
+        thread.memory_waits = 0
         thread.index += 1
         self.schedule(thread)
 
@@ -98,6 +99,7 @@ class Tasks(Asking, kw_only=True):
             record = (*record, self.held_names(thread))
         elif record[0] == LEAVE:
             thread.doing.pop()
+            thread.memory_waits = 0
             record = (*record, self.held_names(thread))
         self.record(record)
         return None

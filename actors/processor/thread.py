@@ -55,6 +55,8 @@ class Thread(msgspec.Struct, gc=True):
     want_mode: int = 0
     waiting_since: int = -1
     contended: bool = False
+    memory_waits: int = 0
+    """How often it has waited for memory since it last came out of a routine."""
     stamp: int = 0
     """Number of the timer that may wake it; older ones are stale."""
     timed_out: bool = False

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from actors.actor import Actor
+from actors.actor import Actor, Report
 from cluster.engine.clock import NEVER
 from cluster.plan import Limits
 
@@ -21,7 +21,7 @@ FINISHED, STUCK, PANIC, LIMIT = "finished", "stuck", "panic", "limit"
 
 class Status(msgspec.Struct, array_like=True):
     """One worker's report: tasks done, since when its oldest waiter waits (-1: none), panics by actor, events handled, least violating
-    key."""
+    key; ``starving``: how often which thread has waited for memory in vain."""
 
     done: int
     oldest_wait_ns: int
@@ -29,6 +29,7 @@ class Status(msgspec.Struct, array_like=True):
     events: int
     cut: Key | None = None
     facts: bytes = b""
+    starving: tuple[int, int] = (0, 0)
 
 
 class Ending(msgspec.Struct, array_like=True):
@@ -41,16 +42,17 @@ class Ending(msgspec.Struct, array_like=True):
 
 
 def status_of(reporters: Iterable[Actor], events: int) -> Status:
-    """Ask the actors that report (class variable ``reports``; ``report()`` gives done, waiting since or -1, panic text)."""
-    done, oldest, panics = 0, NEVER, []
+    """Ask the actors that report (class variable ``reports``; ``report()`` gives a :class:`actors.actor.Report`)."""
+    done, oldest, panics, starving = 0, NEVER, [], (0, 0)
     for actor in reporters:
-        count, since_ns, panic = actor.report()  # type: ignore[attr-defined]
-        done += count
-        if since_ns >= 0:
-            oldest = min(oldest, since_ns)
-        if panic:
-            panics.append((actor.name, panic))
-    return Status(done, -1 if oldest == NEVER else oldest, panics, events)
+        report: Report = actor.report()  # type: ignore[attr-defined]
+        done += report.done
+        if report.waiting_since_ns >= 0:
+            oldest = min(oldest, report.waiting_since_ns)
+        if report.panic:
+            panics.append((actor.name, report.panic))
+        starving = max(starving, (report.memory_waits, report.starving))
+    return Status(done, -1 if oldest == NEVER else oldest, panics, events, starving=starving)
 
 
 def decide(
@@ -80,6 +82,9 @@ def _without_progress(statuses: Sequence[Status], earliest_ns: int, edge_ns: int
         return Ending(STUCK, edge_ns, f"no event is pending, but {max(left, 0)} tasks are not done")
     if waits and edge_ns - min(waits) > limits.wait_ns:
         return Ending(STUCK, edge_ns, f"a wait that began at {min(waits)} ns is longer than {limits.wait_ns} ns")
+    times, thread = max(status.starving for status in statuses)
+    if limits.memory_waits and times >= limits.memory_waits:
+        return Ending(STUCK, edge_ns, f"thread {thread} has waited for memory {times:,} times in one routine and never got any")
     if limits.virtual_ns and earliest_ns >= limits.virtual_ns:
         return Ending(LIMIT, limits.virtual_ns, f"virtual time has reached {limits.virtual_ns} ns")
     if limits.events and sum(status.events for status in statuses) >= limits.events:

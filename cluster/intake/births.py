@@ -36,6 +36,13 @@ class Sight:
     executing: Executing | None = None
     seen: bool = False
     exited: bool = False
+    replaceable: bool = False
+    """It was the first thread and has exited, its process lives on: exec by another thread may take over its tid."""
+
+    @property
+    def gone(self) -> bool:
+        """Does its tid show nothing of an address space any more?"""
+        return self.exited and not self.replaceable
 
 
 def how_of(flags: int) -> str:
@@ -122,10 +129,22 @@ class Births:
         executing = sight.executing
         assert executing is not None
         executing.line_exec = number
-        executing.replaces = before if before != sight.tid else 0
         sight.executing = None
+        if before != sight.tid:
+            executing.replaces = before
+            sight = self._takes_over(sight, before)
         sight.birth = None
-        sight.comm = line.comm.strip()
+        sight.comm = sight.name = line.comm.strip()
+
+    def _takes_over(self, first: Sight, before: int) -> Sight:
+        """exec by another thread than the first: the first is gone, if its exit was not seen, and its tid means the other from now on."""
+        other = self.sights.pop(before, None)
+        if other is None:
+            first.exited = first.replaceable = False
+            return first
+        self.sights[first.tid] = other
+        other.tid, other.executing = first.tid, None
+        return other
 
     def decide(self) -> None:
         """At the end: a parent that never woke up has called vfork; the rest are forks. A task's name is its last."""

@@ -43,6 +43,8 @@ class Calls:
     def _mmap(self, thread: Thread, call: Called) -> str:
         _, length, prot, flags, _, offset = call.arguments[:6]
         start, pages = _result_page(call), pages_of(length)
+        if not pages:
+            return "no-effect"
         if not _in_user_space(start, pages):
             return "kernel-address"
         file = self._file_of(thread, call)
@@ -134,6 +136,8 @@ class Calls:
         flags = call.arguments[3] if len(call.arguments) > 3 else 0
         start, old_pages, new_pages = address >> PAGE_SHIFT, pages_of(old_length), pages_of(new_length)
         new_start = _result_page(call)
+        if not new_pages:
+            return "no-effect"
         if not _in_user_space(start, old_pages) or not _in_user_space(new_start, new_pages):
             return "kernel-address"
         for hole in thread.space.table.holes(start, start + max(old_pages, 1)):

@@ -146,6 +146,7 @@ class _Compiler:
             self.population.becomes(before, executing.tid)
         thread = self._thread(executing)
         self._released(thread)
+        self._end_group(thread, executing)
         space = self.population.replace_space(thread)
         kept = 0
         for _, region in executing.regions:
@@ -166,11 +167,15 @@ class _Compiler:
         self._released(thread)
         thread.exited = exited
         if exited.group_dead:
-            # Lines may be missing: whoever of the process still lives ends with it.
-            for other in self.population.group(thread.process):
-                other.exited = Exited(0, exited.time_ns, exited.cpu, exited.pid, other.tid, True)
+            self._end_group(thread, exited)
         self.ledger.account.exits += 1
         self.ledger.replay()
+
+    def _end_group(self, thread: Thread, cause: Executing | Exited) -> None:
+        """exec, or the last exit: whoever else of the process still lives ends, although lines that say so may be missing."""
+        for other in self.population.group(thread.process):
+            if other is not thread:
+                other.exited = Exited(0, cause.time_ns, cause.cpu, cause.pid, other.tid, True)
 
     def _existed(self, existed: Existed) -> None:
         mapping = self._mapping(existed.region)

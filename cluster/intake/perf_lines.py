@@ -8,7 +8,7 @@ Two forms exist: plain (microseconds) and rich (nanoseconds); both look like::
 ``comm`` is under the recorded user's control. perf pads it to 16 columns, so the rest is looked for there first; in unpadded lines the
 *last* place that looks like the rest and begins within 16 columns is meant, for a ``comm`` has 15 characters at most. Splitting at blanks
 was rejected: a ``comm`` may hold blanks, slashes and colons. In fields, names are bounded by text that is longer than a ``comm`` can be,
-so they cannot be forged.
+so they cannot be forged. A number that the kernel's own type for it cannot hold is none.
 """
 
 from __future__ import annotations
@@ -20,23 +20,25 @@ COMM_COLUMNS = 16
 PAGE_SHIFT = 12
 USER_PAGES = 1 << 47 - PAGE_SHIFT
 """Pages of a user address space on amd64; what lies above belongs to the kernel."""
+TIME_NS_MAX = (1 << 63) - 1
 ERRNO_FIRST = (1 << 64) - 4095
 """System calls that fail return -4095 to -1, which perf prints as unsigned 64-bit numbers."""
 
-_HEAD = re.compile(r"\s+(-?\d+)/(-?\d+)\s+\[(\d+)\]\s+(\d+)\.(\d+):\s+([A-Za-z_]\w*(?::\w+)?)(?::? |:?$)\s*")
-_SWITCH = re.compile(r"prev_pid=(-?\d+) prev_prio=-?\d+ prev_state=(\S+) ==> next_comm=")
-_FAULT = re.compile(r"address=(?:0x)?([0-9a-f]+) ip=(.*) error_code=(?:0x)?([0-9a-f]+)\s*$")
+_HEAD = re.compile(r"\s+(-?\d{1,10})/(-?\d{1,10})\s+\[(\d{1,10})\]\s+(\d{1,10})\.(\d{1,9}):\s+([A-Za-z_]\w*(?::\w+)?)(?::? |:?$)\s*")
+_SWITCH = re.compile(r"prev_pid=(-?\d{1,10}) prev_prio=-?\d+ prev_state=(\S+) ==> next_comm=")
+_FAULT = re.compile(r"address=(?:0x)?([0-9a-f]{1,16}) ip=(.*) error_code=(?:0x)?([0-9a-f]{1,16})\s*$")
 _MAPPING = re.compile(
-    r"(-?\d+)/(-?\d+): \[(?:0x)?([0-9a-f]+)\((?:0x)?([0-9a-f]+)\) @ (?:0x)?([0-9a-f]+) ([0-9a-f]+:[0-9a-f]+) (\d+) \d+\]:"
+    r"(-?\d{1,10})/(-?\d{1,10}): \[(?:0x)?([0-9a-f]{1,16})\((?:0x)?([0-9a-f]{1,16})\) @ (?:0x)?([0-9a-f]{1,16})"
+    r" ([0-9a-f]+:[0-9a-f]+) (\d{1,20}) \d+\]:"
     r" ([r-][w-][x-][ps]) (.*)$"
 )
-_NUMBER = re.compile(r": (-?(?:0x)?[0-9a-f]+)(?=,|\s*$)")
-_RETURN = re.compile(r"(-?\d+|0x[0-9a-f]+)\s*$")
-_NEWTASK = re.compile(r"pid=(\d+) comm=(.*) clone_flags=([0-9a-f]+)(?: |$)")
-_FORK = re.compile(r" pid=(\d+) child_comm=(.*) child_pid=(\d+)\s*$")
-_EXEC = re.compile(r" pid=(\d+) old_pid=(\d+)\s*$")
-_EXIT = re.compile(r" pid=(\d+) prio=-?\d+(?: group_dead=(true|false))?\s*$")
-_LOST = re.compile(r"lost (\d+)")
+_NUMBER = re.compile(r": (-?(?:0x)?[0-9a-f]{1,16})(?=,|\s*$)")
+_RETURN = re.compile(r"(-?\d{1,20}|0x[0-9a-f]{1,16})\s*$")
+_NEWTASK = re.compile(r"pid=(\d{1,10}) comm=(.*) clone_flags=([0-9a-f]{1,16})(?: |$)")
+_FORK = re.compile(r" pid=(\d{1,10}) child_comm=(.*) child_pid=(\d{1,10})\s*$")
+_EXEC = re.compile(r" pid=(\d{1,10}) old_pid=(\d{1,10})\s*$")
+_EXIT = re.compile(r" pid=(\d{1,10}) prio=-?\d+(?: group_dead=(true|false))?\s*$")
+_LOST = re.compile(r"lost (\d{1,18})(?!\d)")
 
 
 class Line(NamedTuple):
@@ -78,6 +80,8 @@ def parse(text: str) -> Line | None:
     elif len(fraction) == 9:
         time_ns = int(seconds + fraction)
     else:
+        return None
+    if time_ns > TIME_NS_MAX:
         return None
     return Line(text[: head.start()], int(pid), int(tid), int(cpu), time_ns, event, text, head.end())
 
@@ -129,6 +133,8 @@ def returned(line: Line) -> int | None:
     if found is None:
         return None
     value = int(found[1], 0)
+    if not -(1 << 63) <= value < 1 << 64:
+        return None
     return value - (1 << 64) if value >= ERRNO_FIRST else value
 
 

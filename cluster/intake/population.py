@@ -44,6 +44,8 @@ class Thread:
     process: Process
     steps: list[AnyStep]
     comm: str = ""
+    first_tid: int = 0
+    """Its tid before exec gave it another."""
     exited: Exited | None = None
     vfork: tuple[Thread, int, Fork] | None = None
     """The parent that waits for this task's exec or exit, the index of its Fork and the Fork."""
@@ -77,7 +79,7 @@ class Population:
         return space
 
     def _thread(self, tid: int, process: Process, cpu: int, parent: int) -> Thread:
-        thread = Thread(len(self.tasks), tid, process, [])
+        thread = Thread(len(self.tasks), tid, process, [], first_tid=tid)
         self.steps.append(thread.steps)
         self.tasks.append(Task("", cpu, parent, process.space.number, thread.steps))
         self.threads.append(thread)
@@ -160,7 +162,7 @@ class Population:
                 thread.exited = Exited(0, self.first_ns, task.cpu, thread.process.pid, thread.tid, True)
             if thread.exited is not None:
                 self.emit(thread, Exit(), thread.exited.time_ns, thread.exited.cpu, thread.exited.line)
-            task.name = f"{readable(thread.comm or comms.get(thread.tid, '')) or 'task'}/{thread.tid}"
+            task.name = f"{readable(thread.comm or comms.get(thread.first_tid, '')) or 'task'}/{thread.tid}"
             if task.steps:
                 task.cpu = task.steps[0].cpu
         return self.tasks

@@ -56,7 +56,7 @@ def load_script(path: str | Path) -> Workload:
         raise InputError(
             f"{path}: cannot be read: {error.strerror}", file=str(path), found=error.strerror, allowed="a TOML file"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{path}: not TOML: {error}", file=str(path), found=str(error), allowed="a TOML file") from error
     return compile_script(tables, path.stem, file=str(path))
 

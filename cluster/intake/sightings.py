@@ -169,6 +169,7 @@ class Sightings(TaskSightings):
         self._drop_exec(sight)
         self.births.leaves(sight)
         sight.exited = True
+        sight.replaceable = group_dead is False and line.pid == tid
         pid = line.pid if line.tid == tid else tid
         self.happenings.append(Exited(number, line.time_ns, line.cpu, pid, tid, bool(group_dead)))
 
@@ -177,7 +178,7 @@ class Sightings(TaskSightings):
         self.ledger.ignore("space-end")
         if line.tid > 0:
             sight = self.touch(number, line, line.tid)
-            if sight.executing is None and not sight.exited:
+            if sight.executing is None and not sight.gone:
                 self.births.begin_exec(number, line, sight, line.tid)
 
 

@@ -42,7 +42,7 @@ class TaskSightings:
         if sight.fault is not None:
             sight.fault.cold = slept and line.time_ns - sight.fault.time_ns <= COLD_NS_MAX
             sight.fault = None
-        if line.tid == tid:
+        if line.tid == tid and not sight.exited:
             sight.name = line.comm.strip()
         if user:
             self._drop_exec(sight)
@@ -82,7 +82,7 @@ class TaskSightings:
             return
         address, symbol, code = found
         sight = self.touch(number, line, line.tid, user=line.event.endswith("_user"))
-        if sight.executing is None and not sight.exited and symbol in LOADER_SYMBOLS:
+        if sight.executing is None and not sight.gone and symbol in LOADER_SYMBOLS:
             self.births.begin_exec(number, line, sight, line.tid)
         if line.event.endswith("_user"):
             self._end_call(sight)

@@ -1,4 +1,4 @@
-"""The names of the checks a scenario may enable."""
+"""The names of checks in a scenario: those it enables, and those it expects to speak."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ def known_checks() -> tuple[str, ...]:
 
 def checks_of(enable: Literal["all"] | list[str], place: Place) -> tuple[str, ...]:
     """The enabled checks in order of name. Raises InputError for a name no check has."""
+    return known_checks() if enable == "all" else all_known(enable, "checks.enable", place)
+
+
+def all_known(names: list[str], key: str, place: Place) -> tuple[str, ...]:
+    """The checks named at ``key``, in order of name. Raises InputError for a name no check has."""
     known = known_checks()
-    if enable == "all":
-        return known
-    for index, name in enumerate(enable):
+    for index, name in enumerate(names):
         if name not in known:
-            raise place.refuse(f"checks.enable[{index}]", name, list(known))
-    return tuple(sorted(set(enable)))
+            raise place.refuse(f"{key}[{index}]", name, list(known))
+    return tuple(sorted(set(names)))

@@ -31,7 +31,7 @@ def parse_set(text: str) -> tuple[str, Any]:
         raise refuse(PLACE, key or "KEY", text, f"KEY=VALUE with a dotted key, such as {', '.join(PROMISED)}")
     try:
         return key, tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return key, value
 
 

@@ -82,6 +82,8 @@ def parse(text: str, file: str) -> Raw:
     """The tables of a TOML text. Raises InputError with file and line."""
     try:
         return tomllib.loads(text)
+    except RecursionError:
+        raise refuse(file, "TOML", "arrays or tables nested too deep to be read", "valid TOML of a scenario's shape") from None
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         digits = message.partition("(at line ")[2].partition(",")[0]

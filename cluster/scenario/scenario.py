@@ -15,7 +15,7 @@ import msgspec
 from pydantic import ValidationError
 
 from cluster.plan import Limits, Model, Plan
-from cluster.scenario.checks_named import checks_of
+from cluster.scenario.checks_named import all_known, checks_of
 from cluster.scenario.cross import faults_of
 from cluster.scenario.expand import fault_expanded, machine_expanded
 from cluster.scenario.overrides import apply_sets
@@ -185,6 +185,7 @@ def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:
     if work.recorded_cpus() > machine.cpus and not _names_a_machine(source, place):
         machine = table.machine.model_copy(update={"cpus": work.recorded_cpus()}).to_machine()
     chosen = _kernel(table.kernel, machine.pmap, place)
+    all_known(table.expect.violations, "expect.violations", place)
     return Scenario(
         name=table.name or source.name,
         title=table.title,

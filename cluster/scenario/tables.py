@@ -139,6 +139,7 @@ class LimitsTable(Table):
     virtual_ns: Ns = Limits().virtual_ns
     events: Count = Limits().events
     restarts: Annotated[int, Field(strict=True, ge=0, le=1000)] = Limits().restarts
+    memory_waits: Count = Limits().memory_waits
 
 
 class ExpectTable(Table):

@@ -5,7 +5,7 @@ from typing import ClassVar
 import anyio
 import pytest
 
-from actors.actor import Actor
+from actors.actor import Actor, Report
 from actors.phold import Job, Kick, Phold
 from cluster.engine import models
 from cluster.engine.clock import NEVER
@@ -170,6 +170,7 @@ class Worker(Actor, kw_only=True):
     handled: int = 0
     waiting_ns: int = -1
     panic: str = ""
+    starving: int = 0
     ticks_for_ever: bool = False
 
     def begin(self) -> None:
@@ -181,7 +182,8 @@ class Worker(Actor, kw_only=True):
             self.port.timer(Kick(0), 500_000)
 
     def report(self):
-        return int(self.handled >= self.jobs and self.waiting_ns < 0), self.waiting_ns, self.panic if self.handled >= self.jobs else ""
+        panic = self.panic if self.handled >= self.jobs else ""
+        return Report(int(self.handled >= self.jobs and self.waiting_ns < 0), self.waiting_ns, panic, self.starving, 7)
 
     def final(self):
         return {"handled": self.handled}
@@ -231,6 +233,14 @@ async def test_stuck_when_a_wait_is_too_long_and_only_timers_tick(monkeypatch):
     made = await ends(monkeypatch, waiting_ns=100, ticks_for_ever=True)
     assert (made.ended, made.virtual_ns) == (STUCK, 5 * SLICE_NS)
     assert "longer than 5000000 ns" in made.why
+
+
+async def test_stuck_when_a_thread_waits_for_memory_again_and_again(monkeypatch):
+    limits = Limits(memory_waits=10)
+    made = await ends(monkeypatch, limits, starving=10, waiting_ns=100, ticks_for_ever=True)
+    assert (made.ended, made.why) == (STUCK, "thread 7 has waited for memory 10 times in one routine and never got any")
+    unlimited = Limits(memory_waits=0, wait_ns=5_000_000)
+    assert "longer than" in (await ends(monkeypatch, unlimited, starving=10, waiting_ns=100, ticks_for_ever=True)).why
 
 
 async def test_a_panic_goes_before_all(monkeypatch):

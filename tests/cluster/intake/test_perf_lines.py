@@ -79,3 +79,47 @@ def test_a_mapping_line_names_file_and_rights():
 @pytest.mark.parametrize("text", ["", "# comment", "perf 1/1 [0] 1.5: a:b: ", "Warning: lost 5", "            perf 1/1 [0] 1.000000 a:b:"])
 def test_what_is_no_line_is_none(text):
     assert perf.parse(text) is None
+
+
+HUGE = "9" * 25
+LARGEST = (1 << 64) - 1
+
+
+@pytest.mark.parametrize(
+    ("event", "read"),
+    [
+        (f"exceptions:page_fault_user: address=0x{'f' * 17} ip=0x401000 error_code=0x6", perf.fault),
+        (f"exceptions:page_fault_user: address=0x1000 ip=0x401000 error_code=0x{'f' * 17}", perf.fault),
+        (f"PERF_RECORD_MMAP2 5/6: [0x{'f' * 17}(0x1000) @ 0 fe:00 7 0]: r-xp /bin/x", perf.region),
+        (f"PERF_RECORD_MMAP2 5/6: [0x1000(0x1000) @ 0x{'f' * 17} fe:00 7 0]: r-xp /bin/x", perf.region),
+        (f"PERF_RECORD_MMAP2 5/6: [0x1000(0x1000) @ 0 fe:00 {HUGE} 0]: r-xp /bin/x", perf.region),
+        (f"syscalls:sys_exit_mmap: {HUGE}", perf.returned),
+        (f"syscalls:sys_exit_mmap: -{LARGEST}", perf.returned),
+        (f"task:task_newtask: pid={HUGE} comm=prog clone_flags=0 oom_score_adj=0", perf.new_task),
+        (f"sched:sched_process_exec: filename=/bin/x pid={HUGE} old_pid=5", perf.executed),
+        (f"sched:sched_process_exit: comm=prog pid={HUGE} prio=120", perf.exited),
+    ],
+)
+def test_a_number_that_the_kernel_cannot_have_printed_is_none(event, read):
+    line = perf.parse(f"            perf 7/7 [000] 1.000000001: {event}")
+    assert line is not None
+    assert read(line) is None
+
+
+@pytest.mark.parametrize("head", [f"7/7 [000] {HUGE}.000000000", f"{HUGE}/7 [000] 1.000000000", f"7/7 [{HUGE}] 1.000000000"])
+def test_a_head_that_the_kernel_cannot_have_printed_is_none(head):
+    assert perf.parse(f"            perf {head}: exceptions:page_fault_user: address=0x1000 ip=0x1 error_code=0x6") is None
+
+
+def test_the_latest_time_is_the_last_that_fits():
+    text = "            perf 7/7 [000] {}: syscalls:sys_exit_munmap: 0x0"
+    line = perf.parse(text.format("9223372036.854775807"))
+    assert line is not None
+    assert line.time_ns == perf.TIME_NS_MAX
+    assert perf.parse(text.format("9223372036.854775808")) is None
+
+
+def test_a_loss_of_more_than_there_can_be_counts_as_one():
+    line = perf.parse(f"            perf 7/7 [000] 1.000000001: PERF_RECORD_LOST lost {HUGE}")
+    assert line is not None
+    assert perf.lost_events(line) == 1

@@ -186,6 +186,37 @@ def test_exec_of_another_thread_takes_over_the_first_ones_number(pen):
     assert [step.word for step in workload.tasks[1].steps] == ["access", "exec", "mmap", "access"]
 
 
+@pytest.mark.parametrize("rich", [False, True])
+def test_the_thread_that_took_over_the_first_ones_number_exits_too(pen, rich):
+    pen.mmap(A, HEAP)
+    pen.fork(A, B, 0x3D0F00)
+    pen.fault(B, HEAP, pid=A)
+    pen.exit(A, group_dead=False)
+    if rich:
+        pen.line(A, "mmap:exit_mmap:", "mt_mod 0xffff, DESTROY")
+        pen.region(A, 0x400000, 0x2000, "/bin/x", comm="other", after_ns=0)
+    pen.exec(A, "other", old=B)
+    pen.fault(A, 0x400000, 0x14, comm="other")
+    pen.exit(A, comm="other")
+    workload = pen.compile()
+    assert [step.word for step in workload.tasks[0].steps] == ["mmap", "fork", "exit"]
+    loaded = ["access"] if rich else ["mmap", "access"]
+    assert [step.word for step in workload.tasks[1].steps] == ["access", "exec", *loaded, "exit"]
+    assert [task.name for task in workload.tasks] == [f"prog/{A}", f"other/{A}"]
+    assert (workload.account.exits, workload.account.execs) == (2, 1)
+
+
+def test_exec_ends_the_other_threads_although_no_line_says_so(pen):
+    pen.mmap(A, HEAP)
+    pen.fork(A, B, 0x3D0F00)
+    pen.fault(B, HEAP, pid=A)
+    executed = pen.exec(A, "other", old=B)
+    pen.fault(A, 0x400000, 0x14, comm="other")
+    first, second = pen.compile().tasks
+    assert [step.word for step in first.steps] == ["mmap", "fork", "exit"]
+    assert first.steps[-1].at_ns == next(step.at_ns for step in second.steps if step.line == executed)
+
+
 def test_the_last_faults_may_follow_the_exit(pen):
     pen.mmap(A, HEAP)
     pen.exit(A)

@@ -69,6 +69,9 @@ def test_unknown_kernels_in_the_file(refused, text, key):
     ("text", "key"),
     [
         ('[expect]\nended = "well"', "expect.ended"),
+        ('[expect]\nviolations = ["I-TLB", "I-NOPE"]', "expect.violations[1]"),
+        ("[limits]\nmemory_waits = -1", "limits.memory_waits"),
+        (f"[limits]\nwait_ns = {'[' * 5000}", "TOML"),
         ("[limits]\nwait_ns = 0", "limits.wait_ns"),
         ("[limits]\nrestarts = -1", "limits.restarts"),
         ("[limits]\nevents = 1.5", "limits.events"),
