@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.kernel import litmus, litmus_contig
+from actors.kernel import isa_dma, litmus, litmus_contig
 from actors.kernel.access import HIT, access
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
@@ -125,6 +125,9 @@ OPERATIONS: dict[type, Any] = {
 SCRIPTED: dict[str, Any] = {
     "contig_alloc": litmus_contig.contig_alloc,
     "contig_free": litmus_contig.contig_free,
+    "isa_attach": isa_dma.isa_attach,
+    "isa_old_attach": isa_dma.isa_old_attach,
+    "isa_transfer": isa_dma.isa_transfer,
     "memory_short": litmus.memory_short,
     "object_hold": litmus_contig.object_hold,
     "page_alloc": litmus.page_alloc,
