@@ -19,6 +19,7 @@ from protocol.messages.queues import (
     CHAN_FREE,
     CHAN_NEEDED,
     LEFT,
+    CacheRover,
     Mark,
     NextAfter,
     PagesNeeded,
@@ -38,6 +39,7 @@ class PageQueues(PageBusy, kw_only=True):
         Mark: locked("mark", "queue"),
         SelectCache: locked("select_cache", "queue"),
         PageWindow: locked("page_window", "page"),
+        CacheRover: locked("rove", "queue"),
         QueueCounts: unlocked("queue_counts"),
         PagesNeeded: unlocked("pages_needed"),
     }
@@ -46,7 +48,7 @@ class PageQueues(PageBusy, kw_only=True):
 
     def next_after(self, op: NextAfter) -> Value:
         """A scan's step."""
-        item = self._follower(op.queue, op.after)
+        item = self._follower(op.queue, op.after, op.colour)
         if item is None:
             return (LEFT,)
         if item == END:
@@ -56,10 +58,12 @@ class PageQueues(PageBusy, kw_only=True):
         page = self.pages[item]
         return (item, page.object, page.pindex, page.flags, page.dirty, page.hold, page.act, page.wire)
 
-    def _follower(self, queue: int, after: int) -> int | None:
-        """What follows ``after``: END at the end of the queue, None if ``after`` is not on it."""
+    def _follower(self, queue: int, after: int, colour: int) -> int | None:
+        """What follows ``after``: END at the end of the queue (of a colour's list), None if ``after`` is not on it."""
         if queue != CACHE:
             return self.rings[queue].after.get(after)
+        if colour >= 0:
+            return self.cache[colour % self.colours].after.get(after)
         colours = range(self.colours)
         if after != END:
             ring = self._holding(CACHE, after)
@@ -109,6 +113,12 @@ class PageQueues(PageBusy, kw_only=True):
             for near in ((colour + distance) % colours, (colour - distance) % colours):
                 if cache[near].count:
                     yield cache[near]
+
+    def rove(self, op: CacheRover) -> Value:
+        """cache_last_free, a static of the page daemon."""
+        if op.colour >= 0:
+            self.cache_rover = op.colour
+        return self.cache_rover
 
     def page_window(self, op: PageWindow) -> Value:
         """contigmalloc1's scan: the CACHE pages of a window, and the frames of it that are no pages."""

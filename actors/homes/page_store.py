@@ -52,6 +52,8 @@ class PageStore(Home, kw_only=True):
     cache: list[Ring] = []
     """The CACHE queue, by colour."""
     cache_count: int = 0
+    cache_rover: int = 0
+    """The colour at which the page daemon last freed a cached page."""
     pv_entries: int = 0
     """pv_entry_count: those of all pages."""
     needed: bool = False

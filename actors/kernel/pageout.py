@@ -8,8 +8,9 @@ everybody else.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.pageout_scan import Scan, scan_active, scan_inactive, top_up
+from actors.kernel.pageout_scan import Scan, scan_active, scan_inactive
 from actors.kernel.requests import Again
+from actors.kernel.top_up import top_up
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
 from protocol.messages.locks import Wakeup

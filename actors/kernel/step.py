@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.kernel import isa_dma, litmus, litmus_contig
+from actors.kernel import isa_dma, litmus, litmus_contig, litmus_pageout
 from actors.kernel.access import HIT, access
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
@@ -144,6 +144,7 @@ SCRIPTED: dict[str, Any] = {
     "page_try_to_free": litmus.page_try_to_free,
     "page_wait": litmus.page_wait,
     "page_wire_phys": page_wire_phys,
+    "pageout_top_up": litmus_pageout.pageout_top_up,
     "uma_boot_alloc": uma_boot_alloc,
     "pages_free": litmus.pages_free,
     "file_truncate": file_truncate,

@@ -1,0 +1,17 @@
+"""Steps of litmus tests that do a part of the page daemon's work, so that a script can say when, and hold it in the middle."""
+
+from __future__ import annotations
+
+from actors.kernel.context import Context
+from actors.kernel.top_up import top_up
+from protocol.identity import PAGE_QUEUES
+
+
+async def pageout_top_up(k: Context) -> str:
+    """The end of a pass: cached pages become free ones until the reserve is there."""
+    await k.enter("vm_pageout_scan", 0)
+    await k.acquire(PAGE_QUEUES)
+    await top_up(k)
+    await k.release(PAGE_QUEUES)
+    await k.leave("vm_pageout_scan", "ok")
+    return "ok"
