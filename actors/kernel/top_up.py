@@ -13,7 +13,7 @@ from actors.kernel.vm_page import owner_now, vm_page_busy, vm_page_free
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
 from protocol.messages.locks import TRY
-from protocol.messages.queues import CacheRover, Deactivate, NextAfter, PageOwner, SelectCache
+from protocol.messages.queues import CacheRover, Deactivate, NextAfter, PageOwner, QueueCounts, SelectCache
 from protocol.pages import BUSY, CACHE, UNMANAGED
 
 PRIME2 = 7
@@ -22,6 +22,8 @@ PRIME2 = 7
 
 async def top_up(k: Context) -> None:
     """Turn cached pages into free ones until v_free_reserved are free, or none can be had. [L: PQ on entry and exit]"""
+    if not await _short(k) or not (await k.call(PAGE_QUEUES, QueueCounts()))[2]:
+        return  # of the kernel's cycle through empty lists nothing would be seen
     if k.form("C28") == "window":
         await _through_windows(k)
         return
