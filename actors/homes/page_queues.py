@@ -25,9 +25,13 @@ from protocol.messages.queues import (
     PagesNeeded,
     QueueCounts,
     SelectCache,
+    StatsInterval,
 )
 from protocol.pages import ACTIVE, CACHE, HOLD, INACTIVE
 from protocol.records import PAGE_COUNTS, PAGES_NEEDED
+
+FULL_EVERY = 4
+"""Of so many intervals without a shortage one has all active pages looked at (vm_pageout_full_stats_interval)."""
 
 
 class PageQueues(PageBusy, kw_only=True):
@@ -40,6 +44,7 @@ class PageQueues(PageBusy, kw_only=True):
         SelectCache: locked("select_cache", "queue"),
         PageWindow: locked("page_window", "page"),
         CacheRover: locked("rove", "queue"),
+        StatsInterval: locked("stats_interval", "queue"),
         QueueCounts: unlocked("queue_counts"),
         PagesNeeded: unlocked("pages_needed"),
     }
@@ -119,6 +124,11 @@ class PageQueues(PageBusy, kw_only=True):
         if op.colour >= 0:
             self.cache_rover = op.colour
         return self.cache_rover
+
+    def stats_interval(self, op: StatsInterval) -> Value:
+        """fullintervalcount, another static of it."""
+        self.intervals = (self.intervals + 1) % FULL_EVERY
+        return self.intervals == 0
 
     def page_window(self, op: PageWindow) -> Value:
         """contigmalloc1's scan: the CACHE pages of a window, and the frames of it that are no pages."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.inject import PAGE_STATS_DROPS_QUEUES
+from actors.kernel.page_stats import stats_wanted, walk_active
 from actors.kernel.top_up import top_up
 from protocol.identity import PAGE_QUEUES
 
@@ -14,4 +16,18 @@ async def pageout_top_up(k: Context) -> str:
     await top_up(k)
     await k.release(PAGE_QUEUES)
     await k.leave("vm_pageout_scan", "ok")
+    return "ok"
+
+
+async def pageout_page_stats(k: Context) -> str:
+    """What the page daemon does when nothing was short for a while, with all active pages."""
+    drops = any(one.what == PAGE_STATS_DROPS_QUEUES for one in k.tables.workload.injected)
+    await k.enter("vm_pageout_page_stats")
+    await k.acquire(PAGE_QUEUES)
+    left, frame = await stats_wanted(k, full=True)
+    while left:
+        left, frame = await walk_active(k, left, frame, drops)
+        drops = False
+    await k.release(PAGE_QUEUES)
+    await k.leave("vm_pageout_page_stats", "ok")
     return "ok"

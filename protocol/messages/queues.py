@@ -294,6 +294,12 @@ class CacheRover(Op, tag=305, gc=False):
     colour: int = -1
 
 
+class StatsInterval(Op, tag=306, gc=False):
+    """Another of vm_pageout_page_stats' intervals is over. Value: whether it is the fourth, in which all active pages are looked at."""
+
+    word: ClassVar[str] = "page.stats-interval"
+
+
 class Mark(Op, tag=65, gc=False):
     """Insert marker ``marker`` (a negative number) after ``frame`` on its queue, or remove it when ``frame`` is 0. Value: true if done."""
 
