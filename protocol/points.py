@@ -8,6 +8,7 @@ from __future__ import annotations
 
 POINTS: dict[str, str] = {
     "pmap_enter.table_found": "the page-table page is there; the new entry is not counted in it yet (C11 partial: no mutex is held)",
+    "pmap_copy.source_read": "a source entry has been read for good, and is not entered into the child's page table yet (C09)",
     "pmap_enter.pte_read": "the old entry has been swapped out (C11 partial: read, and neither removed nor overwritten yet)",
     "pmap_remove.queues_released": "pmap_remove has released the page queues and still holds the pmap (R02: nobody is shot down yet)",
     "page_free_late.window": "the page is about to be freed and its object is not locked",

@@ -15,7 +15,6 @@ import msgspec
 from actors.actor import Handler, Port
 from actors.home import Home, OpTable, locked, reading, unlocked
 from actors.homes.indexes import Indexes
-from actors.homes.paging import PAGING
 from protocol.messages import Message, Row, Value
 from protocol.messages.space import (
     ActiveCpus,
@@ -34,6 +33,7 @@ from protocol.messages.space import (
     Walk,
 )
 from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_V
+from protocol.paging import PAGING
 from protocol.records import FRAME_STORE, PMAP_ACTIVE, PT_INSTALL, PT_REFS, PT_REMOVE, PTE_BITS, PTE_CLEAR, PTE_SET, UNGUARDED
 
 
@@ -45,7 +45,7 @@ class Table(msgspec.Struct, array_like=True):
 
 
 class Pmap(Home, kw_only=True):
-    """A pmap. ``paging`` is a key of :data:`~actors.homes.paging.PAGING`."""
+    """A pmap. ``paging`` is a key of :data:`~protocol.paging.PAGING`."""
 
     ops: ClassVar[OpTable] = {
         Walk: unlocked("walk"),

@@ -6,10 +6,8 @@ A page is named by its file and offset, as in :mod:`actors.kernel.litmus`.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.inject import free_frames
 from actors.kernel.mman import vnode_name
 from actors.kernel.vm_object import free_pages
-from protocol.records import INJECTED
 
 
 async def file_truncate(k: Context, file: int, pindex: int, pages: int = 1) -> str:
@@ -18,11 +16,4 @@ async def file_truncate(k: Context, file: int, pindex: int, pages: int = 1) -> s
     await k.acquire(obj)
     await free_pages(k, obj, pindex, pindex + pages, mapped=True)
     await k.release(obj)
-    return "ok"
-
-
-async def memory_taken(k: Context, frames: int) -> str:
-    """From now on only so many frames are free, as if a driver had taken the others."""
-    await k.note(INJECTED, "free-frames")
-    await free_frames(k, frames)
     return "ok"

@@ -35,7 +35,7 @@ from protocol.pages import (
 async def pmap_enter_partial(k: Context, pmap: str, vpn: int, frame: int, bits: int) -> None:
     """Map a busy page. [L: none; may sleep for a page-table page]"""
     await k.acquire(GIANT)
-    table = await _allocpte(k, pmap, vpn)
+    table = await allocpte_partial(k, pmap, vpn)
     old_frame, old_bits = await k.call(pmap, PteTest(vpn, 0, table))
     await k.at("pmap_enter.pte_read")
     if old_frame == frame:
@@ -45,13 +45,13 @@ async def pmap_enter_partial(k: Context, pmap: str, vpn: int, frame: int, bits: 
     else:
         if old_frame > 0:
             await _remove_old(k, pmap, vpn)
-        await _insert_pv(k, pmap, vpn, frame)
+        await insert_pv_partial(k, pmap, vpn, frame)
     await k.call(pmap, PteSwap(vpn, frame, bits, table, counted=old_frame != frame))
     await pmap_invalidate(k, pmap, vpn, vpn + 1)
     await k.release(GIANT)
 
 
-async def _allocpte(k: Context, pmap: str, vpn: int) -> int:
+async def allocpte_partial(k: Context, pmap: str, vpn: int) -> int:
     """pmap_allocpte: the page-table page for ``vpn``, with the entry to be counted in it. Returns its frame. [L: Giant]"""
     while True:
         table = await k.call(pmap, PtFind(vpn))
@@ -85,7 +85,7 @@ async def _remove_old(k: Context, pmap: str, vpn: int) -> None:
         raise KernelPanic(f"pmap_enter: pte vanished, va: {vpn << 12:#x}")
 
 
-async def _insert_pv(k: Context, pmap: str, vpn: int, frame: int) -> None:
+async def insert_pv_partial(k: Context, pmap: str, vpn: int, frame: int) -> None:
     """pmap_insert_entry. [L: Giant] Where pv entries are limited, the zone asks for the locks that this caller lacks."""
     if k.machine.pv_entries_max:
         await k.acquire(PAGE_QUEUES)
@@ -102,13 +102,13 @@ async def pmap_enter_quick_partial(k: Context, pmap: str, vpn: int, frame: int, 
     await k.release(PAGE_QUEUES)
     await k.release(obj)
     await k.acquire(GIANT)
-    table = await _allocpte(k, pmap, vpn)
+    table = await allocpte_partial(k, pmap, vpn)
     if (await k.call(pmap, PteTest(vpn, 0, table)))[0] > 0:
         await k.acquire(PAGE_QUEUES)
         await k.call(pmap, PtHold(vpn, -1, table))
         await k.release(PAGE_QUEUES)
     else:
-        await _insert_pv(k, pmap, vpn, frame)
+        await insert_pv_partial(k, pmap, vpn, frame)
         await k.call(pmap, PteSwap(vpn, frame, PTE_V | PTE_U | PTE_MANAGED | PTE_PREFAULTED, table, counted=True))
     await k.release(GIANT)
     await k.acquire(obj)

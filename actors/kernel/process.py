@@ -8,6 +8,7 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.mman import add_mapping
 from actors.kernel.pmap import pmap_protect
+from actors.kernel.pmap_copy import pmap_copy
 from actors.kernel.requests import Again
 from actors.kernel.vm_map import copied_flags, vm_map_delete
 from actors.kernel.vm_object import vm_object_allocate, vm_object_reference
@@ -28,7 +29,7 @@ async def fork(k: Context, s: Fork) -> str:
     await k.enter(s.how, s.child)
     if s.how == "fork":
         space, pmap = await _new_space(k)
-        await _copy_space(k, space)
+        await _copy_space(k, space, pmap)
     else:
         space, pmap = k.map, k.pmap
         await k.call(space, SpaceUsers(1))
@@ -45,15 +46,15 @@ async def _new_space(k: Context) -> tuple[str, str]:
     return str(await k.create("map")), str(await k.create("pmap", paging=k.machine.pmap))
 
 
-async def _copy_space(k: Context, space: str) -> None:
-    """vmspace_fork: share what is shared, and set copy on write up for the rest."""
+async def _copy_space(k: Context, space: str, pmap: str) -> None:
+    """vmspace_fork: share what is shared, set copy on write up for the rest, and copy what is mapped."""
     await k.acquire(k.map)
     await k.acquire(space)
     start = 0
     while True:
         rows = await k.call(k.map, Entries(start, SPACE_END))
         for row in rows:
-            await _copy_entry(k, space, row)
+            await _copy_entry(k, space, pmap, row)
         if len(rows) < 64:
             break
         start = rows[-1][1]
@@ -61,7 +62,7 @@ async def _copy_space(k: Context, space: str) -> None:
     await k.release(k.map)
 
 
-async def _copy_entry(k: Context, space: str, row: EntryRow) -> None:
+async def _copy_entry(k: Context, space: str, pmap: str, row: EntryRow) -> None:
     start, end, obj, offset, prot, flags = row
     if flags & ENTRY_SHARED:
         if not obj:
@@ -75,6 +76,7 @@ async def _copy_entry(k: Context, space: str, row: EntryRow) -> None:
             await k.call(k.map, SetEntryObject(start, obj, offset, flags))
         await vm_object_reference(k, obj)
     await k.call(space, AddEntry(start, end, obj, offset, prot, flags))
+    await pmap_copy(k, pmap, k.pmap, start, end)
 
 
 async def execve(k: Context, s: Exec) -> str | Again:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.homes.boot import HOME_CLASSES, boot_homes
 from protocol.machine import Machine, thresholds
-from protocol.messages import MESSAGE_TYPES, Op, contig, device, free, locks, objects, processor, queues, space, vnodes, zones
+from protocol.messages import MESSAGE_TYPES, Op, contig, device, free, locks, objects, processor, queues, space, vnodes, windows, zones
 from protocol.messages.device import DeviceTimer
 from protocol.messages.processor import IpiAck
 
@@ -18,6 +18,7 @@ HOME_OF = {
     space: {"pmap", "map"},
     device: {"pager", "nic"},
     processor: {"smp", "order"},
+    windows: {"window"},
     zones: {"zone"},
 }
 
