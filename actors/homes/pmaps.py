@@ -107,8 +107,7 @@ class Pmap(Home, kw_only=True):
         """
         vpn = op.vpn
         table = self.tables[1].get(vpn >> self.bits)
-        if op.table and not self._is_table(op.table, table):
-            self.record((FRAME_STORE, op.table, op.thread, "pte"))
+        if self._astray(op):
             return (-1, 0)
         old = self.ptes.get(vpn)
         if old is None:
@@ -127,6 +126,8 @@ class Pmap(Home, kw_only=True):
     def pte_clear(self, op: PteClear) -> Value:
         """pte_load_clear, and the tables that this leaves empty. Without a PTE, tables on its path that never got an entry are given up."""
         vpn = op.vpn
+        if self._astray(op):
+            return (-1, 0, ())
         frame, bits = self.ptes.pop(vpn, (-1, 0))
         table = self.tables[1].get(vpn >> self.bits)
         if frame >= 0:
@@ -140,11 +141,13 @@ class Pmap(Home, kw_only=True):
 
     def pte_protect(self, op: PteProtect) -> Value:
         """Take rights from a PTE."""
+        if self._astray(op):
+            return (-1, 0)
         return self._clear_bits(op.vpn, op.clear)
 
     def pte_test(self, op: PteTest) -> Value:
         """Read a PTE; ts_referenced and clear_modify take a bit along."""
-        if op.table and not self._is_table(op.table, self.tables[1].get(op.vpn >> self.bits)):
+        if self._missed(op):
             return (-1, 0)
         return self._clear_bits(op.vpn, op.clear)
 
@@ -194,8 +197,17 @@ class Pmap(Home, kw_only=True):
         self._refs(1, slot, table, op.delta)
         return (True, () if table.entries > 0 else self._give_up_tables(op.vpn))
 
-    def _is_table(self, frame: int, table: Table | None) -> bool:
-        return table is not None and table.frame == frame
+    def _missed(self, op: PteSwap | PteClear | PteProtect | PteTest) -> bool:
+        """Is the page that the caller takes for the entry's page-table page another one, or none at all?"""
+        table = self.tables[1].get(op.vpn >> self.bits)
+        return op.table > 0 and (table is None or table.frame != op.table)
+
+    def _astray(self, op: PteSwap | PteClear | PteProtect) -> bool:
+        """A store into such a page: it is made, and that page has it."""
+        if not self._missed(op):
+            return False
+        self.record((FRAME_STORE, op.table, op.thread, "pte"))
+        return True
 
     def _count_parent(self, level: int, slot: int, delta: int) -> None:
         if level + 1 < len(self.tables):
