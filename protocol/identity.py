@@ -69,6 +69,11 @@ def vnode_of(obj: str) -> str:
     return f"vnode.{rest}" if kind == "object" and rest.isdecimal() else ""
 
 
+def boot_pte_object(space: int) -> str:
+    """The object of the page-table pages of an address space that exists from the start (alpha before C14)."""
+    return f"object.pte{space}"
+
+
 def vnode_lock(vnode: str) -> str:
     """The home of a vnode's sleepable lock."""
     return f"vnlock.{vnode.partition('.')[2]}"

@@ -19,7 +19,9 @@ from protocol.messages import Message, Row, Value
 from protocol.messages.space import (
     ActiveCpus,
     ActiveMask,
+    PtDrop,
     PteClear,
+    PteObject,
     PteProtect,
     PteSwap,
     PteTest,
@@ -53,6 +55,8 @@ class Pmap(Home, kw_only=True):
         PtInstall: locked("pt_install", "page_table"),
         PtFind: reading("pt_find", "page_table"),
         PtHold: locked("pt_hold", "page_table"),
+        PtDrop: locked("pt_drop", "page_table"),
+        PteObject: unlocked("pte_object_name"),
         PteSwap: locked("pte_swap", "pte"),
         PteClear: locked("pte_clear", "pte"),
         PteProtect: locked("pte_protect", "pte_bits"),
@@ -71,6 +75,8 @@ class Pmap(Home, kw_only=True):
     """The keys of ``ptes``, in order."""
     tables: list[dict[int, Table]] = []
     """Per level (0 unused), slot to page-table page."""
+    pte_object: str = ""
+    """pm_pteobj: the object whose pages the page-table pages are (alpha before C14)."""
     active: list[int] = []
     """pm_active: the CPUs on which the address space is loaded, ascending."""
 
@@ -81,7 +87,7 @@ class Pmap(Home, kw_only=True):
 
     def bind(self, port: Port) -> dict[type[Message], Handler]:
         """Attach to an engine."""
-        self.bits = PAGING[self.paging].bits
+        self.bits, self.kept_level = PAGING[self.paging].bits, PAGING[self.paging].kept_level
         return super().bind(port)
 
     # The hardware ---------------------------------------------------------------------------------------------------------
@@ -197,6 +203,19 @@ class Pmap(Home, kw_only=True):
         self._refs(1, slot, table, op.delta)
         return (True, () if table.entries > 0 else self._give_up_tables(op.vpn))
 
+    def pt_drop(self, op: PtDrop) -> Value:
+        """pmap_release's last step."""
+        table = self.tables[op.level].pop(op.slot, None) if op.level < len(self.tables) else None
+        if table is None:
+            return 0
+        self._count_parent(op.level, op.slot, -1)
+        self.record((PT_REMOVE, op.level, op.slot, table.frame))
+        return table.frame
+
+    def pte_object_name(self, op: PteObject) -> Value:
+        """pm_pteobj."""
+        return self.pte_object
+
     def _missed(self, op: PteSwap | PteClear | PteProtect | PteTest) -> bool:
         """Is the page that the caller takes for the entry's page-table page another one, or none at all?"""
         table = self.tables[1].get(op.vpn >> self.bits)
@@ -228,7 +247,7 @@ class Pmap(Home, kw_only=True):
             table = self.tables[level].get(slot)
             if table is None:
                 continue
-            if table.entries:
+            if table.entries or level == self.kept_level:
                 break
             del self.tables[level][slot]
             self._count_parent(level, slot, -1)

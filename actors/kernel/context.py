@@ -19,6 +19,7 @@ from actors.kernel.requests import (
     Forget,
     HoldAt,
     Note,
+    Owned,
     Passed,
     Pause,
     Post,
@@ -113,6 +114,10 @@ class Context:
     def release(self, lock: str) -> Release:
         """Release a lock."""
         return Release(lock)
+
+    def owns(self, lock: str) -> Owned:
+        """mtx_owned."""
+        return Owned(lock)
 
     def call(self, home: str, op: Op) -> Call:
         """Ask a home and wait for its answer."""

@@ -64,12 +64,12 @@ async def _drop_after(k: Context, pmap: str, changed: list[int], tables: TablePa
     """Shoot down what changed and drop the locks, in the order of R02's form."""
     before = k.form("R02") == "before-shootdown"
     if before:
-        await free_table_pages(k, tables)
+        await free_table_pages(k, pmap, tables)
         await _release_queues(k)
     if changed:
         await _invalidate_changed(k, pmap, changed)
     if not before:
-        await free_table_pages(k, tables)
+        await free_table_pages(k, pmap, tables)
         await _release_queues(k)
     await k.release(pmap)
 
@@ -100,7 +100,7 @@ async def remove_mapping(k: Context, pmap: str, vpn: int, keep_entry: bool = Fal
     table = await pmap_pte_quick(k, pmap, vpn)
     tables = await _remove_pte(k, pmap, vpn, keep_entry, table)
     await pmap_invalidate(k, pmap, vpn, vpn + 1)
-    await free_table_pages(k, tables)
+    await free_table_pages(k, pmap, tables)
 
 
 async def pmap_protect(k: Context, pmap: str, start: int, end: int, prot: int) -> None:

@@ -57,5 +57,5 @@ async def _copy_entry(k: Context, dst: str, src: str, vpn: int) -> None:
         return
     await k.acquire(PAGE_QUEUES)
     found = await k.call(dst, PtHold(vpn, -1, table))
-    await free_table_pages(k, list(found[1]) if found else [])
+    await free_table_pages(k, dst, list(found[1]) if found else [])
     await k.release(PAGE_QUEUES)

@@ -9,19 +9,15 @@ nothing was mapped.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.pmap_table import free_table_pages
+from actors.kernel.pmap_table import free_table_pages, table_page
 from actors.kernel.pv_entry import get_pv_entry
 from actors.kernel.requests import KernelPanic
 from actors.kernel.shootdown import pmap_invalidate
-from actors.kernel.vm_page import vm_page_busy, vm_wait, zero_unless
-from actors.kernel.vm_page_alloc import vm_page_alloc_idle
+from actors.kernel.vm_page import vm_page_busy, vm_wait
 from protocol.identity import GIANT, PAGE_QUEUES
 from protocol.messages.queues import Hold, PvAdd, PvDel, SetDirty, Unbusy
 from protocol.messages.space import PteClear, PteSwap, PteTest, PtFind, PtHold, PtInstall, PtNeed
 from protocol.pages import (
-    ALLOC_NOOBJ,
-    ALLOC_WIRED,
-    ALLOC_ZERO,
     PTE_A,
     PTE_M,
     PTE_MANAGED,
@@ -62,14 +58,13 @@ async def allocpte_partial(k: Context, pmap: str, vpn: int) -> int:
                 await k.call(PAGE_QUEUES, Hold(table, 1))
             return int(table)
         for level, slot in await k.call(pmap, PtNeed(vpn)):
-            fresh, zeroed = await vm_page_alloc_idle(k, "", slot, ALLOC_NOOBJ | ALLOC_WIRED | ALLOC_ZERO)
+            fresh = await table_page(k, pmap, level, slot)
             if not fresh:
                 # Giant is released by whoever sleeps.
                 await k.release(GIANT)
                 await vm_wait(k)
                 await k.acquire(GIANT)
                 break
-            await zero_unless(k, fresh, zeroed)
             await k.call(pmap, PtInstall(level, slot, fresh))
 
 
@@ -79,7 +74,7 @@ async def _remove_old(k: Context, pmap: str, vpn: int) -> None:
     frame, bits, emptied = await k.call(pmap, PteClear(vpn, believed=True))
     if frame > 0:
         await k.post(PAGE_QUEUES, PvDel(frame, pmap, vpn, bool(bits & PTE_A), bool(bits & PTE_M)))
-    await free_table_pages(k, list(emptied))
+    await free_table_pages(k, pmap, list(emptied))
     await k.release(PAGE_QUEUES)
     if emptied:
         raise KernelPanic(f"pmap_enter: pte vanished, va: {vpn << 12:#x}")

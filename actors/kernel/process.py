@@ -9,13 +9,15 @@ from actors.kernel.context import Context
 from actors.kernel.mman import add_mapping
 from actors.kernel.pmap import pmap_protect
 from actors.kernel.pmap_copy import pmap_copy
+from actors.kernel.pmap_pte_object import PTE_OBJECT_PAGES
+from actors.kernel.pmap_release import pmap_release
 from actors.kernel.requests import Again
 from actors.kernel.vm_map import copied_flags, vm_map_delete
 from actors.kernel.vm_object import vm_object_allocate, vm_object_reference
 from protocol.identity import SEQUENCER
 from protocol.messages.processor import Await
 from protocol.messages.space import ENTRY_NEEDS_COPY, ENTRY_SHARED, AddEntry, Entries, EntryRow, SetEntryObject, SpaceUsers
-from protocol.pages import PROT_WRITE
+from protocol.pages import OBJT_DEFAULT, PROT_WRITE
 from protocol.workload import Exec, Exit, Fork
 
 SPACE_END = 1 << 52
@@ -43,7 +45,11 @@ async def fork(k: Context, s: Fork) -> str:
 
 
 async def _new_space(k: Context) -> tuple[str, str]:
-    return str(await k.create("map")), str(await k.create("pmap", paging=k.machine.pmap))
+    """pmap_pinit. C14 ``pte-object``: an object for the page-table pages is made with the pmap."""
+    pte_object = ""
+    if k.form("C14") == "pte-object":
+        pte_object = str(await k.create("object", type=OBJT_DEFAULT, size=PTE_OBJECT_PAGES))
+    return str(await k.create("map")), str(await k.create("pmap", paging=k.machine.pmap, pte_object=pte_object))
 
 
 async def _copy_space(k: Context, space: str, pmap: str) -> None:
@@ -118,5 +124,6 @@ async def vmspace_free(k: Context, index: int, space: str, pmap: str, start: int
     await k.release(space)
     k.map, k.pmap = mine
     if len(rows) < ENTRIES_AT_ONCE:
+        await pmap_release(k, pmap)
         return Again("step_done", (index, "ok"))
     return Again("vmspace_free", (index, space, pmap, rows[-1][1]))

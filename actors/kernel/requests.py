@@ -186,6 +186,12 @@ class FillWindow(Request, tag=31, gc=False):
     frame: int
 
 
+class Owned(Request, tag=32, gc=False):
+    """mtx_owned: does the thread hold this lock? Answer: true or false."""
+
+    lock: str
+
+
 class Again(msgspec.Struct, gc=False):
     """What a long routine returns instead of going on: run ``routine`` with ``arguments`` next, with the same locks held, on a new
     history."""

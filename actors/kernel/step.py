@@ -12,7 +12,7 @@ from actors.kernel.access import HIT, access, touch
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
 from actors.kernel.inject import inject
-from actors.kernel.litmus_pmap import file_truncate
+from actors.kernel.litmus_pmap import file_truncate, page_free_unlocked, pte_object_scan
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
 from actors.kernel.page_array import page_wire_phys, uma_boot_alloc
 from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass
@@ -148,6 +148,8 @@ SCRIPTED: dict[str, Any] = {
     "uma_boot_alloc": uma_boot_alloc,
     "pages_free": litmus.pages_free,
     "file_truncate": file_truncate,
+    "page_free_unlocked": page_free_unlocked,
+    "pte_object_scan": pte_object_scan,
     "vnode_hold": litmus_contig.vnode_hold,
     "zero_copy_send": zero_copy_send,
     "zero_copy_done": zero_copy_done,

@@ -144,6 +144,20 @@ class ActiveCpus(Op, tag=121, gc=False):
     word: ClassVar[str] = "pmap.active-cpus"
 
 
+class PteObject(Op, tag=213, gc=False):
+    """pm_pteobj: the object of the page-table pages (alpha before C14). Constant. Value: its name, "" if there is none."""
+
+    word: ClassVar[str] = "pmap.pte-object"
+
+
+class PtDrop(Op, tag=214, gc=False):
+    """Unlink the page-table page of (level, slot), whatever is in it. Value: its frame, 0 if there is none."""
+
+    word: ClassVar[str] = "pmap.drop"
+    level: int
+    slot: int
+
+
 CutRow = tuple[int, int, str, int, int, int, int]
 """An EntryRow, and how many entries more than before the operation refer to its object because of it (-1: an entry is gone)."""
 
