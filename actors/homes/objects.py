@@ -162,8 +162,9 @@ class VmObject(Home, kw_only=True):
         """Third step."""
         if self.tree is not None:
             self.tree.store(op.pindex, op.root)
-            self._tell_tree()
-        return self._unlink(op.pindex)
+        gone = self._unlink(op.pindex)
+        self._tell_tree()
+        return gone
 
     def _unlink(self, pindex: int) -> Value:
         slot = self.pages.pop(pindex, None)

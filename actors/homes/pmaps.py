@@ -51,7 +51,7 @@ class Pmap(Home, kw_only=True):
 
     ops: ClassVar[OpTable] = {
         Walk: unlocked("walk"),
-        PtNeed: locked("pt_need", "page_table"),
+        PtNeed: reading("pt_need", "page_table"),
         PtInstall: locked("pt_install", "page_table"),
         PtFind: reading("pt_find", "page_table"),
         PtHold: locked("pt_hold", "page_table"),

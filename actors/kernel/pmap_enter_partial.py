@@ -9,14 +9,14 @@ nothing was mapped.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.pmap_table import free_table_pages, table_page
+from actors.kernel.pmap_table import free_table_pages, install_table
 from actors.kernel.pv_entry import get_pv_entry
 from actors.kernel.requests import KernelPanic
 from actors.kernel.shootdown import pmap_invalidate
 from actors.kernel.vm_page import vm_page_busy, vm_wait
 from protocol.identity import GIANT, PAGE_QUEUES
 from protocol.messages.queues import Hold, PvAdd, PvDel, SetDirty, Unbusy
-from protocol.messages.space import PteClear, PteSwap, PteTest, PtFind, PtHold, PtInstall, PtNeed
+from protocol.messages.space import PteClear, PteSwap, PteTest, PtFind, PtHold, PtNeed
 from protocol.pages import (
     PTE_A,
     PTE_M,
@@ -58,14 +58,12 @@ async def allocpte_partial(k: Context, pmap: str, vpn: int) -> int:
                 await k.call(PAGE_QUEUES, Hold(table, 1))
             return int(table)
         for level, slot in await k.call(pmap, PtNeed(vpn)):
-            fresh = await table_page(k, pmap, level, slot)
-            if not fresh:
+            if not await install_table(k, pmap, level, slot):
                 # Giant is released by whoever sleeps.
                 await k.release(GIANT)
                 await vm_wait(k)
                 await k.acquire(GIANT)
                 break
-            await k.call(pmap, PtInstall(level, slot, fresh))
 
 
 async def _remove_old(k: Context, pmap: str, vpn: int) -> None:

@@ -14,7 +14,7 @@ from actors.kernel.vm_page_grab import vm_page_grab, zero_grabbed
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import SetValid
 from protocol.messages.queues import Unbusy
-from protocol.messages.space import PteObject
+from protocol.messages.space import PteObject, PtInstall
 from protocol.pages import ALLOC_RETRY, ALLOC_WIRED, ALLOC_ZERO, VALID_ALL
 
 LEVEL_STRIDE = 1 << 26
@@ -32,9 +32,9 @@ def table_at(index: int) -> tuple[int, int]:
     return index // LEVEL_STRIDE + 1, index % LEVEL_STRIDE
 
 
-async def grab_table_page(k: Context, pmap: str, index: int) -> int:
-    """A page-table page, zeroed, wired and not busy. Returns its frame. [L: PQ, pmap; may sleep with them held]"""
-    obj = await k.call(pmap, PteObject())
+async def install_from_object(k: Context, pmap: str, level: int, slot: int) -> None:
+    """Get a page-table page, zeroed, wired and not busy, and install it. [L: PQ, pmap; may sleep with them held]"""
+    obj, index = await k.call(pmap, PteObject()), table_index(level, slot)
     locked = await k.owns(obj)
     if not locked:
         await k.acquire(obj)
@@ -44,6 +44,6 @@ async def grab_table_page(k: Context, pmap: str, index: int) -> int:
     await k.acquire(PAGE_QUEUES)
     await k.post(PAGE_QUEUES, Unbusy(grabbed[0]))
     await k.release(PAGE_QUEUES)
+    await k.call(pmap, PtInstall(level, slot, grabbed[0]))
     if not locked:
         await k.release(obj)
-    return grabbed[0]

@@ -8,7 +8,7 @@ page's wire count (before C11 its hold count), under the page-queues lock, which
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.pmap_pte_object import grab_table_page, table_index
+from actors.kernel.pmap_pte_object import install_from_object, table_index
 from actors.kernel.vm_page import vm_page_free, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc_idle
 from protocol.identity import PAGE_QUEUES
@@ -27,22 +27,26 @@ async def pmap_allocpte(k: Context, pmap: str, vpn: int) -> bool:
     [L: PQ, pmap]
     """
     for level, slot in await k.call(pmap, PtNeed(vpn)):
-        frame = await table_page(k, pmap, level, slot)
-        if not frame:
+        if not await install_table(k, pmap, level, slot):
             return False
-        if not await k.call(pmap, PtInstall(level, slot, frame)):
-            await free_table_pages(k, pmap, [(level, slot, frame)])
     return True
 
 
-async def table_page(k: Context, pmap: str, level: int, slot: int) -> int:
-    """A zeroed, wired page for a page table. Returns its frame, 0 if there is none."""
+async def install_table(k: Context, pmap: str, level: int, slot: int) -> bool:
+    """Get a zeroed, wired page and make it the page-table page of (level, slot). Returns false if there is none.
+
+    [L: PQ, pmap; before C11 Giant]
+    """
     if k.form("C14") == "pte-object":
-        return await grab_table_page(k, pmap, table_index(level, slot))
+        await install_from_object(k, pmap, level, slot)
+        return True
     frame, zeroed = await vm_page_alloc_idle(k, "", slot, ALLOC_NOOBJ | ALLOC_WIRED | ALLOC_ZERO)
-    if frame:
-        await zero_unless(k, frame, zeroed)
-    return frame
+    if not frame:
+        return False
+    await zero_unless(k, frame, zeroed)
+    if not await k.call(pmap, PtInstall(level, slot, frame)):
+        await free_table_pages(k, pmap, [(level, slot, frame)])
+    return True
 
 
 async def give_up_path(k: Context, pmap: str, vpn: int) -> None:
