@@ -21,7 +21,7 @@ def touches(count: int, **of) -> list[Access]:
 
 def test_by_default_there_is_no_limit_and_no_zone():
     done = ends_well(run(workload([Mmap(1000, 1100), *touches(20), LATER])))
-    assert "zone.0" not in done.actors and "uma.0" not in done.actors
+    assert "zone.0" not in done.actors and "object.uma" not in done.actors
     assert queues(done).pv_entries == 20
 
 
@@ -33,9 +33,10 @@ def test_entries_come_from_slabs_of_the_zones_own_object_and_go_back(pmap):
     assert judged(done).violations == []
     zone = done.actors["zone.0"]
     assert (zone.slabs, zone.free, queues(done).pv_entries) == (3, 24, 0)
-    inserted = [record[1] for head, _, records in done.entries for record in records if record[0] == OBJECT_INSERT and head[3] == "uma.0"]
+    found = [(head[3], record) for head, _, records in done.entries for record in records if record[0] == OBJECT_INSERT]
+    inserted = [record[1] for actor, record in found if actor == "object.uma"]
     assert inserted == [0, 1, 2]
-    assert [record[4] for record in done.records(PAGE_BIND) if record[2] == "uma.0"] == [1, 1, 1], "wired"
+    assert [record[4] for record in done.records(PAGE_BIND) if record[2] == "object.uma"] == [1, 1, 1], "wired"
 
 
 def test_the_zones_object_is_locked_behind_the_page_queues_and_no_reversal_is_seen():
@@ -44,7 +45,7 @@ def test_the_zones_object_is_locked_behind_the_page_queues_and_no_reversal_is_se
     verdict = judged(done)
     assert verdict.violations == []
     assert verdict.counts["I-ORDER"][0] > 0
-    assert any(record[2] == "uma.0" for record in done.records(LOCK_ACQUIRE))
+    assert any(record[2] == "object.uma" for record in done.records(LOCK_ACQUIRE))
 
 
 def test_above_the_high_water_mark_the_daemon_is_woken_and_mappings_of_active_pages_go():
