@@ -18,18 +18,22 @@ from actors.homes.pmaps import Pmap
 from actors.homes.vnodes import Vnode
 from actors.kernel.context import Tables
 from actors.kernel.mman import vnode_name
+from actors.kernel.pmap_pte_object import PTE_OBJECT_PAGES
 from actors.kernel.step import ROUTINES
 from actors.processor.cpu import Cpu
 from actors.processor.state import home_cpu
 from actors.processor.tlb import Tlb
-from protocol.identity import cpu_name, vnode_lock, vnode_of
+from protocol.identity import boot_pte_object, cpu_name, vnode_lock, vnode_of
 from protocol.machine import Machine
 from protocol.pages import OBJT_VNODE
 from protocol.workload import Workload
 
 
-def boot_actors(machine: Machine, workload: Workload) -> list[Actor]:
-    """CPUs, homes, the workload's files with their vnodes, and the address spaces of the tasks that exist at the start."""
+def boot_actors(machine: Machine, workload: Workload, kernel: Mapping[str, str] | None = None) -> list[Actor]:
+    """CPUs, homes, the workload's files with their vnodes, and the address spaces of the tasks that exist at the start.
+
+    Under C14 ``pte-object`` each of these spaces has an object for its page-table pages.
+    """
     service_ns = machine.costs.service_ns
     actors: list[Actor] = [
         Cpu(name=cpu_name(index), index=index, machine=machine, tlb=Tlb(machine.tlb_entries)) for index in range(machine.cpus)
@@ -42,7 +46,10 @@ def boot_actors(machine: Machine, workload: Workload) -> list[Actor]:
         actors += [Vnode(name=vnode, service_ns=service_ns), Home(name=vnode_lock(vnode), service_ns=service_ns)]
     for space, users in _spaces(workload).items():
         actors.append(VmMap(name=f"map.{space}", service_ns=service_ns, users=users))
-        actors.append(Pmap(name=f"pmap.{space}", service_ns=service_ns, paging=machine.pmap))
+        pte_object = boot_pte_object(space) if (kernel or {}).get("C14") == "pte-object" else ""
+        if pte_object:
+            actors.append(VmObject(name=pte_object, service_ns=service_ns, size=PTE_OBJECT_PAGES))
+        actors.append(Pmap(name=f"pmap.{space}", service_ns=service_ns, paging=machine.pmap, pte_object=pte_object))
     return actors
 
 
@@ -93,14 +100,14 @@ class Parts(NamedTuple):
 def boot(machine: Machine, kernel: Mapping[str, str], workload: Workload, options: Mapping[str, int | str]) -> Parts:
     """Build the whole machine for a workload."""
     shared = tables(kernel, machine, workload, options)
-    actors = boot_actors(machine, workload)
+    actors = boot_actors(machine, workload, kernel)
     equip(actors, shared)
     return Parts(
         actors=actors,
         tasks_total=tasks_total(workload),
         kinds={"cpu": Cpu, **HOME_CLASSES},
         least_service_ns=dict.fromkeys(
-            ("fq", "object", "pmap", "map", "smp", "order", "zone", "vnode", "vnlock", "isa"), machine.costs.service_ns
+            ("fq", "object", "pmap", "map", "smp", "order", "zone", "vnode", "vnlock", "isa", "window"), machine.costs.service_ns
         ),
         equip=lambda restored: equip(restored, shared),
     )

@@ -25,6 +25,7 @@ PMAP: LockSets = (("pmap",),)
 PMAP_PQ: LockSets = (("pmap", "pq"),)
 MAP: LockSets = (("map",),)
 SMP: LockSets = (("smp",),)
+WINDOW: LockSets = (("window",),)
 ZONE: LockSets = (("zone",),)
 VNODE: LockSets = (("vnode",),)
 
@@ -90,6 +91,7 @@ RESIDENT_GUARDS: dict[str, dict[str, Guard]] = {
     },
     "vnode": {"hold_count": Guard(VNODE, VNODE, "the interlock")},
     "map": {"entries": Guard(MAP, MAP, "shared is enough to read")},
+    "window": {"pte": Guard(WINDOW, WINDOW, "PADDR2; PADDR1 has no lock of its own and is under the page queues, with the thread pinned")},
     "zone": {"items": Guard(ZONE, ZONE)},
     "smp": {"wait_count": Guard(SMP, NO_LOCK, "targets count atomically; the initiator polls")},
 }

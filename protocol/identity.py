@@ -20,6 +20,8 @@ DISK_PAGER = "pager.0"
 SWAP_PAGER = "pager.1"
 NETWORK_CARD = "nic.0"
 GIANT = "giant"
+LOCAL_WINDOW, SHARED_WINDOW = "window.1", "window.2"
+"""PADDR1 and PADDR2 (i386): one page each, through which the kernel reaches page-table pages of an address space that is not loaded."""
 PV_ZONE = "zone.0"
 """The UMA zone of pv entries."""
 PV_OBJECT = "object.uma"
@@ -66,6 +68,11 @@ def vnode_of(obj: str) -> str:
     """The vnode whose pages a vm object holds: ``vnode.3`` for ``object.3``; "" for an object that is no file's."""
     kind, _, rest = obj.partition(".")
     return f"vnode.{rest}" if kind == "object" and rest.isdecimal() else ""
+
+
+def boot_pte_object(space: int) -> str:
+    """The object of the page-table pages of an address space that exists from the start (alpha before C14)."""
+    return f"object.pte{space}"
 
 
 def vnode_lock(vnode: str) -> str:

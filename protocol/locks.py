@@ -43,6 +43,7 @@ CLASSES: dict[str, LockClass] = {
     "object": LockClass("vm object", "vm_object", spin=False, sleepable=False, recursive=False, duplicates=True, rank=30),
     "pq": LockClass(PAGE_QUEUES_TYPE, "vm_page_queue", spin=False, sleepable=False, recursive=True, duplicates=False, rank=40),
     "pmap": LockClass("pmap", "pmap", spin=False, sleepable=False, recursive=False, duplicates=True, rank=50),
+    "window": LockClass("PMAP2mutex", "pmap_window", spin=False, sleepable=False, recursive=False, duplicates=False, rank=52),
     "zone": LockClass("UMA zone", "uma_zone", spin=False, sleepable=False, recursive=False, duplicates=True, rank=55),
     "uma-object": LockClass("uma object", "uma_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=56),
     "vnode": LockClass("vnode interlock", "vnode_interlock", spin=False, sleepable=False, recursive=False, duplicates=False, rank=60),

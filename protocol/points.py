@@ -8,6 +8,7 @@ from __future__ import annotations
 
 POINTS: dict[str, str] = {
     "pmap_enter.table_found": "the page-table page is there; the new entry is not counted in it yet (C11 partial: no mutex is held)",
+    "pmap_copy.source_read": "a source entry has been read for good, and is not entered into the child's page table yet (C09)",
     "pmap_enter.pte_read": "the old entry has been swapped out (C11 partial: read, and neither removed nor overwritten yet)",
     "pmap_remove.queues_released": "pmap_remove has released the page queues and still holds the pmap (R02: nobody is shot down yet)",
     "page_free_late.window": "the page is about to be freed and its object is not locked",
@@ -22,6 +23,9 @@ POINTS: dict[str, str] = {
     "vnode_hold.locked": "a script's step holds a vnode's interlock",
     "vm_page_alloc.popped": "the frame is off the free lists, their lock is released, the page's fields are not initialised (C22 after)",
     "vm_page_cowfault.woken": "cowfault has waited for memory and holds no lock",
+    "pmap_release.scanning": "the page-table pages are to be looked at, under the page queues (C14 pte-object: their object is locked)",
+    "vm_page_remove.splayed": "C15 exempt: the page is at the top of the tree, and the root does not say so yet; its object is not locked",
+    "vm_page_remove.joined": "C15 exempt: the subtrees are joined, and the root is not stored yet; the object is not locked",
     "vm_page_grab.woken": "the sleeper is on a CPU again and holds no lock",
     "vm_page_try_to_cache.tested": "the page's dirty bits have been looked at",
     "vm_page_zero_idle.zeroed": "the idle loop has zeroed a frame and not yet put it back",

@@ -111,12 +111,15 @@ PMAP_ACTIVE = _kind(65, "pmap.active", "cpu active", "a bit of pm_active")
 
 PT_REFS = _kind(66, "pt.refs", "level slot frame old new", "reference count of a page-table page: its valid entries")
 
+WINDOW_SET = _kind(67, "window.set", "frame old cpu", "a kernel window shows another page-table page; cpu is about to use it")
+
 # TLB and interrupts (actor is the CPU unless said).
 TLB_FILL = _kind(70, "tlb.fill", "pmap vpn frame bits", "a translation enters the TLB")
 TLB_EVICT = _kind(71, "tlb.evict", "pmap vpn", "a translation leaves a full TLB")
 TLB_FLUSH = _kind(
     72, "tlb.flush", "pmap start end reason", "translations of [start, end) of a pmap are dropped; pmap '' and 0 0: all non-global ones"
 )
+WINDOW_FILL = _kind(73, "window.fill", "window frame", "what a window shows enters the TLB")
 IPI_SEND = _kind(75, "ipi.send", "vector target pmap start end", "an interrupt is sent")
 IPI_DELIVER = _kind(76, "ipi.deliver", "vector initiator", "the handler runs")
 SHOOT_BEGIN = _kind(78, "shootdown.begin", "thread pmap start end targets", "invalidate: targets are CPU numbers other than the own")

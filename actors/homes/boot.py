@@ -17,6 +17,7 @@ from actors.homes.pmaps import Pmap
 from actors.homes.rendezvous import Rendezvous
 from actors.homes.sequencer import Sequencer
 from actors.homes.vnodes import Vnode
+from actors.homes.windows import Window
 from actors.homes.zones import Zone
 from protocol.identity import (
     DISK_PAGER,
@@ -27,12 +28,14 @@ from protocol.identity import (
     KERNEL_MAP,
     KERNEL_OBJECT,
     KERNEL_PAGES,
+    LOCAL_WINDOW,
     NETWORK_CARD,
     PAGE_QUEUES,
     PV_OBJECT,
     PV_ZONE,
     RENDEZVOUS,
     SEQUENCER,
+    SHARED_WINDOW,
     SWAP_PAGER,
 )
 from protocol.machine import Machine
@@ -52,6 +55,7 @@ HOME_CLASSES: dict[str, type[Home]] = {
     "vnode": Vnode,
     "vnlock": Home,
     "giant": Home,
+    "window": Window,
     "lock": Home,
 }
 """By the first word of an actor's name; "lock" is a plain lock, with no state under it, and so is a vnode's sleepable lock."""
@@ -59,7 +63,7 @@ HOME_CLASSES: dict[str, type[Home]] = {
 
 def boot_homes(machine: Machine) -> list[Home]:
     """The paging queues, the free lists (every frame free), the kernel's own object and map, the rendezvous, the sequencer, the disk and
-    the swap space of this machine; and where pv entries are limited, their zone and its object."""
+    the swap space of this machine; on i386 its windows, and where pv entries are limited, their zone and its object."""
     service_ns, depth = machine.costs.service_ns, machine.pager_queue
     homes: list[Home] = [
         PageQueues(name=PAGE_QUEUES, service_ns=service_ns, colours=machine.colours),
@@ -74,6 +78,8 @@ def boot_homes(machine: Machine) -> list[Home]:
         Pager(name=DISK_PAGER, service_ns=service_ns, read_ns=machine.disk_read_ns, write_ns=machine.disk_write_ns, depth=depth),
         Pager(name=SWAP_PAGER, service_ns=service_ns, read_ns=machine.swap_read_ns, write_ns=machine.swap_write_ns, depth=depth, swap=True),
     ]
+    if machine.pmap == "i386":
+        homes += [Window(name=name, service_ns=service_ns) for name in (LOCAL_WINDOW, SHARED_WINDOW)]
     if machine.pv_entries_max:
         homes.append(Zone(name=PV_ZONE, service_ns=service_ns, limit=machine.pv_entries_max, slab_items=machine.pv_slab_items))
         homes.append(VmObject(name=PV_OBJECT, service_ns=service_ns, size=machine.pv_entries_max * machine.pv_slab_pages))

@@ -7,12 +7,15 @@ soft-busy count.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
 
 from actors.home import Home, OpTable, locked, reading
 from actors.homes.indexes import Indexes
+from actors.homes.splay import NONE as NO_NODE
+from actors.homes.splay import Splay
 from protocol.messages import Value
 from protocol.messages.objects import (
     CHAN_PIP,
@@ -31,6 +34,9 @@ from protocol.messages.objects import (
     SetValid,
     ShadowCount,
     SoftBusy,
+    TreeJoin,
+    TreeRise,
+    TreeStore,
     WantPip,
 )
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE
@@ -59,6 +65,9 @@ class VmObject(Home, kw_only=True):
         Lookup: locked("lookup", "memq"),
         Insert: locked("insert", "memq"),
         Remove: locked("remove", "memq"),
+        TreeRise: locked("tree_rise", "memq"),
+        TreeJoin: locked("tree_join", "memq"),
+        TreeStore: locked("tree_store", "memq"),
         SetValid: locked("set_valid", "valid"),
         IoCount: locked("io_count", "soft_busy"),
         SoftBusy: reading("soft_busy", "soft_busy"),
@@ -96,21 +105,31 @@ class VmObject(Home, kw_only=True):
     hidden: list[tuple[int, int]] = []
     """(pindex, frame) of pages that the object has and no lookup finds: another one was put at their offset."""
 
+    tree: Splay | None = None
+    """The splay tree itself, where a page may be removed without the lock (C15 ``exempt``)."""
+
+    def equip(self, forms: Mapping[str, str]) -> None:
+        """Where nobody asserts the lock, the tree's shape can be seen."""
+        super().equip(forms)
+        if forms.get("C15") == "exempt" and self.tree is None:
+            self.tree = Splay()
+
     # Pages ----------------------------------------------------------------------------------------------------------------
 
     def lookup(self, op: Lookup) -> Value:
         """vm_page_lookup."""
         slot = self.pages.get(op.pindex)
-        if slot is not None:
+        if slot is not None and (self.tree is None or self.tree.find(op.pindex)):
             return slot
         warm = self.warm and op.pindex not in self.touched
         return (-1, self.type, self.size, self.backing, self.backing_offset, warm)
 
     def insert(self, op: Insert) -> Value:
-        """vm_page_insert."""
+        """vm_page_insert. What the tree does not show, it takes for absent."""
         pindex = op.pindex
+        shown = self.tree is None or not self.tree.insert(pindex)
         if pindex in self.pages:
-            if op.check:
+            if op.check and shown:
                 return "vm_page_insert: offset already allocated"
             self.hidden.append((pindex, self.pages[pindex][0]))
         self.pages[pindex] = (op.frame, op.valid, 0)
@@ -124,14 +143,42 @@ class VmObject(Home, kw_only=True):
         return len(self.pages) + len(self.hidden) == 1 if op.tell_first else None
 
     def remove(self, op: Remove) -> Value:
-        """vm_page_remove."""
-        slot = self.pages.pop(op.pindex, None)
+        """vm_page_remove, in one step."""
+        if self.tree is not None:
+            self.tree.remove(op.pindex)
+        return self._unlink(op.pindex)
+
+    def tree_rise(self, op: TreeRise) -> Value:
+        """vm_page_remove without the lock, first step."""
+        if self.tree is not None:
+            self.tree.rise(op.pindex)
+        return None
+
+    def tree_join(self, op: TreeJoin) -> Value:
+        """Second step."""
+        return self.tree.join(op.pindex) if self.tree is not None else NO_NODE
+
+    def tree_store(self, op: TreeStore) -> Value:
+        """Third step."""
+        if self.tree is not None:
+            self.tree.store(op.pindex, op.root)
+        gone = self._unlink(op.pindex)
+        self._tell_tree()
+        return gone
+
+    def _unlink(self, pindex: int) -> Value:
+        slot = self.pages.pop(pindex, None)
         if slot is None:
             return None
-        self.index.discard(op.pindex)
+        self.index.discard(pindex)
         self.generation += 1
-        self.record((OBJECT_REMOVE, op.pindex, slot[0]))
+        self.record((OBJECT_REMOVE, pindex, slot[0]))
         return (*slot[:2], len(self.pages) + len(self.hidden))
+
+    def _tell_tree(self) -> None:
+        """resident_page_count beside what a search from the root finds."""
+        reachable = len(self.pages) if self.tree is None else self.tree.reachable()
+        self.record((OBJECT_TREE, len(self.pages) + len(self.hidden), reachable))
 
     def set_valid(self, op: SetValid) -> Value:
         """vm_page_set_valid and its like."""
@@ -165,7 +212,7 @@ class VmObject(Home, kw_only=True):
     def resident(self, op: Resident) -> Value:
         """The resident pages of a range, in order."""
         pages = self.pages
-        self.record((OBJECT_TREE, len(pages) + len(self.hidden), len(pages)))
+        self._tell_tree()
         return tuple((pindex, *pages[pindex]) for pindex in self.index.between(op.start, op.end, op.limit))
 
     # References -----------------------------------------------------------------------------------------------------------

@@ -15,12 +15,13 @@ import msgspec
 from actors.actor import Handler, Port
 from actors.home import Home, OpTable, locked, reading, unlocked
 from actors.homes.indexes import Indexes
-from actors.homes.paging import PAGING
 from protocol.messages import Message, Row, Value
 from protocol.messages.space import (
     ActiveCpus,
     ActiveMask,
+    PtDrop,
     PteClear,
+    PteObject,
     PteProtect,
     PteSwap,
     PteTest,
@@ -34,6 +35,7 @@ from protocol.messages.space import (
     Walk,
 )
 from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_V
+from protocol.paging import PAGING
 from protocol.records import FRAME_STORE, PMAP_ACTIVE, PT_INSTALL, PT_REFS, PT_REMOVE, PTE_BITS, PTE_CLEAR, PTE_SET, UNGUARDED
 
 
@@ -45,14 +47,16 @@ class Table(msgspec.Struct, array_like=True):
 
 
 class Pmap(Home, kw_only=True):
-    """A pmap. ``paging`` is a key of :data:`~actors.homes.paging.PAGING`."""
+    """A pmap. ``paging`` is a key of :data:`~protocol.paging.PAGING`."""
 
     ops: ClassVar[OpTable] = {
         Walk: unlocked("walk"),
-        PtNeed: locked("pt_need", "page_table"),
+        PtNeed: reading("pt_need", "page_table"),
         PtInstall: locked("pt_install", "page_table"),
         PtFind: reading("pt_find", "page_table"),
         PtHold: locked("pt_hold", "page_table"),
+        PtDrop: locked("pt_drop", "page_table"),
+        PteObject: unlocked("pte_object_name"),
         PteSwap: locked("pte_swap", "pte"),
         PteClear: locked("pte_clear", "pte"),
         PteProtect: locked("pte_protect", "pte_bits"),
@@ -71,6 +75,8 @@ class Pmap(Home, kw_only=True):
     """The keys of ``ptes``, in order."""
     tables: list[dict[int, Table]] = []
     """Per level (0 unused), slot to page-table page."""
+    pte_object: str = ""
+    """pm_pteobj: the object whose pages the page-table pages are (alpha before C14)."""
     active: list[int] = []
     """pm_active: the CPUs on which the address space is loaded, ascending."""
 
@@ -81,7 +87,7 @@ class Pmap(Home, kw_only=True):
 
     def bind(self, port: Port) -> dict[type[Message], Handler]:
         """Attach to an engine."""
-        self.bits = PAGING[self.paging].bits
+        self.bits, self.kept_level = PAGING[self.paging].bits, PAGING[self.paging].kept_level
         return super().bind(port)
 
     # The hardware ---------------------------------------------------------------------------------------------------------
@@ -107,8 +113,7 @@ class Pmap(Home, kw_only=True):
         """
         vpn = op.vpn
         table = self.tables[1].get(vpn >> self.bits)
-        if op.table and not self._is_table(op.table, table):
-            self.record((FRAME_STORE, op.table, op.thread, "pte"))
+        if self._astray(op):
             return (-1, 0)
         old = self.ptes.get(vpn)
         if old is None:
@@ -127,6 +132,8 @@ class Pmap(Home, kw_only=True):
     def pte_clear(self, op: PteClear) -> Value:
         """pte_load_clear, and the tables that this leaves empty. Without a PTE, tables on its path that never got an entry are given up."""
         vpn = op.vpn
+        if self._astray(op):
+            return (-1, 0, ())
         frame, bits = self.ptes.pop(vpn, (-1, 0))
         table = self.tables[1].get(vpn >> self.bits)
         if frame >= 0:
@@ -140,11 +147,13 @@ class Pmap(Home, kw_only=True):
 
     def pte_protect(self, op: PteProtect) -> Value:
         """Take rights from a PTE."""
+        if self._astray(op):
+            return (-1, 0)
         return self._clear_bits(op.vpn, op.clear)
 
     def pte_test(self, op: PteTest) -> Value:
         """Read a PTE; ts_referenced and clear_modify take a bit along."""
-        if op.table and not self._is_table(op.table, self.tables[1].get(op.vpn >> self.bits)):
+        if self._missed(op):
             return (-1, 0)
         return self._clear_bits(op.vpn, op.clear)
 
@@ -194,8 +203,30 @@ class Pmap(Home, kw_only=True):
         self._refs(1, slot, table, op.delta)
         return (True, () if table.entries > 0 else self._give_up_tables(op.vpn))
 
-    def _is_table(self, frame: int, table: Table | None) -> bool:
-        return table is not None and table.frame == frame
+    def pt_drop(self, op: PtDrop) -> Value:
+        """pmap_release's last step."""
+        table = self.tables[op.level].pop(op.slot, None) if op.level < len(self.tables) else None
+        if table is None:
+            return 0
+        self._count_parent(op.level, op.slot, -1)
+        self.record((PT_REMOVE, op.level, op.slot, table.frame))
+        return table.frame
+
+    def pte_object_name(self, op: PteObject) -> Value:
+        """pm_pteobj."""
+        return self.pte_object
+
+    def _missed(self, op: PteSwap | PteClear | PteProtect | PteTest) -> bool:
+        """Is the page that the caller takes for the entry's page-table page another one, or none at all?"""
+        table = self.tables[1].get(op.vpn >> self.bits)
+        return op.table > 0 and (table is None or table.frame != op.table)
+
+    def _astray(self, op: PteSwap | PteClear | PteProtect) -> bool:
+        """A store into such a page: it is made, and that page has it."""
+        if not self._missed(op):
+            return False
+        self.record((FRAME_STORE, op.table, op.thread, "pte"))
+        return True
 
     def _count_parent(self, level: int, slot: int, delta: int) -> None:
         if level + 1 < len(self.tables):
@@ -216,7 +247,7 @@ class Pmap(Home, kw_only=True):
             table = self.tables[level].get(slot)
             if table is None:
                 continue
-            if table.entries:
+            if table.entries or level == self.kept_level:
                 break
             del self.tables[level][slot]
             self._count_parent(level, slot, -1)

@@ -21,7 +21,12 @@ async def access(k: Context, vpn: int, write: bool, cold: bool = False) -> str:
 
     Returns "hit" if nothing had to be done, else what the (last) fault was: soft, zero-fill, cow, hard, segv, sigbus.
     """
-    outcome = HIT
+    return (await touch(k, vpn, write, cold))[0]
+
+
+async def touch(k: Context, vpn: int, write: bool, cold: bool = False) -> tuple[str, int]:
+    """As :func:`access`; also the bits of the page-table entry that was walked last (0: the TLB had it)."""
+    outcome, bits = HIT, 0
     for _ in range(TRIES):
         frame = await k.translate(vpn, write)
         if frame < 0:
@@ -31,9 +36,9 @@ async def access(k: Context, vpn: int, write: bool, cold: bool = False) -> str:
         if frame > 0:
             if write:
                 await k.note(STORE, k.tid, k.pmap, vpn, frame)
-            return outcome
+            return outcome, bits
         await k.compute("trap", k.costs.trap_ns)
         outcome = await vm_fault(k, vpn, write, cold)
         if outcome in UNRESOLVED:
-            return outcome
-    return "livelock"
+            return outcome, bits
+    return "livelock", bits

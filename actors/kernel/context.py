@@ -14,10 +14,12 @@ from actors.kernel.requests import (
     Compute,
     Create,
     Fill,
+    FillWindow,
     FlushLocal,
     Forget,
     HoldAt,
     Note,
+    Owned,
     Passed,
     Pause,
     Post,
@@ -29,6 +31,7 @@ from actors.kernel.requests import (
     SleepOn,
     StartTask,
     Translate,
+    TranslateWindow,
 )
 from protocol.locks import class_of
 from protocol.machine import Machine
@@ -112,6 +115,10 @@ class Context:
         """Release a lock."""
         return Release(lock)
 
+    def owns(self, lock: str) -> Owned:
+        """mtx_owned."""
+        return Owned(lock)
+
     def call(self, home: str, op: Op) -> Call:
         """Ask a home and wait for its answer."""
         return Call(home, op)
@@ -185,6 +192,14 @@ class Context:
     def fill(self, vpn: int, frame: int, bits: int) -> Fill:
         """Fill the TLB."""
         return Fill(vpn, frame, bits)
+
+    def translate_window(self, window: str) -> TranslateWindow:
+        """Ask the TLB what a kernel window shows."""
+        return TranslateWindow(window)
+
+    def fill_window(self, window: str, frame: int) -> FillWindow:
+        """Fill the TLB with what it shows."""
+        return FillWindow(window, frame)
 
     def flush_local(self, pmap: str, start: int, end: int) -> FlushLocal:
         """Flush this CPU's TLB."""

@@ -6,9 +6,14 @@ A page is named by its file and offset, as in :mod:`actors.kernel.litmus`.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.inject import free_frames
+from actors.kernel.litmus import ABSENT
 from actors.kernel.mman import vnode_name
+from actors.kernel.pmap import pmap_remove_all
 from actors.kernel.vm_object import free_pages
+from actors.kernel.vm_page import vm_page_free
+from protocol.identity import PAGE_QUEUES
+from protocol.messages.objects import Lookup
+from protocol.messages.space import PteObject
 from protocol.records import INJECTED
 
 
@@ -21,8 +26,33 @@ async def file_truncate(k: Context, file: int, pindex: int, pages: int = 1) -> s
     return "ok"
 
 
-async def memory_taken(k: Context, frames: int) -> str:
-    """From now on only so many frames are free, as if a driver had taken the others."""
-    await k.note(INJECTED, "free-frames")
-    await free_frames(k, frames)
+async def page_free_unlocked(k: Context, file: int, pindex: int) -> str:
+    """A driver frees a page that it found a while ago, under the page queues and without the object's lock, which it should have taken."""
+    obj = vnode_name(file)
+    await k.acquire(obj)
+    frame = (await k.call(obj, Lookup(pindex)))[0]
+    await k.release(obj)
+    if frame <= 0:
+        return ABSENT
+    await k.acquire(PAGE_QUEUES)
+    await pmap_remove_all(k, frame)
+    await k.note(INJECTED, f"a removal from {obj} without its lock")
+    await vm_page_free(k, frame, obj, pindex)
+    await k.release(PAGE_QUEUES)
+    return "ok"
+
+
+async def pte_object_scan(k: Context) -> str:
+    """What pmap_release does with its page-table pages, as to locks: the object first, and the page queues for each page behind it.
+
+    Nothing is freed, since the pmap is in use. Page-table pages without an object (C14 ``none``) leave only the page queues to take.
+    """
+    obj = await k.call(k.pmap, PteObject())
+    if obj:
+        await k.acquire(obj)
+    await k.at("pmap_release.scanning")
+    await k.acquire(PAGE_QUEUES)
+    await k.release(PAGE_QUEUES)
+    if obj:
+        await k.release(obj)
     return "ok"

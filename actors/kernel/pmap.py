@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.pmap_table import TablePages, free_table_pages
+from actors.kernel.pmap_window import pmap_pte_quick
 from actors.kernel.shootdown import pmap_invalidate
 from actors.kernel.uma import uma_zfree
 from protocol.identity import PAGE_QUEUES, PV_ZONE
@@ -50,8 +51,8 @@ async def _remove_range(k: Context, pmap: str, start: int, end: int) -> tuple[li
         start = rows[-1][0] + 1
 
 
-async def _remove_pte(k: Context, pmap: str, vpn: int, keep_entry: bool = False) -> TablePages:
-    frame, bits, emptied = await k.call(pmap, PteClear(vpn))
+async def _remove_pte(k: Context, pmap: str, vpn: int, keep_entry: bool = False, table: int = 0) -> TablePages:
+    frame, bits, emptied = await k.call(pmap, PteClear(vpn, table=table))
     if frame > 0 and bits & PTE_MANAGED:
         await k.post(PAGE_QUEUES, PvDel(frame, pmap, vpn, bool(bits & PTE_A), bool(bits & PTE_M)))
         if k.machine.pv_entries_max and not keep_entry:
@@ -63,12 +64,12 @@ async def _drop_after(k: Context, pmap: str, changed: list[int], tables: TablePa
     """Shoot down what changed and drop the locks, in the order of R02's form."""
     before = k.form("R02") == "before-shootdown"
     if before:
-        await free_table_pages(k, tables)
+        await free_table_pages(k, pmap, tables)
         await _release_queues(k)
     if changed:
         await _invalidate_changed(k, pmap, changed)
     if not before:
-        await free_table_pages(k, tables)
+        await free_table_pages(k, pmap, tables)
         await _release_queues(k)
     await k.release(pmap)
 
@@ -96,9 +97,10 @@ async def pmap_remove_all(k: Context, frame: int) -> None:
 
 async def remove_mapping(k: Context, pmap: str, vpn: int, keep_entry: bool = False) -> None:
     """Remove one mapping and shoot it down. ``keep_entry``: the caller keeps its pv entry for himself. [L: PQ, pmap]"""
-    tables = await _remove_pte(k, pmap, vpn, keep_entry)
+    table = await pmap_pte_quick(k, pmap, vpn)
+    tables = await _remove_pte(k, pmap, vpn, keep_entry, table)
     await pmap_invalidate(k, pmap, vpn, vpn + 1)
-    await free_table_pages(k, tables)
+    await free_table_pages(k, pmap, tables)
 
 
 async def pmap_protect(k: Context, pmap: str, start: int, end: int, prot: int) -> None:
@@ -123,9 +125,9 @@ async def pmap_protect(k: Context, pmap: str, start: int, end: int, prot: int) -
     await _drop_after(k, pmap, changed, [])
 
 
-async def _write_protect(k: Context, pmap: str, vpn: int, frame: int) -> None:
+async def _write_protect(k: Context, pmap: str, vpn: int, frame: int, table: int = 0) -> None:
     """Clear RW and M of one PTE, harvesting M. [L: PQ, PMAP]"""
-    _, old = await k.call(pmap, PteProtect(vpn, PTE_RW | PTE_M))
+    _, old = await k.call(pmap, PteProtect(vpn, PTE_RW | PTE_M, table))
     if old & PTE_M:
         await k.post(PAGE_QUEUES, SetDirty(frame, VALID_ALL))
 
@@ -134,7 +136,7 @@ async def pmap_page_protect(k: Context, frame: int) -> None:
     """Make every mapping of a page read-only. [L: PQ]"""
     for pmap, vpn in await k.call(PAGE_QUEUES, Pvs(frame)):
         await k.acquire(pmap)
-        await _write_protect(k, pmap, vpn, frame)
+        await _write_protect(k, pmap, vpn, frame, await pmap_pte_quick(k, pmap, vpn))
         await pmap_invalidate(k, pmap, vpn, vpn + 1)
         await k.release(pmap)
     await k.post(PAGE_QUEUES, SetFlags(frame, 0, WRITEABLE))
@@ -145,7 +147,7 @@ async def pmap_ts_referenced(k: Context, frame: int) -> int:
     found = 0
     for pmap, vpn in (await k.call(PAGE_QUEUES, Pvs(frame)))[:5]:
         await k.acquire(pmap)
-        _, bits = await k.call(pmap, PteTest(vpn, PTE_A))
+        _, bits = await k.call(pmap, PteTest(vpn, PTE_A, await pmap_pte_quick(k, pmap, vpn)))
         if bits & PTE_A:
             found += 1
             await pmap_invalidate(k, pmap, vpn, vpn + 1)
@@ -157,7 +159,7 @@ async def pmap_is_modified(k: Context, frame: int) -> bool:
     """Does any mapping of the page carry M? [L: PQ]"""
     for pmap, vpn in await k.call(PAGE_QUEUES, Pvs(frame)):
         await k.acquire(pmap)
-        _, bits = await k.call(pmap, PteTest(vpn, 0))
+        _, bits = await k.call(pmap, PteTest(vpn, 0, await pmap_pte_quick(k, pmap, vpn)))
         await k.release(pmap)
         if bits & PTE_M:
             return True

@@ -97,7 +97,7 @@ async def pmap_enter_quick(k: Context, pmap: str, vpn: int, frame: int, obj: str
     await k.call(pmap, PtHold(vpn, 1))
     if (await k.call(pmap, PteTest(vpn)))[0] > 0:
         _, emptied = await k.call(pmap, PtHold(vpn, -1))
-        await free_table_pages(k, list(emptied))
+        await free_table_pages(k, pmap, list(emptied))
     else:
         await get_pv_entry(k, pmap)
         await k.call(pmap, PteSwap(vpn, frame, PTE_V | PTE_U | PTE_MANAGED | PTE_PREFAULTED, counted=True))

@@ -9,19 +9,15 @@ nothing was mapped.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.pmap_table import free_table_pages
+from actors.kernel.pmap_table import free_table_pages, install_table
 from actors.kernel.pv_entry import get_pv_entry
 from actors.kernel.requests import KernelPanic
 from actors.kernel.shootdown import pmap_invalidate
-from actors.kernel.vm_page import vm_page_busy, vm_wait, zero_unless
-from actors.kernel.vm_page_alloc import vm_page_alloc_idle
+from actors.kernel.vm_page import vm_page_busy, vm_wait
 from protocol.identity import GIANT, PAGE_QUEUES
 from protocol.messages.queues import Hold, PvAdd, PvDel, SetDirty, Unbusy
-from protocol.messages.space import PteClear, PteSwap, PteTest, PtFind, PtHold, PtInstall, PtNeed
+from protocol.messages.space import PteClear, PteSwap, PteTest, PtFind, PtHold, PtNeed
 from protocol.pages import (
-    ALLOC_NOOBJ,
-    ALLOC_WIRED,
-    ALLOC_ZERO,
     PTE_A,
     PTE_M,
     PTE_MANAGED,
@@ -35,7 +31,7 @@ from protocol.pages import (
 async def pmap_enter_partial(k: Context, pmap: str, vpn: int, frame: int, bits: int) -> None:
     """Map a busy page. [L: none; may sleep for a page-table page]"""
     await k.acquire(GIANT)
-    table = await _allocpte(k, pmap, vpn)
+    table = await allocpte_partial(k, pmap, vpn)
     old_frame, old_bits = await k.call(pmap, PteTest(vpn, 0, table))
     await k.at("pmap_enter.pte_read")
     if old_frame == frame:
@@ -45,13 +41,13 @@ async def pmap_enter_partial(k: Context, pmap: str, vpn: int, frame: int, bits: 
     else:
         if old_frame > 0:
             await _remove_old(k, pmap, vpn)
-        await _insert_pv(k, pmap, vpn, frame)
+        await insert_pv_partial(k, pmap, vpn, frame)
     await k.call(pmap, PteSwap(vpn, frame, bits, table, counted=old_frame != frame))
     await pmap_invalidate(k, pmap, vpn, vpn + 1)
     await k.release(GIANT)
 
 
-async def _allocpte(k: Context, pmap: str, vpn: int) -> int:
+async def allocpte_partial(k: Context, pmap: str, vpn: int) -> int:
     """pmap_allocpte: the page-table page for ``vpn``, with the entry to be counted in it. Returns its frame. [L: Giant]"""
     while True:
         table = await k.call(pmap, PtFind(vpn))
@@ -62,15 +58,12 @@ async def _allocpte(k: Context, pmap: str, vpn: int) -> int:
                 await k.call(PAGE_QUEUES, Hold(table, 1))
             return int(table)
         for level, slot in await k.call(pmap, PtNeed(vpn)):
-            fresh, zeroed = await vm_page_alloc_idle(k, "", slot, ALLOC_NOOBJ | ALLOC_WIRED | ALLOC_ZERO)
-            if not fresh:
+            if not await install_table(k, pmap, level, slot):
                 # Giant is released by whoever sleeps.
                 await k.release(GIANT)
                 await vm_wait(k)
                 await k.acquire(GIANT)
                 break
-            await zero_unless(k, fresh, zeroed)
-            await k.call(pmap, PtInstall(level, slot, fresh))
 
 
 async def _remove_old(k: Context, pmap: str, vpn: int) -> None:
@@ -79,13 +72,13 @@ async def _remove_old(k: Context, pmap: str, vpn: int) -> None:
     frame, bits, emptied = await k.call(pmap, PteClear(vpn, believed=True))
     if frame > 0:
         await k.post(PAGE_QUEUES, PvDel(frame, pmap, vpn, bool(bits & PTE_A), bool(bits & PTE_M)))
-    await free_table_pages(k, list(emptied))
+    await free_table_pages(k, pmap, list(emptied))
     await k.release(PAGE_QUEUES)
     if emptied:
         raise KernelPanic(f"pmap_enter: pte vanished, va: {vpn << 12:#x}")
 
 
-async def _insert_pv(k: Context, pmap: str, vpn: int, frame: int) -> None:
+async def insert_pv_partial(k: Context, pmap: str, vpn: int, frame: int) -> None:
     """pmap_insert_entry. [L: Giant] Where pv entries are limited, the zone asks for the locks that this caller lacks."""
     if k.machine.pv_entries_max:
         await k.acquire(PAGE_QUEUES)
@@ -102,13 +95,13 @@ async def pmap_enter_quick_partial(k: Context, pmap: str, vpn: int, frame: int, 
     await k.release(PAGE_QUEUES)
     await k.release(obj)
     await k.acquire(GIANT)
-    table = await _allocpte(k, pmap, vpn)
+    table = await allocpte_partial(k, pmap, vpn)
     if (await k.call(pmap, PteTest(vpn, 0, table)))[0] > 0:
         await k.acquire(PAGE_QUEUES)
         await k.call(pmap, PtHold(vpn, -1, table))
         await k.release(PAGE_QUEUES)
     else:
-        await _insert_pv(k, pmap, vpn, frame)
+        await insert_pv_partial(k, pmap, vpn, frame)
         await k.call(pmap, PteSwap(vpn, frame, PTE_V | PTE_U | PTE_MANAGED | PTE_PREFAULTED, table, counted=True))
     await k.release(GIANT)
     await k.acquire(obj)

@@ -8,13 +8,16 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.mman import add_mapping
 from actors.kernel.pmap import pmap_protect
+from actors.kernel.pmap_copy import pmap_copy
+from actors.kernel.pmap_pte_object import PTE_OBJECT_PAGES
+from actors.kernel.pmap_release import pmap_release
 from actors.kernel.requests import Again
 from actors.kernel.vm_map import copied_flags, vm_map_delete
 from actors.kernel.vm_object import vm_object_allocate, vm_object_reference
 from protocol.identity import SEQUENCER
 from protocol.messages.processor import Await
 from protocol.messages.space import ENTRY_NEEDS_COPY, ENTRY_SHARED, AddEntry, Entries, EntryRow, SetEntryObject, SpaceUsers
-from protocol.pages import PROT_WRITE
+from protocol.pages import OBJT_DEFAULT, PROT_WRITE
 from protocol.workload import Exec, Exit, Fork
 
 SPACE_END = 1 << 52
@@ -28,7 +31,7 @@ async def fork(k: Context, s: Fork) -> str:
     await k.enter(s.how, s.child)
     if s.how == "fork":
         space, pmap = await _new_space(k)
-        await _copy_space(k, space)
+        await _copy_space(k, space, pmap)
     else:
         space, pmap = k.map, k.pmap
         await k.call(space, SpaceUsers(1))
@@ -42,18 +45,22 @@ async def fork(k: Context, s: Fork) -> str:
 
 
 async def _new_space(k: Context) -> tuple[str, str]:
-    return str(await k.create("map")), str(await k.create("pmap", paging=k.machine.pmap))
+    """pmap_pinit. C14 ``pte-object``: an object for the page-table pages is made with the pmap."""
+    pte_object = ""
+    if k.form("C14") == "pte-object":
+        pte_object = str(await k.create("object", type=OBJT_DEFAULT, size=PTE_OBJECT_PAGES))
+    return str(await k.create("map")), str(await k.create("pmap", paging=k.machine.pmap, pte_object=pte_object))
 
 
-async def _copy_space(k: Context, space: str) -> None:
-    """vmspace_fork: share what is shared, and set copy on write up for the rest."""
+async def _copy_space(k: Context, space: str, pmap: str) -> None:
+    """vmspace_fork: share what is shared, set copy on write up for the rest, and copy what is mapped."""
     await k.acquire(k.map)
     await k.acquire(space)
     start = 0
     while True:
         rows = await k.call(k.map, Entries(start, SPACE_END))
         for row in rows:
-            await _copy_entry(k, space, row)
+            await _copy_entry(k, space, pmap, row)
         if len(rows) < 64:
             break
         start = rows[-1][1]
@@ -61,7 +68,7 @@ async def _copy_space(k: Context, space: str) -> None:
     await k.release(k.map)
 
 
-async def _copy_entry(k: Context, space: str, row: EntryRow) -> None:
+async def _copy_entry(k: Context, space: str, pmap: str, row: EntryRow) -> None:
     start, end, obj, offset, prot, flags = row
     if flags & ENTRY_SHARED:
         if not obj:
@@ -75,6 +82,7 @@ async def _copy_entry(k: Context, space: str, row: EntryRow) -> None:
             await k.call(k.map, SetEntryObject(start, obj, offset, flags))
         await vm_object_reference(k, obj)
     await k.call(space, AddEntry(start, end, obj, offset, prot, flags))
+    await pmap_copy(k, pmap, k.pmap, start, end)
 
 
 async def execve(k: Context, s: Exec) -> str | Again:
@@ -116,5 +124,6 @@ async def vmspace_free(k: Context, index: int, space: str, pmap: str, start: int
     await k.release(space)
     k.map, k.pmap = mine
     if len(rows) < ENTRIES_AT_ONCE:
+        await pmap_release(k, pmap)
         return Again("step_done", (index, "ok"))
     return Again("vmspace_free", (index, space, pmap, rows[-1][1]))

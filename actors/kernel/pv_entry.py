@@ -12,7 +12,8 @@ from actors.kernel.context import Context
 from actors.kernel.pmap import remove_mapping
 from actors.kernel.requests import KernelPanic
 from actors.kernel.uma import uma_zalloc
-from protocol.identity import PAGE_QUEUES, PV_OBJECT, PV_ZONE, address_of
+from protocol.identity import FREE_QUEUES, PAGE_QUEUES, PV_OBJECT, PV_ZONE, address_of
+from protocol.messages.free import FreeCounts
 from protocol.messages.locks import TRY
 from protocol.messages.queues import LEFT, NextAfter, PagesNeeded, PvCount, Pvs, SetFlags
 from protocol.pages import ACTIVE, BUSY, INACTIVE, WRITEABLE
@@ -43,6 +44,21 @@ async def get_pv_entry(k: Context, pmap: str) -> None:
         got = await _reclaim(k, pmap, ACTIVE, got)
     if not got:
         raise KernelPanic(NO_PV_ENTRY)
+
+
+async def try_pv_entry(k: Context) -> bool:
+    """A pv entry for a mapping that is only a hint: no mapping is destroyed for it. Returns whether there was one. [L: PQ]"""
+    return not k.machine.pv_entries_max or await uma_zalloc(k, PV_ZONE, PV_OBJECT, k.machine.pv_slab_pages)
+
+
+async def plenty_used(k: Context) -> bool:
+    """Is free memory below the reserve, or are pv entries above their high-water mark? (Both are read without a lock.)"""
+    await k.peek("v_free_count")
+    free, _, _ = await k.call(FREE_QUEUES, FreeCounts())
+    if free < k.machine.thresholds.free_reserved:
+        return True
+    limit = k.machine.pv_entries_max
+    return bool(limit) and await k.call(PAGE_QUEUES, PvCount()) > high_water(limit)
 
 
 async def _reclaim(k: Context, pmap: str, queue: int, got: bool) -> bool:

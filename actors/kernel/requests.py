@@ -173,6 +173,25 @@ class Passed(HoldAt, tag=20, gc=False):
         yield
 
 
+class TranslateWindow(Request, tag=30, gc=False):
+    """Look a kernel window up in the TLB. Answer: the frame it shows as far as this CPU knows, else -1."""
+
+    window: str
+
+
+class FillWindow(Request, tag=31, gc=False):
+    """What a walk found a window to show enters the TLB."""
+
+    window: str
+    frame: int
+
+
+class Owned(Request, tag=32, gc=False):
+    """mtx_owned: does the thread hold this lock? Answer: true or false."""
+
+    lock: str
+
+
 class Again(msgspec.Struct, gc=False):
     """What a long routine returns instead of going on: run ``routine`` with ``arguments`` next, with the same locks held, on a new
     history."""

@@ -20,6 +20,18 @@ async def pmap_invalidate(k: Context, pmap: str, start: int, end: int) -> None:
     """
     await k.acquire(RENDEZVOUS)
     active: tuple[int, ...] = await k.call(pmap, ActiveCpus())
+    await _shoot(k, pmap, start, end, active)
+    await k.release(RENDEZVOUS)
+
+
+async def pmap_invalidate_window(k: Context, window: str) -> None:
+    """pmap_invalidate_page of the kernel's pmap, which is active on every CPU. [interrupts enabled]"""
+    await k.acquire(RENDEZVOUS)
+    await _shoot(k, window, 0, 1, tuple(range(k.machine.cpus)))
+    await k.release(RENDEZVOUS)
+
+
+async def _shoot(k: Context, pmap: str, start: int, end: int, active: tuple[int, ...]) -> None:
     others = tuple(cpu for cpu in active if cpu != k.cpu)
     await k.note(SHOOT_BEGIN, k.tid, pmap, start, end, others)
     if k.cpu in active:
@@ -28,4 +40,3 @@ async def pmap_invalidate(k: Context, pmap: str, start: int, end: int) -> None:
     if others:
         spun_ns = await k.send_ipis(pmap, start, end, others)
     await k.note(SHOOT_DONE, k.tid, pmap, start, end, others, spun_ns)
-    await k.release(RENDEZVOUS)

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from actors.kernel import isa_dma, litmus, litmus_contig, litmus_pageout
-from actors.kernel.access import HIT, access
+from actors.kernel.access import HIT, access, touch
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
 from actors.kernel.inject import inject
-from actors.kernel.litmus_pmap import file_truncate, memory_taken
+from actors.kernel.litmus_pmap import file_truncate, page_free_unlocked, pte_object_scan
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
 from actors.kernel.page_array import page_wire_phys, uma_boot_alloc
 from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass, pageout_stats
@@ -23,6 +23,7 @@ from actors.kernel.vm_fault import UNRESOLVED
 from actors.kernel.zero_copy import nic_done, zero_copy_done, zero_copy_send
 from protocol.identity import SEQUENCER
 from protocol.messages.processor import Await, Complete
+from protocol.pages import PTE_COPIED, PTE_PREFAULTED
 from protocol.records import EXPECTED, RETOUCH, TLB_HIT
 from protocol.workload import Access, Brk, Exec, Exit, Fork, Kernel, Madvise, Mmap, Mprotect, Mremap, Munmap, Think
 
@@ -56,11 +57,11 @@ async def step_done(k: Context, index: int, outcome: str) -> None:
 
 async def user_access(k: Context, s: Access) -> str:
     """Touch a page; a recorded fault that the model has no need of is counted."""
-    outcome = await access(k, s.vpn, s.write, s.cold)
+    outcome, bits = await touch(k, s.vpn, s.write, s.cold)
     if outcome == "segv" and s.recorded and await map_unknown(k, s.vpn):
-        outcome = await access(k, s.vpn, s.write, s.cold)
+        outcome, bits = await touch(k, s.vpn, s.write, s.cold)
     if s.recorded and outcome == HIT:
-        await k.note(TLB_HIT, k.tid, s.vpn, absorbed(s))
+        await k.note(TLB_HIT, k.tid, s.vpn, absorbed(s, bits))
     again = int(k.tables.options.get("retouch", 0))
     if again:
         await retouch(k, again)
@@ -84,13 +85,16 @@ async def retouch(k: Context, times: int) -> None:
             await k.forget(vpn, vpn + 1)
 
 
-def absorbed(s: Access) -> str:
-    """Why the host faulted where the model has the page mapped already.
+def absorbed(s: Access, bits: int) -> str:
+    """Why the host faulted where the model has the page mapped already; ``bits`` are those of its page-table entry.
 
+    pmap_copy: fork has copied the parent's mapping, which the host does not do. prefault: a fault on a neighbour has mapped it too.
     zero_page: a write to a page that the host had mapped read-only to its shared zero page; this kernel allocated at the first touch.
     present: a read of a present page (a spurious or a NUMA fault of the host). earlier: another access of the space, or populate, came
     first here.
     """
+    if bits & (PTE_COPIED | PTE_PREFAULTED):
+        return "pmap_copy" if bits & PTE_COPIED else "prefault"
     if s.present:
         return "zero_page" if s.write else "present"
     return "earlier"
@@ -149,7 +153,8 @@ SCRIPTED: dict[str, Any] = {
     "uma_boot_alloc": uma_boot_alloc,
     "pages_free": litmus.pages_free,
     "file_truncate": file_truncate,
-    "memory_taken": memory_taken,
+    "page_free_unlocked": page_free_unlocked,
+    "pte_object_scan": pte_object_scan,
     "vnode_hold": litmus_contig.vnode_hold,
     "zero_copy_send": zero_copy_send,
     "zero_copy_done": zero_copy_done,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.requests import KernelPanic
-from actors.kernel.vnode import insert_resident, remove_resident
+from actors.kernel.vnode import insert_resident, page_gone, remove_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Put
+from protocol.messages.objects import TreeJoin, TreeRise, TreeStore
 from protocol.messages.queues import (
     CHAN_FREE,
     FreePage,
@@ -54,7 +55,7 @@ async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zer
     if must_be_busy and not busy:
         await vm_page_busy(k, frame)
     if obj:
-        await remove_resident(k, obj, pindex)
+        await _leave_object(k, obj, pindex)
     verdict, needed, _ = await k.call(PAGE_QUEUES, FreePage(frame, 0, must_be_busy))
     if isinstance(verdict, str):
         return verdict
@@ -79,12 +80,30 @@ async def free_to_list(k: Context, frame: int, zeroed: bool, needed: bool) -> No
         await k.post(PAGE_QUEUES, PagesNeeded(False))
 
 
+async def _leave_object(k: Context, obj: str, pindex: int) -> None:
+    """Unlink a page from its object. [L: OBJ]
+
+    The lock is asserted. C15 ``exempt``: on alpha it is not, and whoever looks a page up meanwhile comes between the steps of a removal
+    without it. Raises KernelPanic where the kernel asserts.
+    """
+    if await k.owns(obj):
+        await remove_resident(k, obj, pindex)
+        return
+    if k.form("C15") == "always":
+        raise KernelPanic(f"mutex vm object not owned at vm_page_remove ({obj})")
+    await k.call(obj, TreeRise(pindex))
+    await k.at("vm_page_remove.splayed")
+    root = await k.call(obj, TreeJoin(pindex))
+    await k.at("vm_page_remove.joined")
+    await page_gone(k, obj, await k.call(obj, TreeStore(pindex, root)))
+
+
 async def vm_page_remove(k: Context, frame: int, obj: str, pindex: int, busy: bool = False) -> None:
     """Take a page out of its object and leave it to the caller. ``busy``: it is busy as far as the caller knows. [L: PQ, OBJ]"""
     must_be_busy = k.form("C01") == "busy-first"
     if must_be_busy and not busy:
         await vm_page_busy(k, frame)
-    await remove_resident(k, obj, pindex)
+    await _leave_object(k, obj, pindex)
     refusal = await k.call(PAGE_QUEUES, Rebind(frame, "", pindex, must_be_busy))
     if refusal:
         raise KernelPanic(str(refusal))
@@ -93,7 +112,7 @@ async def vm_page_remove(k: Context, frame: int, obj: str, pindex: int, busy: bo
 async def vm_page_rename(k: Context, frame: int, old: str, old_pindex: int, obj: str, pindex: int) -> None:
     """Move a page, which the caller has busy, to another object: remove, which un-busies it, and insert. [L: PQ, both objects]"""
     must_be_busy = k.form("C01") == "busy-first"
-    await remove_resident(k, old, old_pindex)
+    await _leave_object(k, old, old_pindex)
     await insert_resident(k, obj, pindex, frame, VALID_ALL)
     refusal = await k.call(PAGE_QUEUES, Rebind(frame, obj, pindex, must_be_busy))
     if refusal:

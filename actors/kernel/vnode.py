@@ -36,9 +36,13 @@ async def remove_resident(k: Context, obj: str, pindex: int) -> None:
     if not vnode:
         await k.post(obj, Remove(pindex))
         return
-    gone = await k.call(obj, Remove(pindex))
-    if gone is not None and not gone[2]:
-        await _hold(k, vnode, -1)
+    await page_gone(k, obj, await k.call(obj, Remove(pindex)))
+
+
+async def page_gone(k: Context, obj: str, gone: tuple[int, int, int] | None) -> None:
+    """A removal's answer: if the page was a file's last one, the vnode is held no more."""
+    if gone is not None and not gone[2] and vnode_of(obj):
+        await _hold(k, vnode_of(obj), -1)
 
 
 async def _hold(k: Context, vnode: str, delta: int) -> None:

@@ -17,6 +17,7 @@ from actors.kernel.requests import (
     Call,
     Create,
     KernelPanic,
+    Owned,
     Post,
     Release,
     Request,
@@ -47,6 +48,7 @@ class Asking(Interrupts, kw_only=True):
         Post: "do_post",
         Acquire: "do_acquire",
         Release: "do_release",
+        Owned: "do_owned",
         SleepOn: "do_sleep",
         Create: "do_create",
     }
@@ -108,6 +110,10 @@ class Asking(Interrupts, kw_only=True):
         known = class_of(lock)
         how = "mtx_lock_spin" if known.spin else "_mtx_lock_sleep"
         raise KernelPanic(f"{how}: recursed on non-recursive mutex {known.type} @ {lock}")
+
+    def do_owned(self, thread: Thread, request: Owned) -> Any:
+        """A thread knows its own locks."""
+        return request.lock in thread.since
 
     def granted(self, thread: Thread, lock: str, fence: int) -> None:
         """The lock is the thread's from now on, whatever else the CPU is doing."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from actors.kernel.requests import Compute, Fill, FlushLocal, Pause, Request, SendIpis, SetSpace, Translate
+from actors.kernel.requests import Compute, Fill, FillWindow, FlushLocal, Pause, Request, SendIpis, SetSpace, Translate, TranslateWindow
 from actors.processor.dispatch import Dispatcher
 from actors.processor.driver import WAIT
 from actors.processor.thread import Thread
@@ -15,7 +15,7 @@ from protocol.identity import RENDEZVOUS, cpu_name
 from protocol.messages.processor import COMPUTE, INVLPG, INVLRNG, INVLTLB, TIMEOUT, Arm, Ipi
 from protocol.pages import PTE_M, PTE_RW
 from protocol.records import COMPUTE as COMPUTE_RECORD
-from protocol.records import IPI_SEND, TLB_EVICT, TLB_FILL, TLB_FLUSH
+from protocol.records import IPI_SEND, TLB_EVICT, TLB_FILL, TLB_FLUSH, WINDOW_FILL
 
 PAUSED = "pause"
 """What a pausing thread waits for."""
@@ -29,6 +29,8 @@ class Hardware(Dispatcher, kw_only=True):
         Pause: "do_pause",
         Translate: "do_translate",
         Fill: "do_fill",
+        TranslateWindow: "do_translate_window",
+        FillWindow: "do_fill_window",
         FlushLocal: "do_flush",
         SendIpis: "do_ipis",
         SetSpace: "do_space",
@@ -70,6 +72,16 @@ class Hardware(Dispatcher, kw_only=True):
         self.record((TLB_FILL, self.loaded, request.vpn, request.frame, request.bits))
         return True
 
+    def do_translate_window(self, thread: Thread, request: TranslateWindow) -> Any:
+        """The same for a kernel window."""
+        return self.tlb.windows.get(request.window, -1)
+
+    def do_fill_window(self, thread: Thread, request: FillWindow) -> Any:
+        """Who points a window, or holds the lock under which it is pointed, fills it: no invalidation can come between."""
+        self.tlb.windows[request.window] = request.frame
+        self.record((WINDOW_FILL, request.window, request.frame))
+        return None
+
     def do_flush(self, thread: Thread, request: FlushLocal) -> Any:
         """The initiator's own flush."""
         self.flush(request.pmap, request.start, request.end, "local")
@@ -79,12 +91,14 @@ class Hardware(Dispatcher, kw_only=True):
         return self.do_compute(thread, Compute("flush", ns))
 
     def flush(self, pmap: str, start: int, end: int, reason: str) -> None:
-        """Drop translations; of another space than the loaded one there are none."""
+        """Drop translations; of another space than the loaded one there are none, but of a kernel window."""
         if pmap == self.loaded:
             if start == end:
                 self.tlb.drop_all()
             else:
                 self.tlb.drop_range(start, end)
+        else:
+            self.tlb.windows.pop(pmap, None)
         self.record((TLB_FLUSH, pmap, start, end, reason))
 
     def do_ipis(self, thread: Thread, request: SendIpis) -> Any:

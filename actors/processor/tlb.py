@@ -14,11 +14,14 @@ class Tlb(msgspec.Struct):
 
     capacity: int
     entries: dict[int, tuple[int, int]] = {}
+    windows: dict[str, int] = {}
+    """Kernel windows (i386) to the frame each shows as far as this CPU knows. They are not global either."""
     generation: int = 0
 
     def drop_all(self) -> None:
         """Load of another address space, or INVLTLB."""
         self.entries.clear()
+        self.windows.clear()
         self.generation += 1
 
     def drop_range(self, start: int, end: int) -> None:

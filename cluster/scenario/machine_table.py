@@ -86,7 +86,7 @@ class MachineTable(Table):
     frames: Annotated[int, Field(strict=True, ge=FRAMES_MIN, le=FRAMES_MAX)] | None = None
     memory_bytes: Bytes | None = None
     colours: Annotated[int, Field(strict=True, ge=1, le=4096)] = 32
-    pmap: Literal["amd64", "i386"] = "amd64"
+    pmap: Literal["amd64", "i386", "alpha"] = "amd64"
     tlb_entries: Small = 512
     quantum_ns: PositiveNs = 10_000_000
     disk_read_ns: PositiveNs = 100_000

@@ -76,7 +76,7 @@ def _object_lock(value: str, shards: int) -> tuple[int, ...]:
 
 
 def _pmap_lock(value: str, shards: int) -> tuple[int, ...]:
-    return (shard_of_name(value, shards),) if kind_of(value) == "pmap" else ()
+    return (shard_of_name(value, shards),) if kind_of(value) in ("pmap", "window") else ()
 
 
 ACTOR = 0
@@ -102,6 +102,8 @@ ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
     r.PTE_BITS: ((PMAP, ACTOR, _name),),
     r.TLB_FILL: ((OLD_PAGE, 1, _every), (PAGE, 3, _frame), (PMAP, 1, _name)),
     r.TLB_EVICT: ((PAGE, 1, _every), (PMAP, 1, _name)),
+    r.WINDOW_SET: ((PMAP, ACTOR, _name),),
+    r.WINDOW_FILL: ((PMAP, 1, _name),),
     r.TLB_FLUSH: ((PAGE, 1, _every), (PMAP, 1, _space)),
     r.SHOOT_BEGIN: ((PMAP, 2, _name), (PAGE, 2, _every)),
     r.SHOOT_DONE: ((PMAP, 2, _name), (PAGE, 2, _every)),

@@ -12,6 +12,7 @@ from typing import Any
 from protocol import records as r
 from protocol.checks.base import Check, thread_name
 from protocol.checks.state import PmapView
+from protocol.checks.views.pmaps import WINDOW_BITS, WINDOW_VPN
 from protocol.pages import PTE_M, PTE_RW
 from protocol.records import Head
 
@@ -36,7 +37,7 @@ class Tlb(Check):
 
     name = "I-TLB"
     domains = ("pmaps",)
-    before = {"pmaps": {r.TLB_FILL: "filled", r.LOCK_RELEASE: "released"}}
+    before = {"pmaps": {r.TLB_FILL: "filled", r.WINDOW_FILL: "window_filled", r.LOCK_RELEASE: "released"}}
 
     def filled(self, record: Any, view: PmapView, head: Head, index: int) -> None:
         """The walk's answer agrees with the table, or its CPU's flush is still to come."""
@@ -45,6 +46,13 @@ class Tlb(Check):
         pte = view.ptes.get(vpn)
         if grants_more(frame, bits, pte) and not _flush_to_come(view, head[3], vpn):
             self.violate(head, index, f"{head[3]}'s TLB: {pmap} va {vpn << 12:#x} filled with {_entry(frame, bits)}, but {_table(pte)}")
+
+    def window_filled(self, record: Any, view: PmapView, head: Head, index: int) -> None:
+        """What enters the TLB is what the window shows."""
+        self.evaluated += 1
+        _, window, frame = record
+        if grants_more(frame, WINDOW_BITS, view.ptes.get(WINDOW_VPN)):
+            self.violate(head, index, f"{head[3]}'s TLB: {window} filled with vm page {frame:#x}, but {_table(view.ptes.get(WINDOW_VPN))}")
 
     def released(self, record: Any, view: PmapView, head: Head, index: int) -> None:
         """Everything that lost rights has been invalidated everywhere."""

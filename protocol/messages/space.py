@@ -55,20 +55,23 @@ class PteSwap(Op, tag=113, gc=False):
 class PteClear(Op, tag=114, gc=False):
     """Swap the PTE to 0. Value: (frame, bits, ((level, slot, pt frame), ...)): what it was and the page-table pages this emptied.
 
-    ``believed``: the page-table page's count goes down even where no entry is found, for the caller has seen one.
+    ``believed``: the page-table page's count goes down even where no entry is found, for the caller has seen one. ``table``: as for
+    :class:`PteSwap`.
     """
 
     word: ClassVar[str] = "pmap.clear"
     vpn: int
     believed: bool = False
+    table: int = 0
 
 
 class PteProtect(Op, tag=115, gc=False):
-    """Clear the bits ``clear`` of a PTE. Value: (frame, old bits), (-1, 0) if there is none."""
+    """Clear the bits ``clear`` of a PTE. Value: (frame, old bits), (-1, 0) if there is none. ``table``: as for :class:`PteSwap`."""
 
     word: ClassVar[str] = "pmap.protect"
     vpn: int
     clear: int
+    table: int = 0
 
 
 class PteTest(Op, tag=116, gc=False):
@@ -139,6 +142,20 @@ class ActiveCpus(Op, tag=121, gc=False):
     """Read pm_active. Value: the numbers of the CPUs on which the address space is loaded, ascending."""
 
     word: ClassVar[str] = "pmap.active-cpus"
+
+
+class PteObject(Op, tag=213, gc=False):
+    """pm_pteobj: the object of the page-table pages (alpha before C14). Constant. Value: its name, "" if there is none."""
+
+    word: ClassVar[str] = "pmap.pte-object"
+
+
+class PtDrop(Op, tag=214, gc=False):
+    """Unlink the page-table page of (level, slot), whatever is in it. Value: its frame, 0 if there is none."""
+
+    word: ClassVar[str] = "pmap.drop"
+    level: int
+    slot: int
 
 
 CutRow = tuple[int, int, str, int, int, int, int]

@@ -26,7 +26,10 @@ from protocol.records import (
 )
 from protocol.workload import Account, AnyStep, File, Inject, Task, Workload
 
-SHORT = {"map": "map", "object": "obj", "pq": "pq", "pmap": "pmap", "fq": "fq", "smp": "smp", "vnode": "vi", "vnlock": "vn", "isa": "isa"}
+SHORT = {
+    "map": "map", "object": "obj", "pq": "pq", "pmap": "pmap", "fq": "fq", "smp": "smp", "giant": "giant", "window": "window",
+    "zone": "zone", "vnode": "vi", "vnlock": "vn", "isa": "isa",
+}  # fmt: skip
 
 
 def machine(cpus: int = 2, frames: int = 1024, latency_ns: int = 20, ipi_ns: int = 300, **options: object) -> Machine:

@@ -16,10 +16,14 @@ from protocol.checks.base import Check, Findings
 from protocol.checks.routing import PMAP
 from protocol.checks.state import PmapsState, PmapView
 from protocol.checks.views.domain import ACTOR, Domain, Handler
+from protocol.identity import SHARED_WINDOW
 from protocol.pages import PTE_RW, PTE_V
 from protocol.records import Head
 
 _RIGHTS = PTE_V | PTE_RW
+WINDOW_VPN, WINDOW_BITS = 0, PTE_V | PTE_RW
+"""A kernel window is an address space of one page. One whose translations are each CPU's own business (PADDR1) loses no rights by a change:
+what the others still have in their TLBs they invalidate before they use it."""
 
 
 class Pmaps(Domain):
@@ -42,6 +46,8 @@ class Pmaps(Domain):
             (PMAP, r.TLB_FILL, self.compose(r.TLB_FILL, pmaps, 1, self._fill, make)),
             (PMAP, r.TLB_EVICT, self.compose(r.TLB_EVICT, pmaps, 1, _evict, None)),
             (PMAP, r.TLB_FLUSH, self._flush),
+            (PMAP, r.WINDOW_SET, self.compose(r.WINDOW_SET, pmaps, ACTOR, _window_set, make)),
+            (PMAP, r.WINDOW_FILL, self.compose(r.WINDOW_FILL, pmaps, 1, self._window_fill, make)),
             (PMAP, r.SHOOT_BEGIN, self.compose(r.SHOOT_BEGIN, pmaps, 2, _begin, make)),
             (PMAP, r.SHOOT_DONE, self.compose(r.SHOOT_DONE, pmaps, 2, _done, None)),
             (PMAP, r.LOCK_RELEASE, self.compose(r.LOCK_RELEASE, pmaps, 2, _released, None)),
@@ -55,6 +61,10 @@ class Pmaps(Domain):
             entries = view.tlb[cpu] = {}
             self.loaded.setdefault(cpu, []).append(pmap)
         entries[vpn] = (frame, bits, view.clock)
+
+    def _window_fill(self, record: Any, view: PmapView, head: Head) -> None:
+        _, window, frame = record
+        self._fill((r.TLB_FILL, window, WINDOW_VPN, frame, WINDOW_BITS), view, head)
 
     def _flush(self, record: Any, head: Head, index: int) -> None:
         _, pmap, start, end, _ = record
@@ -112,6 +122,13 @@ def _pte_bits(record: Any, view: PmapView, head: Head) -> None:
         view.ptes.pop(vpn, None)
     if old & ~new & _RIGHTS:
         _changed(view, vpn)
+
+
+def _window_set(record: Any, view: PmapView, head: Head) -> None:
+    _, frame, old, _ = record
+    view.ptes[WINDOW_VPN] = (frame, WINDOW_BITS)
+    if old and head[3] == SHARED_WINDOW:
+        _changed(view, WINDOW_VPN)
 
 
 def _changed(view: PmapView, vpn: int) -> None:

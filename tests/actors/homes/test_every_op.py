@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from actors.homes.boot import HOME_CLASSES, boot_homes
 from protocol.machine import Machine, thresholds
-from protocol.messages import MESSAGE_TYPES, Op, contig, device, free, isa, locks, objects, processor, queues, space, vnodes, zones
+from protocol.messages import (
+    MESSAGE_TYPES,
+    Op,
+    contig,
+    device,
+    free,
+    isa,
+    locks,
+    objects,
+    processor,
+    queues,
+    space,
+    vnodes,
+    windows,
+    zones,
+)  # fmt: skip
 from protocol.messages.device import DeviceTimer
 from protocol.messages.processor import IpiAck
 
@@ -19,6 +34,7 @@ HOME_OF = {
     space: {"pmap", "map"},
     device: {"pager", "nic"},
     processor: {"smp", "order"},
+    windows: {"window"},
     zones: {"zone"},
 }
 

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.homes.paging import PAGING
 from actors.homes.pmaps import Pmap
 from protocol.guards import guard_of, in_words
 from protocol.messages.space import (
@@ -24,6 +23,7 @@ from protocol.messages.space import (
     Walk,
 )
 from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_U, PTE_V
+from protocol.paging import PAGING
 from protocol.records import PMAP_ACTIVE, PT_INSTALL, PT_REFS, PT_REMOVE, PTE_BITS, PTE_CLEAR, PTE_SET, UNGUARDED
 from tests.actors.fake_port import Bench, restored
 

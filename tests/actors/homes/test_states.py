@@ -24,6 +24,7 @@ from actors.homes.objects import VmObject
 from actors.homes.page_queues import PageQueues
 from actors.homes.pmaps import Pmap
 from actors.homes.vnodes import Vnode
+from actors.homes.windows import Window
 from actors.homes.zones import Zone
 from protocol.identity import kind_of
 from protocol.machine import Machine, thresholds
@@ -57,6 +58,7 @@ FROM: dict[str, list[Any]] = {
     "bits": [1, 3, 0x23, 0x63],
     "unmanaged": [False, False, True],
     "wire": [0, 0, 1],
+    "table": [0, 0, 0, 1, 2],
 }
 BY_TYPE: dict[Any, list[Any]] = {int: list(range(8)), bool: [False, True], str: ["", "object.3.cpu.1"]}
 
@@ -96,6 +98,8 @@ def steps_of(kind: str, draw: random.Random, count: int) -> list[Step]:
 def fresh(kind: str) -> Home:
     if HOME_CLASSES[kind] is VmObject:
         return VmObject(name=f"{kind}.1.cpu.0", size=10, warm=True)
+    if kind == "window":
+        return Window(name="window.2")
     if kind == "zone":
         return Zone(name="zone.0", limit=7, slab_items=3)
     if kind == "pmap":

@@ -74,9 +74,12 @@ class Restorer:
                 self.routines[thread.routine] = self.routines.get(thread.routine, 0) + 1
 
 
-@pytest.mark.parametrize("preset", ["repaired", "freebsd-2006", "freebsd-2004"])
-def test_every_routine_restored_at_each_of_its_awaits_waits_on_the_same_request(preset, monkeypatch):
-    model = Model("machine", machine=machine(frames=130, idle_zero=True), kernel=kernel(preset))
+@pytest.mark.parametrize(
+    ("preset", "pmap"),
+    [("repaired", "amd64"), ("freebsd-2006", "i386"), ("freebsd-2004", "amd64"), ("freebsd-2004", "i386"), ("freebsd-2004", "alpha")],
+)
+def test_every_routine_restored_at_each_of_its_awaits_waits_on_the_same_request(preset, pmap, monkeypatch):
+    model = Model("machine", machine=machine(frames=130, idle_zero=True, pmap=pmap), kernel=kernel(preset, pmap=pmap))
     boot = build(model, everything())
     restorer = Restorer(boot)
     drive = Cpu._drive

@@ -153,8 +153,8 @@ def test_a_page_that_was_freed_meanwhile_is_given_up_or_trusted_as_r01s_form_say
 @pytest.mark.parametrize(("form", "expected"), [("writable", "hit"), ("read-only", "soft")])
 def test_a_read_fault_during_the_send_maps_the_page_as_r05s_form_says(form, expected):
     """The child shares the page: its read comes first, and its store then faults only if the read did not map the page writable."""
-    first = [Mmap(1000, 1004, shared=True), Access(1000, write=True), send(), Fork(1, "fork"), Think(for_ns=200_000)]
-    child = [Access(1000, cpu=1), Access(1000, write=True)]
+    first = [Mmap(1000, 1004, shared=True), Fork(1, "fork"), Access(1000, write=True), send(), Think(for_ns=200_000)]
+    child = [Access(1000, cpu=1, delay_ns=60_000), Access(1000, write=True)]
     done = run(workload(first, child, parents=(-1, 0)), revert=("R05",) if form == "writable" else ())
     assert all_done(done)
     stores = [record[4] for record in done.records(STORE)]

@@ -68,7 +68,7 @@ def test_a_whole_machine_without_a_preset(scenario_file):
         ('memory_bytes = "4 KiB"', "machine", "1 frames", "64 to"),
         ('memory_bytes = "256 MB"', "machine.memory_bytes", "256 MB", "MiB"),
         ("frames = 1000\nmemory_bytes = 4096000", "machine", "frames 1000 and memory_bytes 4096000", "exactly one"),
-        ('pmap = "alpha"', "machine.pmap", "alpha", "'amd64' or 'i386'"),
+        ('pmap = "sparc64"', "machine.pmap", "sparc64", "'amd64', 'i386' or 'alpha'"),
         ("cpu_domains = [0, 1]", "machine", [0, 1], "every domain 0 to 0"),
         ("domains = 2\ncpu_domains = [0, 2]", "machine", [0, 2], "every domain 0 to 1"),
         ("[machine.costs]\ntrap_us = 3", "machine.costs.trap_us", "trap_us", "trap_ns"),

@@ -19,10 +19,16 @@ class Paging(NamedTuple):
     """Levels of tables, root included."""
     user_pages: int
     """Pages of user address space."""
+    kept_level: int = 0
+    """The level whose tables stay until the pmap goes, even empty ones; 0: none."""
 
 
 PAGING: dict[str, Paging] = {
     "i386": Paging(bits=10, levels=2, user_pages=0xBFC00),
     "amd64": Paging(bits=9, levels=4, user_pages=1 << 35),
+    "alpha": Paging(bits=10, levels=4, user_pages=1 << 29, kept_level=3),
 }
-"""By the word of ``machine.pmap``. i386 without PAE; its kernel and recursive map begin at 0xbfc00000."""
+"""By the word of ``machine.pmap``. i386 without PAE; its kernel and recursive map begin at 0xbfc00000.
+
+Alpha has three levels of tables with 1,024 entries; its level-1 table is a page as the others are, so here it is level 3 below a root that
+is only a register. Left out: pages of 8 KiB (frames are of 4 KiB on every machine here) and address-space numbers (the TLB has no tags)."""
