@@ -13,6 +13,7 @@ POINTS: dict[str, str] = {
     "pmap_remove.queues_released": "pmap_remove has released the page queues and still holds the pmap (R02: nobody is shot down yet)",
     "page_free_late.window": "the page is about to be freed and its object is not locked",
     "page_rename.found": "the page to be moved is found under its own object's lock; the target is not locked yet",
+    "vm_object_collapse.locked": "an object and the one behind it, which nobody else refers to, are locked, and the pages begin to move",
     "vm_fault.between-steps": "the fault has dropped its object's lock between two primitives (C33 per-step)",
     "vm_fault.copied": "the copy is made and the first object is locked again; its page is not said to be valid yet",
     "vm_fault.entering": "the page is found and busy, its object is unlocked, and it is not mapped yet",
