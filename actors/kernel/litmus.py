@@ -58,6 +58,7 @@ async def page_io_done(k: Context, file: int, pindex: int, free: bool = False) -
         await k.acquire(PAGE_QUEUES)
         await k.post(PAGE_QUEUES, Unbusy(frame))
         if free:
+            await pmap_remove_all(k, frame)
             await vm_page_free(k, frame, obj, pindex)
         await k.release(PAGE_QUEUES)
     await k.release(obj)

@@ -1,0 +1,29 @@
+"""Pages in Markdown that are written from what was measured, never by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shootdown.density import Density
+
+
+def density_page(found: Sequence[Density], first: int) -> Iterator[str]:
+    """docs/density.md."""
+    seeds = found[0].seeds if found else 0
+    yield "# How dense the bugs are"
+    yield ""
+    yield f"In how many of {seeds:,} schedules (seeds {first} to {first + seeds - 1}) a random workload meets a bug whose old form is in place. No script"
+    yield "helps: the scenario draws user and kernel work of every kind on too little memory, with random delays; a run is over when the first check"
+    yield "speaks or the kernel panics. The rows `repaired` are the same schedules with everything repaired. Written by"
+    yield f"`shootdown density --seeds {seeds} --first {first} --markdown`."
+    yield ""
+    yield "| change | | workload | met in | first seed | what spoke first, in how many |"
+    yield "|---|---|---|---|---|---|"
+    for one in found:
+        row = one.as_json()
+        spoke = ", ".join(f"{name} {count}" for name, count in row["spoke"].items()) or "nothing"
+        where = " ".join([f"`{row['scenario']}`", *(f"`{text}`" for text in row["sets"])])
+        first_seed = "" if row["first_seed"] is None else row["first_seed"]
+        yield f"| {row['id']} | {row['slug']} | {where} | {row['met']} of {row['seeds']} | {first_seed} | {spoke} |"
