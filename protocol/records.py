@@ -69,8 +69,10 @@ PV_ADD = _kind(30, "page.pv-add", "frame pmap vpn", "pv entry linked")
 PV_DEL = _kind(31, "page.pv-del", "frame pmap vpn accessed modified", "pv entry unlinked, bits harvested")
 PAGE_RELEASE = _kind(32, "page.release", "frame object pindex queue", "vm_page_free: the page record is gone (queue FREE) or on HOLD")
 PAGE_COUNTS = _kind(33, "page.counts", "inactive active cache hold", "the queues' counters, as the page daemon reads them")
-PAGE_REBIND = _kind(34, "page.rebind", "frame object pindex", "rename")
+PAGE_REBIND = _kind(34, "page.rebind", "frame object pindex old old_pindex", "rename, insertion or removal: old is the owner before")
 PAGES_NEEDED = _kind(35, "page.needed", "old new deficit", "vm_pages_needed and the deficit")
+PAGE_RECLAIM = _kind(146, "page.reclaim", "thread frame", "vm_page_try_to_free takes the page for clean and gives its content up")
+PAGE_CACHED_BUSY = _kind(145, "cache.busy", "frame object thread", "the page just made busy stands on the cache queue")
 
 # What frames hold (by the thread that changes it).
 FRAME_ZERO = _kind(36, "frame.zero", "frame thread", "the frame's content is zero from now on")
@@ -134,6 +136,7 @@ MAP_ADD = _kind(90, "map.add", "start end object offset prot flags", "an entry i
 MAP_REMOVE = _kind(91, "map.remove", "start end object offset", "an entry, or a clipped part, is removed")
 MAP_PROTECT = _kind(92, "map.protect", "start end prot", "protection of a range")
 MAP_OBJECT = _kind(93, "map.object", "start object offset flags", "an entry gets an object")
+MAP_CLIP = _kind(94, "map.clip", "start at", "the entry that begins at start is split in two at a page number")
 
 # UMA zones (actor is the zone).
 ZONE_ITEMS = _kind(96, "zone.items", "old new slabs", "free items of a zone, and how many slabs it has")

@@ -24,7 +24,7 @@ from protocol.messages.space import (
     SetEntryObject,
     SpaceUsers,
 )
-from protocol.records import MAP_ADD, MAP_OBJECT, MAP_PROTECT, MAP_REMOVE, UNGUARDED
+from protocol.records import MAP_ADD, MAP_CLIP, MAP_OBJECT, MAP_PROTECT, MAP_REMOVE, UNGUARDED
 
 BLOCK_PAGES = 512
 """The aligned block within which an unknown earlier mapping is assumed (model notes 6)."""
@@ -171,6 +171,7 @@ class VmMap(Home, kw_only=True):
                 low, high, name, offset, prot, flags = self.rows[place]
                 tail = (edge, high, name, offset + edge - low, prot, flags)
                 self._splice(place, place + 1, [(low, edge, name, offset, prot, flags), tail])
+                self.record((MAP_CLIP, low, edge))
         return self._touching(start, end)
 
     def _splice(self, first: int, last: int, rows: list[EntryRow]) -> None:

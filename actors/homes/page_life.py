@@ -76,8 +76,8 @@ class PageLife(PageStore, kw_only=True):
         """vm_page_insert: a page without an object gets one. The page-queues lock is not asked: to everybody else the page is still
         nobody's."""
         page = self.pages.get(op.frame) or self.stray(op, op.frame)
+        self.record((PAGE_REBIND, op.frame, op.object, op.pindex, page.object, page.pindex))
         page.object, page.pindex = op.object, op.pindex
-        self.record((PAGE_REBIND, op.frame, op.object, op.pindex))
         return None
 
     def rebind(self, op: Rebind) -> Value:
@@ -88,8 +88,8 @@ class PageLife(PageStore, kw_only=True):
             return NOT_BUSY
         if page.flags & BUSY:
             self.unbusy(op, frame, page)
+        self.record((PAGE_REBIND, frame, op.object, op.pindex, page.object, page.pindex))
         page.object, page.pindex = op.object, op.pindex
-        self.record((PAGE_REBIND, frame, op.object, op.pindex))
         if op.object:
             if page.queue == CACHE:
                 self.deactivate_page(frame, page)

@@ -32,7 +32,7 @@ async def search(k: Context, f: Fault) -> str:
     """Walk down the chain of objects. FOUND: f.frame is busy and valid in f.object, whose lock is held."""
     while True:
         found = await k.call(f.object, Lookup(f.pindex))
-        await between_steps(k, f.object)
+        await between_steps(k, f.object, found[0], f.pindex)
         if found[0] > 0:
             outcome = await _claim(k, f, *found)
         else:

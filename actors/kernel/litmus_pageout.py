@@ -22,12 +22,12 @@ async def pageout_top_up(k: Context) -> str:
 async def pageout_page_stats(k: Context) -> str:
     """What the page daemon does when nothing was short for a while, with all active pages."""
     drops = any(one.what == PAGE_STATS_DROPS_QUEUES for one in k.tables.workload.injected)
-    await k.enter("vm_pageout_page_stats")
     await k.acquire(PAGE_QUEUES)
+    await k.enter("vm_pageout_page_stats")
     left, frame = await stats_wanted(k, full=True)
     while left:
         left, frame = await walk_active(k, left, frame, drops)
         drops = False
-    await k.release(PAGE_QUEUES)
     await k.leave("vm_pageout_page_stats", "ok")
+    await k.release(PAGE_QUEUES)
     return "ok"

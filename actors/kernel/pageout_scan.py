@@ -17,6 +17,7 @@ from protocol.messages.locks import TRY
 from protocol.messages.objects import Describe, Lookup
 from protocol.messages.queues import Activate, Deactivate, MakeCache, Mark, NextAfter, PageState, Requeue, SetFlags
 from protocol.pages import ACTIVE, BUSY, INACTIVE, REFERENCED, WINATCFLS
+from protocol.records import BELIEF
 
 PAGES_AT_ONCE = 32
 """Pages looked at in one step of the daemon's history."""
@@ -62,6 +63,7 @@ async def _lock_object(k: Context, queue: int, frame: int, obj: str) -> bool:
     state = await k.call(PAGE_QUEUES, PageState(frame))
     await k.call(PAGE_QUEUES, Mark(queue, MARKER))
     if state is not None and state[0] == queue and state[7] == obj:
+        await k.note(BELIEF, k.tid, frame, obj, -1)
         return True
     await k.release(obj)
     return False

@@ -6,6 +6,7 @@ At fork every entry is protected and shot down by itself: the kernel of the peri
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import nothing_held
 from actors.kernel.mman import add_mapping
 from actors.kernel.pmap import pmap_protect
 from actors.kernel.pmap_copy import pmap_copy
@@ -26,6 +27,7 @@ ENTRIES_AT_ONCE = 16
 """Map entries a teardown removes in one step of its history."""
 
 
+@nothing_held("fork", "vfork", "thread")
 async def fork(k: Context, s: Fork) -> str:
     """fork copies the address space on write; vfork and threads share it, and vfork's parent waits until the child leaves it."""
     await k.enter(s.how, s.child)
@@ -85,6 +87,7 @@ async def _copy_entry(k: Context, space: str, pmap: str, row: EntryRow) -> None:
     await pmap_copy(k, pmap, k.pmap, start, end)
 
 
+@nothing_held()
 async def execve(k: Context, s: Exec) -> str | Again:
     """A new address space with the image's mappings; the old one is left to whoever else is in it."""
     await k.enter("execve", len(s.mappings))
@@ -100,6 +103,7 @@ async def execve(k: Context, s: Exec) -> str | Again:
     return await _leave_space(k, old_map, old_pmap)
 
 
+@nothing_held("exit")
 async def exit_task(k: Context, s: Exit) -> str | Again:
     """The task ends; the last one in an address space tears it down while it is still loaded."""
     await k.enter("exit")

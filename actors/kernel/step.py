@@ -147,6 +147,7 @@ SCRIPTED: dict[str, Any] = {
     "page_try_to_cache": litmus.page_try_to_cache,
     "page_try_to_free": litmus.page_try_to_free,
     "page_wait": litmus.page_wait,
+    "page_write": litmus.page_write,
     "page_wire_phys": page_wire_phys,
     "pageout_page_stats": litmus_pageout.pageout_page_stats,
     "pageout_top_up": litmus_pageout.pageout_top_up,

@@ -7,6 +7,7 @@ busy, referenced and locked, so that every exit can put it back.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import nothing_held
 from actors.kernel.fault_copy import copy_on_write
 from actors.kernel.fault_prefault import vm_fault_prefault
 from actors.kernel.fault_search import FOUND, RETRY, SEGV, SIGBUS, search
@@ -17,12 +18,13 @@ from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Enter
 from protocol.messages.queues import Finish, SetWriteable
 from protocol.pages import PROT_WRITE
-from protocol.records import FAULT_DONE
+from protocol.records import FAULT_DONE, TRANSITION
 
 UNRESOLVED = (SEGV, SIGBUS)
 """Outcomes of an access that the kernel cannot make good."""
 
 
+@nothing_held()
 async def vm_fault(k: Context, vpn: int, write: bool, cold: bool = False) -> str:
     """Resolve a fault on ``vpn``. Returns "soft", "zero-fill", "cow", "hard", or "segv" and "sigbus" for what cannot be resolved."""
     await k.enter("vm_fault", vpn, "write" if write else "read")
@@ -69,12 +71,14 @@ async def _enter(k: Context, f: Fault) -> None:
         await k.acquire(PAGE_QUEUES)
         await k.post(PAGE_QUEUES, SetWriteable(f.frame, f.write))
         await k.release(PAGE_QUEUES)
+    await k.note(TRANSITION, k.tid, f.frame, f.object, f.pindex, True)
     await k.release(f.object)
     await k.at("vm_fault.entering")
     await pmap_enter(k, k.pmap, f.vpn, f.frame, f.prot)
     if k.machine.prefault_pages and f.map_locked:
         await vm_fault_prefault(k, f)
     await k.acquire(f.object)
+    await k.note(TRANSITION, k.tid, f.frame, f.object, f.pindex, False)
     await k.acquire(PAGE_QUEUES)
     await k.post(PAGE_QUEUES, Finish(f.frame, clear_zero=k.form("C18") == "caller-zeroes"))
     await k.release(PAGE_QUEUES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from actors.kernel.context import Tables
-from actors.machine import Parts, boot
+from actors.machine import Parts, boot, contracts
 from cluster.engine.inproc import InlineRun, run_inline
 from cluster.plan import Model
 from protocol.checks import Suite, Violation
@@ -90,7 +90,7 @@ class Verdict(NamedTuple):
 
 def judged(done: InlineRun) -> Verdict:
     """Every check over the whole run. A run whose tasks are not all done is judged as stuck."""
-    suite = Suite((), machine_of(done), dict(shared(done).kernel))
+    suite = Suite((), machine_of(done), dict(shared(done).kernel), contracts=contracts())
     found = suite.step(done.entries)
     found += suite.finish(done.now_ns, "finished" if all_done(done) else "stuck")
     return Verdict(sorted(found, key=lambda violation: violation.rank), suite.evaluated())
