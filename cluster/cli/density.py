@@ -30,7 +30,7 @@ def command(
     from cluster.experiments.pages import density_page
     from shootdown.density import REPAIRED, cases, densities
 
-    found = []
+    found: list[Density] = []
     for density in densities(cases(ids or ()), range(first, first + seeds), jobs or os.cpu_count() or 1):
         if not (markdown or as_json):
             _say(density, head=not found)
@@ -38,7 +38,7 @@ def command(
     if as_json:
         print_json([density.as_json() for density in found])
     elif markdown:
-        say(*density_page(found, first))
+        say(*density_page([density.as_json() for density in found], first))
     loud = [density for density in found if density.case.id == REPAIRED and density.met]
     note(
         *(

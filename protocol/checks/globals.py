@@ -153,7 +153,6 @@ class Globals:
     def _clear(self, fields: Any, head: Head, index: int) -> None:
         self.state.holders.pop(fields[0], None)
 
-
     # What refers to an object ----------------------------------------------------------------------------------------------
 
     def _entry(self, fields: Any, head: Head, index: int) -> None:

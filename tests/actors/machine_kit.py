@@ -141,12 +141,16 @@ def between(done: InlineRun, first: int, last: int, thread: int, skip: int = 0) 
     raise AssertionError(f"no stretch from {KINDS[first].name} to {KINDS[last].name} of thread {thread}")
 
 
+ANNOTATIONS = ("loop", "page.transition", "believes", "cache.busy", "page.array", "map.clip")
+"""Kinds that only say what a routine means by its steps; no sequence of steps shows them."""
+
+
 def words(pairs: list[tuple[str, Record]], drop: tuple[str, ...] = ()) -> list[str]:
     """Records as short words: ``+pq`` and ``-pq`` for locks, the kind's name for the rest."""
     out = []
     for _, record in pairs:
         kind = KINDS[int(record[0])]  # type: ignore[call-overload]
-        if kind.name in drop:
+        if kind.name in drop or kind.name in ANNOTATIONS:
             continue
         if record[0] == LOCK_ACQUIRE:
             out.append("+" + SHORT[_kind(record)])

@@ -33,7 +33,9 @@ MUTANTS = [
     Mutant("I-CONSERVE", m.take_is_counted_twice, w.map_and_unmap),
     Mutant("I-ONEQ", m.frame_is_put_back_twice, w.map_and_unmap, ("I-ZERO",)),
     Mutant(
-        "I-ONEQ", m.frame_stays_on_the_free_list, w.map_and_unmap,
+        "I-ONEQ",
+        m.frame_stays_on_the_free_list,
+        w.map_and_unmap,
         ("I-BUSY-XOR", "I-FREE-CLEAN", "I-LOCKSET", "I-NOABA", "I-PV-PTE", "I-SINGLE-OWNER"),
     ),
     Mutant("I-FREE-CLEAN", m.freed_page_stays_in_its_object, w.map_and_unmap, ("I-ONEQ", "I-REFLIFE", "I-TREE")),

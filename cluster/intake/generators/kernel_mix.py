@@ -1,4 +1,4 @@
-"""Everything at once: processes with threads that touch, map, fork and send, a file that is truncated, read and cached under them, a driver.
+"""Everything at once: processes with threads that touch, map, fork and send, a file truncated, read and cached under them, a driver.
 
 What a machine short of memory does to itself in an hour, drawn at random into a few thousand steps: the workload in which a protocol's gaps
 are met without a script that knows them. Every action is one that a correct kernel survives; the weights say how often each is drawn.

@@ -69,6 +69,8 @@ threads, frames, vpns = st.integers(0, 3), st.integers(1, 6), st.integers(100, 1
 locks = st.sampled_from(["pq", "fq", "smp", OBJECT, PMAP, MAP, "object.2.cpu.1"])
 bits = st.sampled_from([RO, RW])
 chans = st.sampled_from(["page.1", "page.2", "vm_pages_needed"])
+
+
 def made(actor: st.SearchStrategy[str] | str, kind: int, *fields: Any) -> Any:
     """A strategy for a record of this kind, its fields given by strategies or values, at an actor."""
 
