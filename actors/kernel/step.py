@@ -149,6 +149,8 @@ SCRIPTED: dict[str, Any] = {
     "page_wait": litmus.page_wait,
     "page_write": litmus.page_write,
     "page_wire_phys": page_wire_phys,
+    "page_dontneed": litmus_pageout.page_dontneed,
+    "pageout_inactive_scan": litmus_pageout.pageout_inactive_scan,
     "pageout_page_stats": litmus_pageout.pageout_page_stats,
     "pageout_top_up": litmus_pageout.pageout_top_up,
     "uma_boot_alloc": uma_boot_alloc,
