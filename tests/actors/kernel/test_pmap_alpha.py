@@ -62,7 +62,7 @@ def test_page_table_pages_belong_to_no_object_now():
 def test_before_c14_they_are_pages_of_an_object_that_is_locked_behind_the_page_queues():
     done = alpha([Mmap(1024, 4096), *writes(1024), LATER], OLD)
     obj = pmaps(done)["pmap.0"].pte_object
-    assert obj == "object.2", "behind the file"
+    assert obj == "object.pte0"
     inserted = [record[1] for head, _, records in done.entries for record in records if record[0] == OBJECT_INSERT and head[3] == obj]
     assert inserted == [table_index(3, 0), table_index(2, 0), table_index(1, 1)]
     assert sum(record[2] == obj for record in done.records(LOCK_ACQUIRE)) == 3
