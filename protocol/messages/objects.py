@@ -39,21 +39,21 @@ class Remove(Op, tag=82, gc=False):
     pindex: int
 
 
-class TreeRise(Op, tag=220, gc=False):
+class TreeRise(Op, tag=240, gc=False):
     """A removal's first step, taken apart (C15): splay the page to the top of what the root leads to. No value."""
 
     word: ClassVar[str] = "object.tree-rise"
     pindex: int
 
 
-class TreeJoin(Op, tag=221, gc=False):
+class TreeJoin(Op, tag=241, gc=False):
     """Its second: join the subtrees below the page. Value: the root that the tree shall have."""
 
     word: ClassVar[str] = "object.tree-join"
     pindex: int
 
 
-class TreeStore(Op, tag=222, gc=False):
+class TreeStore(Op, tag=242, gc=False):
     """Its third: store the root, and unlink the page from the list. Value: as for :class:`Remove`."""
 
     word: ClassVar[str] = "object.tree-store"

@@ -144,13 +144,13 @@ class ActiveCpus(Op, tag=121, gc=False):
     word: ClassVar[str] = "pmap.active-cpus"
 
 
-class PteObject(Op, tag=213, gc=False):
+class PteObject(Op, tag=238, gc=False):
     """pm_pteobj: the object of the page-table pages (alpha before C14). Constant. Value: its name, "" if there is none."""
 
     word: ClassVar[str] = "pmap.pte-object"
 
 
-class PtDrop(Op, tag=214, gc=False):
+class PtDrop(Op, tag=239, gc=False):
     """Unlink the page-table page of (level, slot), whatever is in it. Value: its frame, 0 if there is none."""
 
     word: ClassVar[str] = "pmap.drop"
