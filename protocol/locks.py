@@ -36,6 +36,7 @@ PAGE_QUEUES_TYPE = "vm page queue mutex"
 CLASSES: dict[str, LockClass] = {
     "giant": LockClass("Giant", "giant", spin=False, sleepable=False, recursive=True, duplicates=False, rank=5),
     "map": LockClass("user map", "vm_map", spin=False, sleepable=True, recursive=False, duplicates=True, rank=10),
+    "isa": LockClass("isa driver", "isa_driver", spin=False, sleepable=False, recursive=False, duplicates=False, rank=12),
     "kernel-map": LockClass("system map", "system_map", spin=False, sleepable=False, recursive=False, duplicates=True, rank=15),
     "vnlock": LockClass("vnode", "vnode", spin=False, sleepable=True, recursive=False, duplicates=False, rank=20),
     "kernel-object": LockClass("kernel object", "kernel_object", spin=False, sleepable=False, recursive=False, duplicates=False, rank=30),

@@ -18,6 +18,8 @@ POINTS: dict[str, str] = {
     "vm_fault.entering": "the page is found and busy, its object is unlocked, and it is not mapped yet",
     "contigmalloc1.scanned": "a run has been found; unless C19 is held the free-queue lock is dropped, the page-queues lock never is",
     "object_hold.locked": "a script's step holds an object's lock",
+    "vm_pageout_page_stats.dropped": "the injected fault: the walk has let the page queues go, and holds on to the next page",
+    "vm_pageout_scan.window": "a cached page is busy, and neither the page queues nor its object are locked (C28 window)",
     "vnode_hold.locked": "a script's step holds a vnode's interlock",
     "vm_page_alloc.popped": "the frame is off the free lists, their lock is released, the page's fields are not initialised (C22 after)",
     "vm_page_cowfault.woken": "cowfault has waited for memory and holds no lock",

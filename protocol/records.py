@@ -145,6 +145,11 @@ PAGER_DONE = _kind(101, "pager.done", "operation object pindex count ok", "read 
 # Vnodes (actor is the vnode).
 VNODE_HOLD = _kind(105, "vnode.hold", "old new", "hold count of a vnode: its object gets its first resident page, or loses its last one")
 
+# ISA DMA (actor is the table of channels, or the driver's CPU).
+DMA_BUFFER = _kind(106, "dma.buffer", "channel frame pages", "a DMA channel gets its bounce buffer")
+DMA_INIT = _kind(138, "dma.init", "thread channel pages status", "a driver is told whether its channel has a bounce buffer: 0 or an error")
+DMA_START = _kind(139, "dma.start", "thread channel frame pages", "a transfer begins; frame 0: through a null bounce buffer")
+
 # Workload (CPU) and faults (whoever they hit).
 TASK_STEP = _kind(110, "task.step", "task index operation late_ns", "a task begins an operation, so late after its recorded time")
 TASK_END = _kind(111, "task.end", "task", "a task has done its last operation")

@@ -8,13 +8,15 @@ from typing import Any
 
 from cluster.errors import InputError
 from cluster.recording.manifest import Violation
+from protocol.event import SLICE_BITS
 from shootdown.result import Run, open_run
 
 
 def recheck(run: Run | str | Path, checks: Sequence[str] = ()) -> dict[str, Any]:
-    """``{run, checks, violations, violations_total, losses}`` of the checks named (all if none) over a run's trace.
+    """``{run, checks, violations, violations_total, losses, checked_until_ns}`` of the checks named (all if none) over a run's trace.
 
-    Raises InputError if the run kept no trace or a check does not exist.
+    What follows on a loss is not judged, since every check needs all that came before: ``checked_until_ns`` says where that is (None: the
+    whole run was judged). Raises InputError if the run kept no trace or a check does not exist.
     """
     from protocol.checks.suite import Suite
 
@@ -29,9 +31,10 @@ def recheck(run: Run | str | Path, checks: Sequence[str] = ()) -> dict[str, Any]
     except KeyError as error:
         raise InputError(str(error.args[0]), key="checks", found=list(checks)) from None
     found = []
-    for entries in stored.trace.entries(0, None, None):
+    for entries in stored.trace.complete_entries():
         found += suite.step(entries)
-    found += suite.finish(stored.manifest.virtual_ns, stored.manifest.ended or "interrupted")
+    if stored.trace.whole:
+        found += suite.finish(stored.manifest.virtual_ns, stored.manifest.ended or "interrupted")
     found.sort(key=lambda violation: violation.rank)
     violations = [Violation(v.check, v.time_ns, v.actor, f"{v.event[0]}:{v.event[1]}", v.message) for v in found]
     return {
@@ -40,4 +43,5 @@ def recheck(run: Run | str | Path, checks: Sequence[str] = ()) -> dict[str, Any]
         "violations": [{name: getattr(v, name) for name in v.__struct_fields__} for v in violations[:100]],
         "violations_total": len(violations),
         "losses": stored.losses,
+        "checked_until_ns": None if stored.trace.complete_before is None else stored.trace.complete_before << SLICE_BITS,
     }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from actors.home import Home
 from actors.homes.free_queues import FreeQueues
+from actors.homes.isa import IsaDma
 from actors.homes.maps import VmMap
 from actors.homes.nics import NetworkCard
 from actors.homes.objects import VmObject
@@ -22,6 +23,7 @@ from protocol.identity import (
     DISK_PAGER,
     FREE_QUEUES,
     GIANT,
+    ISA_DMA,
     KERNEL_BASE,
     KERNEL_MAP,
     KERNEL_OBJECT,
@@ -49,6 +51,7 @@ HOME_CLASSES: dict[str, type[Home]] = {
     "smp": Rendezvous,
     "order": Sequencer,
     "zone": Zone,
+    "isa": IsaDma,
     "vnode": Vnode,
     "vnlock": Home,
     "giant": Home,
@@ -69,6 +72,7 @@ def boot_homes(machine: Machine) -> list[Home]:
         VmMap(name=KERNEL_MAP, service_ns=service_ns, low=KERNEL_BASE, high=KERNEL_BASE + KERNEL_PAGES, users=0),
         Rendezvous(name=RENDEZVOUS, service_ns=service_ns),
         Sequencer(name=SEQUENCER, service_ns=service_ns),
+        IsaDma(name=ISA_DMA, service_ns=service_ns),
         NetworkCard(name=NETWORK_CARD, service_ns=service_ns),
         Home(name=GIANT, service_ns=service_ns),
         Pager(name=DISK_PAGER, service_ns=service_ns, read_ns=machine.disk_read_ns, write_ns=machine.disk_write_ns, depth=depth),

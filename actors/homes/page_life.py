@@ -15,13 +15,24 @@ from protocol.messages import Op, Value
 from protocol.messages.contig import Adopt, BindRun
 from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageOwner, PageState, Poke, Rebind
 from protocol.pages import ALLOC_NOOBJ, BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
-from protocol.records import PAGE_ACT, PAGE_BIND, PAGE_COW, PAGE_DIRTY, PAGE_HOLD, PAGE_REBIND, PAGE_RELEASE, PAGE_WIRE, UNGUARDED
+from protocol.records import (
+    PAGE_ACT,
+    PAGE_BIND,
+    PAGE_COW,
+    PAGE_DIRTY,
+    PAGE_FLAGS,
+    PAGE_HOLD,
+    PAGE_REBIND,
+    PAGE_RELEASE,
+    PAGE_WIRE,
+    UNGUARDED,
+)
 
 NOT_BUSY = "vm_page_remove: page not busy"
 """The panic of a removal under the rule that C01 gave up."""
 
 
-POKED = {"wire": PAGE_WIRE, "hold": PAGE_HOLD, "dirty": PAGE_DIRTY, "act": PAGE_ACT, "cow": PAGE_COW}
+POKED = {"wire": PAGE_WIRE, "hold": PAGE_HOLD, "dirty": PAGE_DIRTY, "act": PAGE_ACT, "cow": PAGE_COW, "flags": PAGE_FLAGS}
 """Fields that may be injected, and the record of each."""
 
 

@@ -19,14 +19,19 @@ from protocol.messages.queues import (
     CHAN_FREE,
     CHAN_NEEDED,
     LEFT,
+    CacheRover,
     Mark,
     NextAfter,
     PagesNeeded,
     QueueCounts,
     SelectCache,
+    StatsInterval,
 )
 from protocol.pages import ACTIVE, CACHE, HOLD, INACTIVE
 from protocol.records import PAGE_COUNTS, PAGES_NEEDED
+
+FULL_EVERY = 4
+"""Of so many intervals without a shortage one has all active pages looked at (vm_pageout_full_stats_interval)."""
 
 
 class PageQueues(PageBusy, kw_only=True):
@@ -38,6 +43,8 @@ class PageQueues(PageBusy, kw_only=True):
         Mark: locked("mark", "queue"),
         SelectCache: locked("select_cache", "queue"),
         PageWindow: locked("page_window", "page"),
+        CacheRover: locked("rove", "queue"),
+        StatsInterval: locked("stats_interval", "queue"),
         QueueCounts: unlocked("queue_counts"),
         PagesNeeded: unlocked("pages_needed"),
     }
@@ -46,7 +53,7 @@ class PageQueues(PageBusy, kw_only=True):
 
     def next_after(self, op: NextAfter) -> Value:
         """A scan's step."""
-        item = self._follower(op.queue, op.after)
+        item = self._follower(op.queue, op.after, op.colour)
         if item is None:
             return (LEFT,)
         if item == END:
@@ -56,10 +63,12 @@ class PageQueues(PageBusy, kw_only=True):
         page = self.pages[item]
         return (item, page.object, page.pindex, page.flags, page.dirty, page.hold, page.act, page.wire)
 
-    def _follower(self, queue: int, after: int) -> int | None:
-        """What follows ``after``: END at the end of the queue, None if ``after`` is not on it."""
+    def _follower(self, queue: int, after: int, colour: int) -> int | None:
+        """What follows ``after``: END at the end of the queue (of a colour's list), None if ``after`` is not on it."""
         if queue != CACHE:
             return self.rings[queue].after.get(after)
+        if colour >= 0:
+            return self.cache[colour % self.colours].after.get(after)
         colours = range(self.colours)
         if after != END:
             ring = self._holding(CACHE, after)
@@ -109,6 +118,17 @@ class PageQueues(PageBusy, kw_only=True):
             for near in ((colour + distance) % colours, (colour - distance) % colours):
                 if cache[near].count:
                     yield cache[near]
+
+    def rove(self, op: CacheRover) -> Value:
+        """cache_last_free, a static of the page daemon."""
+        if op.colour >= 0:
+            self.cache_rover = op.colour
+        return self.cache_rover
+
+    def stats_interval(self, op: StatsInterval) -> Value:
+        """fullintervalcount, another static of it."""
+        self.intervals = (self.intervals + 1) % FULL_EVERY
+        return self.intervals == 0
 
     def page_window(self, op: PageWindow) -> Value:
         """contigmalloc1's scan: the CACHE pages of a window, and the frames of it that are no pages."""

@@ -52,8 +52,12 @@ class PageStore(Home, kw_only=True):
     cache: list[Ring] = []
     """The CACHE queue, by colour."""
     cache_count: int = 0
+    cache_rover: int = 0
+    """The colour at which the page daemon last freed a cached page."""
     pv_entries: int = 0
     """pv_entry_count: those of all pages."""
+    intervals: int = 0
+    """Of four without a shortage, how many have passed."""
     needed: bool = False
     """vm_pages_needed: somebody waits for memory or wants the daemon to run."""
     below: int = 0

@@ -14,6 +14,7 @@ from the scan on, across vm_page_free. ``released``: it is dropped before and ta
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contig_launder import launder_queues
 from actors.kernel.contig_map import kernel_unmap, map_run
 from actors.kernel.contig_scan import CachedPage, Run, Want, scan
 from actors.kernel.vm_page import vm_page_free
@@ -23,8 +24,8 @@ from protocol.messages.locks import TRY
 from protocol.messages.objects import Lookup
 from protocol.pages import BUSY
 
-LAST_PASS_WAIT, LAST_PASS = 2, 0
-"""Passes before the last one launder; a caller that must not wait has the last one only."""
+FIRST_PASS, LAST_PASS = 2, 0
+"""Every pass but the last launders when it has found nothing; a caller that must not wait has the last one only."""
 
 
 async def contigmalloc(k: Context, want: Want, wait: bool, zero: bool = False) -> int:
@@ -45,9 +46,11 @@ async def contigmalloc1(k: Context, want: Want, wait: bool) -> tuple[int, tuple[
     A pass begins its scan where the one before gave up, as the kernel's does.
     """
     start = 1
-    for _ in range(LAST_PASS_WAIT if wait else LAST_PASS, -1, -1):
+    for passes_left in range(FIRST_PASS if wait else LAST_PASS, -1, -1):
         await k.acquire(PAGE_QUEUES)
         first, zeroed, start = await _scan_and_take(k, want, start)
+        if not first and passes_left:
+            await launder_queues(k)
         await k.release(PAGE_QUEUES)
         if first:
             return first, zeroed

@@ -72,5 +72,17 @@ async def free_frames(k: Context, frames: int) -> None:
         await k.post(FREE_QUEUES, Withhold(free - frames, 0))
 
 
-INJECTIONS: dict[str, Any] = {"file-page": file_page, "free-frames": free_frames, "page": page, "zeroed-frames": zeroed_frames}
+async def page_stats_drops_queues(k: Context) -> None:
+    """A script's walk of vm_pageout_page_stats will drop the page queues once, between two pages. (It looks for this injection itself.)"""
+
+
+PAGE_STATS_DROPS_QUEUES = "page-stats-drops-queues"
+
+INJECTIONS: dict[str, Any] = {
+    "file-page": file_page,
+    "free-frames": free_frames,
+    "page": page,
+    "page-stats-drops-queues": page_stats_drops_queues,
+    "zeroed-frames": zeroed_frames,
+}
 """What a script's ``[[inject]]`` may name."""

@@ -8,8 +8,10 @@ everybody else.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.pageout_scan import Scan, scan_active, scan_inactive, top_up
+from actors.kernel.page_stats import stats_wanted, walk_active
+from actors.kernel.pageout_scan import Scan, scan_active, scan_inactive
 from actors.kernel.requests import Again
+from actors.kernel.top_up import top_up
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
 from protocol.messages.locks import Wakeup
@@ -36,12 +38,34 @@ async def pageout(k: Context, passes: int) -> Again:
         await k.post(PAGE_QUEUES, Wakeup(CHAN_FREE) if needed else PagesNeeded(False))
     if not needed:
         why = await k.sleep(PAGE_QUEUES, CHAN_NEEDED, k.machine.daemon_interval_ns)
-        return Again("pageout" if why == "timeout" else "pageout_pass", (0,))
+        return await _interval_over(k) if why == "timeout" else Again("pageout_pass", (0,))
     if passes > 0:
         await k.sleep(PAGE_QUEUES, CHAN_NEEDED, k.machine.daemon_rest_ns)
     else:
         await k.release(PAGE_QUEUES)
     return Again("pageout_pass", (passes + 1,))
+
+
+async def _interval_over(k: Context) -> Again:
+    """Nobody has needed the daemon for a while: it looks at active pages, if inactive ones are few. [L: nothing on entry; PQ if it does]"""
+    await k.acquire(PAGE_QUEUES)
+    if not (await k.call(PAGE_QUEUES, QueueCounts()))[5]:
+        left, frame = await stats_wanted(k)
+        if left:
+            await k.enter("vm_pageout_page_stats", left)
+            return Again("pageout_stats", (left, frame))
+    await k.release(PAGE_QUEUES)
+    return Again("pageout", (0,))
+
+
+async def pageout_stats(k: Context, left: int, frame: int) -> Again:
+    """Some steps of the walk. [L: PQ on entry, nothing at the end]"""
+    left, frame = await walk_active(k, left, frame)
+    if left:
+        return Again("pageout_stats", (left, frame))
+    await k.release(PAGE_QUEUES)
+    await k.leave("vm_pageout_page_stats", "ok")
+    return Again("pageout", (0,))
 
 
 async def pageout_pass(k: Context, passes: int) -> Again:

@@ -12,11 +12,10 @@ from actors.kernel.launder import pageout_clean
 from actors.kernel.pmap import page_referenced, pmap_remove_all
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import vm_page_free
-from protocol.identity import FREE_QUEUES, PAGE_QUEUES
-from protocol.messages.free import FreeCounts
+from protocol.identity import PAGE_QUEUES
 from protocol.messages.locks import TRY
 from protocol.messages.objects import Describe, Lookup
-from protocol.messages.queues import Activate, Deactivate, MakeCache, Mark, NextAfter, PageState, Requeue, SelectCache, SetFlags
+from protocol.messages.queues import Activate, Deactivate, MakeCache, Mark, NextAfter, PageState, Requeue, SetFlags
 from protocol.pages import ACTIVE, BUSY, INACTIVE, REFERENCED, WINATCFLS
 
 PAGES_AT_ONCE = 32
@@ -194,24 +193,3 @@ async def _idle_active(k: Context, scan: Scan, frame: int, obj: str, state: tupl
         await _cache(k, frame)
     else:
         await k.post(PAGE_QUEUES, Deactivate(frame))
-
-
-# The free list ----------------------------------------------------------------------------------------------------------------
-
-
-async def top_up(k: Context) -> None:
-    """Turn cached pages into free ones until the reserve is there or no object can be had. [L: PQ]"""
-    colour = 0
-    while True:
-        free, _, _ = await k.call(FREE_QUEUES, FreeCounts())
-        if free >= k.machine.thresholds.free_reserved:
-            return
-        victim = await k.call(PAGE_QUEUES, SelectCache(colour))
-        if victim is None:
-            return
-        frame, obj, pindex, _, _, hold, *_ = victim
-        if hold or not await k.acquire(obj, TRY):
-            return
-        await vm_page_free(k, frame, obj, pindex)
-        await k.release(obj)
-        colour = (colour + 7) % k.machine.colours

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.kernel import litmus, litmus_contig
+from actors.kernel import isa_dma, litmus, litmus_contig, litmus_pageout
 from actors.kernel.access import HIT, access, touch
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
@@ -15,7 +15,7 @@ from actors.kernel.inject import inject
 from actors.kernel.litmus_pmap import file_truncate, page_free_unlocked, pte_object_scan
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
 from actors.kernel.page_array import page_wire_phys, uma_boot_alloc
-from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass
+from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass, pageout_stats
 from actors.kernel.pager import pager_done
 from actors.kernel.process import execve, exit_task, fork, vmspace_free
 from actors.kernel.requests import Again
@@ -129,6 +129,9 @@ OPERATIONS: dict[type, Any] = {
 SCRIPTED: dict[str, Any] = {
     "contig_alloc": litmus_contig.contig_alloc,
     "contig_free": litmus_contig.contig_free,
+    "isa_attach": isa_dma.isa_attach,
+    "isa_old_attach": isa_dma.isa_old_attach,
+    "isa_transfer": isa_dma.isa_transfer,
     "memory_short": litmus.memory_short,
     "object_hold": litmus_contig.object_hold,
     "page_alloc": litmus.page_alloc,
@@ -145,6 +148,8 @@ SCRIPTED: dict[str, Any] = {
     "page_try_to_free": litmus.page_try_to_free,
     "page_wait": litmus.page_wait,
     "page_wire_phys": page_wire_phys,
+    "pageout_page_stats": litmus_pageout.pageout_page_stats,
+    "pageout_top_up": litmus_pageout.pageout_top_up,
     "uma_boot_alloc": uma_boot_alloc,
     "pages_free": litmus.pages_free,
     "file_truncate": file_truncate,
@@ -163,6 +168,7 @@ ROUTINES: dict[str, Any] = {
     "pagezero": pagezero,
     "pageout": pageout,
     "pageout_pass": pageout_pass,
+    "pageout_stats": pageout_stats,
     "pageout_inactive": pageout_inactive,
     "pageout_active": pageout_active,
     "pager_done": pager_done,

@@ -139,14 +139,16 @@ async def vm_page_sleep_if_busy(k: Context, frame: int, soft: int, obj: str) -> 
     up again.
 
     C12 ``reread``: the object that is locked afterwards is the one the page names then; it may be none, or another. ``cached``: it is the
-    one that was unlocked. [L: PQ, OBJ]
+    one that was unlocked. A caller that has no object locked (``obj`` "", C13 ``reversed``) comes back with none. [L: PQ, OBJ]
     """
     if not await k.call(PAGE_QUEUES, WantBusy(frame, soft)):
         return False
-    await k.release(obj)
+    if obj:
+        await k.release(obj)
     await k.sleep(PAGE_QUEUES, page_channel(frame))
     await k.at("vm_page_sleep_if_busy.woken")
-    await k.acquire(obj if k.form("C12") == "cached" else await owner_now(k, frame))
+    if obj:
+        await k.acquire(obj if k.form("C12") == "cached" else await owner_now(k, frame))
     return True
 
 

@@ -68,12 +68,12 @@ async def vm_page_alloc(k: Context, obj: str, pindex: int, flags: int = 0, klass
     return frame, zeroed
 
 
-async def vm_page_alloc_idle(k: Context, obj: str, pindex: int, flags: int = 0) -> tuple[int, bool]:
+async def vm_page_alloc_idle(k: Context, obj: str, pindex: int, flags: int = 0, klass: int = CLASS_NORMAL) -> tuple[int, bool]:
     """An allocation whose caller does not want the page busy. C02 ``busy-then-clear``: it is allocated busy, and un-busied under PQ.
 
     [L: OBJ unless NOOBJ]
     """
-    frame, zeroed = await vm_page_alloc(k, obj, pindex, flags | ALLOC_NOBUSY)
+    frame, zeroed = await vm_page_alloc(k, obj, pindex, flags | ALLOC_NOBUSY, klass)
     if frame and k.form("C02") == "busy-then-clear":
         await k.acquire(PAGE_QUEUES)
         await k.post(PAGE_QUEUES, Unbusy(frame))

@@ -7,13 +7,13 @@ from typing import Annotated
 import typer
 
 from cluster.cli.options import Json, RunArgument
-from cluster.cli.output import DIFFERS, DONE, note, print_json, say
+from cluster.cli.output import DIFFERS, DONE, FAILED, duration, note, print_json, say
 
 Names = Annotated[list[str], typer.Option("--check", metavar="NAME", help="Only this check. Repeatable; default: all.")]
 
 
 def command(run: RunArgument, checks: Names = [], as_json: Json = False) -> int:
-    """Evaluate the checks over a stored run; status 1 if one is violated."""
+    """Evaluate the checks over a stored run; status 1 if one is violated, 3 if not all of it can be read."""
     import shootdown as sd
     from cluster.cli.summary_text import check_lines, violation_lines
 
@@ -23,4 +23,8 @@ def command(run: RunArgument, checks: Names = [], as_json: Json = False) -> int:
     else:
         say(f"{report['run']}: {report['violations_total']} violations", *violation_lines(report), *check_lines(report))
     note(*(f"shootdown: {loss}" for loss in report["losses"]))
-    return DIFFERS if report["violations_total"] else DONE
+    if report["checked_until_ns"] is not None:
+        note(f"shootdown: only the first {duration(report['checked_until_ns'])} of the run could be judged")
+    if report["violations_total"]:
+        return DIFFERS
+    return FAILED if report["losses"] else DONE

@@ -22,9 +22,9 @@ def _option(flag: str, text: str) -> typer.models.OptionInfo:
 
 ActorFilter = Annotated[str | None, _option("--actor", "Actors like this pattern, such as 'cpu.*'.")]
 KindFilter = Annotated[str | None, _option("--kind", "Kinds of record like this pattern, such as 'ipi.*'.")]
-PageFilter = Annotated[int | None, _option("--page", "Records about the page in this frame.")]
+PageFilter = Annotated[str | None, _option("--page", "Records about the page in this frame: 31, or 0x1f as the log prints it.")]
 LockFilter = Annotated[str | None, _option("--lock", "Records about locks like this: a name, a type or a class.")]
-ThreadFilter = Annotated[int | None, _option("--thread", "Records on behalf of this thread.")]
+ThreadFilter = Annotated[str | None, _option("--thread", "Records on behalf of this thread: 3, or t3 or k0.0 as the log prints it.")]
 FromTime = Annotated[str, _option("--from", 'From this virtual time on: ns, or with a unit ("1.5 ms").')]
 UntilTime = Annotated[str | None, _option("--until", "Before this virtual time.")]
 Limit = Annotated[int, typer.Option("--limit", min=0, help="At most so many lines (0: all).")]
@@ -75,7 +75,9 @@ def command(
     from cluster.inspect.select import Selection
 
     until_ns = None if until is None else _time_ns("--until", until)
-    selection = Selection(actor, kind, page, lock, thread, _time_ns("--from", from_time), until_ns)
+    frame = None if page is None else _frame(page)
+    tid = None if thread is None else _thread(thread)
+    selection = Selection(actor, kind, frame, lock, tid, _time_ns("--from", from_time), until_ns)
     stored = sd.open_run(run).stored
     if as_json:
         array = ArrayOut(sys.stdout)
@@ -94,6 +96,25 @@ def _render(stored: StoredRun, out: TextIO, selection: Selection, cause: str | N
         render_causes(stored, out, cause, json)
     else:
         render_log(stored, out, selection, json, limit)
+
+
+def _frame(text: str) -> int:
+    from cluster.scenario.refusal import refuse
+
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise refuse("log", "--page", text, "a frame's number, such as 31 or 0x1f") from None
+
+
+def _thread(text: str) -> int:
+    from cluster.inspect.lines import thread_number
+    from cluster.scenario.refusal import refuse
+
+    number = thread_number(text)
+    if number is None:
+        raise refuse("log", "--thread", text, "a thread's number or name, such as 3, t3 (task 3) or k0.0 (CPU 0's first kernel thread)")
+    return number
 
 
 def _time_ns(option: str, text: str) -> int:

@@ -10,13 +10,14 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from cluster.cli import bare, bench, check, check_run, demo, doctor, experiments, init, listing, log, run, schema, verify
-from cluster.cli.output import BAD_INPUT, DONE, FAILED, INTERRUPTED, print_error
+from cluster.cli.output import BAD_INPUT, DONE, FAILED, INTERRUPTED, note, print_error, printable
 from cluster.errors import InputError, RunError, ShootdownError
 
 COMMANDS: dict[str, Callable[..., object]] = {
@@ -57,6 +58,7 @@ def root(context: typer.Context, version: Annotated[bool, typer.Option("--versio
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status. Nothing but a defect of this program escapes as an exception."""
+    _open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     as_json = "--json" in arguments
     try:
@@ -78,11 +80,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+def _open_closed_streams() -> None:
+    """Whoever started us may have closed stdout or stderr; Python then has none, and what is written goes nowhere."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - open until the process ends
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
+
+
 def _dispatch(arguments: list[str]) -> int:
     try:
         status = app(arguments, prog_name="shootdown", standalone_mode=False)
     except TyperException as error:
         raise usage_error(error, arguments) from None
+    except SystemExit as leaving:
+        if isinstance(leaving.__context__, BrokenPipeError):  # typer catches it, and would have us end as if it were an error
+            raise leaving.__context__ from None
+        raise
     if status == INTERRUPTED:  # what typer makes of a KeyboardInterrupt
         raise KeyboardInterrupt
     return status if isinstance(status, int) else DONE
@@ -114,6 +126,9 @@ def _failed(error: ShootdownError, as_json: bool) -> int:
         sys.stdout.flush()
     except BrokenPipeError:
         _pipe_closed()
+    except OSError:
+        _pipe_closed()
+        note(f"shootdown: {printable(error)}")
     assert error.status in (BAD_INPUT, FAILED, INTERRUPTED), error
     return error.status
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from cluster.errors import InputError
 from cluster.experiments.expressions import ExpressionError, evaluate
-from cluster.experiments.form import ArmTable, ExperimentTable, FigureTable
+from cluster.experiments.form import PANIC, ArmTable, ExperimentTable, FigureTable
 from cluster.experiments.templates import TemplateError, expanded
 from cluster.scenario import Scenario
 from cluster.scenario.checks_named import known_checks
@@ -68,7 +68,7 @@ class Experiment:
             raw["faults"] = [*raw.get("faults", []), *self._expanded(self.table.faults, arm, "faults")]
         revert = table.revert if table.revert is not None else [self.change.id] if arm == "before" and not table.forms else []
         raw["kernel"] = {"preset": table.preset, "revert": revert, "apply": table.apply, "forms": table.forms}
-        raw["expect"] = {"ended": list(table.endings), "violations": [*table.shows, *table.may]}
+        raw["expect"] = {"ended": list(table.endings), "violations": [name for name in (*table.shows, *table.may) if name != PANIC]}
         raw["name"] = f"{self.change.id}-{arm}"
         raw.setdefault("title", f"{self.title} ({arm})")
         return load_tables(raw, self.place.file, self.base)

@@ -6,6 +6,7 @@ everything done under a lock stands further right. Whatever came from outside is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -38,6 +39,15 @@ def thread_name(thread: int) -> str:
         return f"t{thread}"
     cpu, number = divmod(thread - KERNEL_TIDS, THREADS_PER_CPU)
     return f"k{cpu}.{number}"
+
+
+def thread_number(text: str) -> int | None:
+    """A thread's number from its name, or from the number itself; None for what is neither."""
+    if found := re.fullmatch(r"t?([0-9]{1,15})", text):
+        return int(found[1])
+    if found := re.fullmatch(r"k([0-9]{1,9})\.([0-9]{1,4})", text):
+        return KERNEL_TIDS + int(found[1]) * THREADS_PER_CPU + int(found[2])
+    return None
 
 
 def what(record: Record) -> str:

@@ -19,7 +19,7 @@ import msgspec
 from cluster.errors import InputError, RunError
 from cluster.recording.blocks import END, HEADER_BYTES, DamageError, Header, Totals, parse_header, slice_body, totals
 from cluster.recording.encode import decoded
-from cluster.recording.trace import TRACE_DIR
+from cluster.recording.trace import TRACE_DIR, trace_path
 from protocol.event import SLICE_BITS
 from protocol.records import Entry
 
@@ -50,13 +50,15 @@ class Trace:
     """The trace of a run, of any number of files.
 
     ``losses``: what could not be read, one sentence each; damage inside a block shows only when the block is read, and is added then.
-    ``whole``: every file ended in its block of totals, and these agreed with what is there.
+    ``whole``: every file ended in its block of totals, and these agreed with what is there. ``complete_before``: the slices below this
+    number hold all that happened in them; None: all slices do. What damage inside a block costs is known when the block is read.
     """
 
     def __init__(self, files: Sequence[Path]) -> None:
         self.files = list(files)
         self.losses: list[str] = []
         self.whole = bool(files)
+        self.complete_before: int | None = None
         self._index: dict[int, list[Place]] = {}
         for file in self.files:
             _Scan(file, self).run()
@@ -94,6 +96,14 @@ class Trace:
                 batch = [entry for entry in batch if entry[0][0] >= from_ns and (until_ns is None or entry[0][0] < until_ns)]
             yield batch
 
+    def complete_entries(self) -> Iterator[list[Entry]]:
+        """As :meth:`entries`, as far as nothing is missing."""
+        for index in self._slices:
+            batch = self.slice_entries(index)
+            if self.complete_before is not None and index >= self.complete_before:
+                return
+            yield batch
+
     def backwards(self) -> Iterator[tuple[int, list[Entry]]]:
         """(slice, its entries), from the last slice to the first."""
         for index in reversed(self._slices):
@@ -110,12 +120,15 @@ class Trace:
                         raise DamageError(f"{actor} has {len(group)} entries where {count} are announced")
                     entries += group
         except (DamageError, msgspec.DecodeError) as error:
-            self._lose(f"{place.file}: slice {place.header.slice_index} (at byte {place.offset}) is damaged: {error}")
+            index = place.header.slice_index
+            self.lose(f"{place.file}: slice {index} (at byte {place.offset}) is damaged: {error}", index)
             return []
         return entries
 
-    def _lose(self, sentence: str) -> None:
+    def lose(self, sentence: str, index: int) -> None:
+        """Something is missing from slice ``index`` on; the sentence says what."""
         self.whole = False
+        self.complete_before = index if self.complete_before is None else min(index, self.complete_before)
         if sentence not in self.losses:
             self.losses.append(sentence)
 
@@ -125,7 +138,7 @@ class _Scan:
 
     def __init__(self, file: Path, trace: Trace) -> None:
         self.file, self.trace = file, trace
-        self.offset, self.slices = 0, 0
+        self.offset, self.slices, self.following = 0, 0, 0
         self.end: Totals | None = None
 
     def run(self) -> None:
@@ -138,14 +151,15 @@ class _Scan:
                     self._block(stream.read(HEADER_BYTES), size)
         except DamageError as error:
             lost = size - self.offset
-            self.trace._lose(f"{self.file}: cut or damaged at byte {self.offset} ({error}); its last {lost} bytes are lost")
+            self.trace.lose(f"{self.file}: cut or damaged at byte {self.offset} ({error}); its last {lost} bytes are lost", self.following)
             return
         except OSError as error:
             raise InputError(f"{self.file}: cannot be read: {error.strerror}", file=str(self.file), found=error.strerror) from error
         if self.end is None:
-            self.trace._lose(f"{self.file}: was not finished; it holds {self.slices} slices and whatever followed is lost")
+            sentence = f"{self.file}: was not finished; it holds {self.slices} slices and whatever followed is lost"
+            self.trace.lose(sentence, self.following)
         elif self.end.slices != self.slices:
-            self.trace._lose(f"{self.file}: holds {self.slices} slices where {self.end.slices} were written")
+            self.trace.lose(f"{self.file}: holds {self.slices} slices where {self.end.slices} were written", 0)
 
     def _block(self, data: bytes, size: int) -> None:
         header = parse_header(data)
@@ -158,6 +172,7 @@ class _Scan:
         else:
             self.trace._index.setdefault(header.slice_index, []).append(Place(self.file, self.offset, header))
             self.slices += 1
+            self.following = header.slice_index + 1
         self.offset += HEADER_BYTES + header.length
 
 
@@ -171,6 +186,11 @@ def read_at(file: Path, offset: int, length: int) -> bytes:
         raise InputError(f"{file}: cannot be read: {error.strerror}", file=str(file), found=error.strerror) from error
 
 
-def trace_of(run_dir: Path) -> Trace:
-    """The trace in a run directory; without files if the run kept none."""
-    return Trace(sorted((run_dir / TRACE_DIR).glob("worker-*.trace")))
+def trace_of(run_dir: Path, workers: int = 0) -> Trace:
+    """The trace in a run directory; without files if the run kept none. If some of ``workers`` files are there, the others are missing."""
+    trace = Trace(sorted((run_dir / TRACE_DIR).glob("worker-*.trace")))
+    missing = [path for path in (trace_path(run_dir, rank) for rank in range(workers)) if path not in trace.files]
+    if trace.files:
+        for path in missing:
+            trace.lose(f"{path}: no such file; all that its worker wrote is lost", 0)
+    return trace

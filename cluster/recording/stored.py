@@ -111,7 +111,7 @@ def open_run(path: Path) -> StoredRun:
         sentence = f"{path}: no run directory: it has no {MANIFEST}"
         raise InputError(sentence, file=str(path / MANIFEST), found="nothing", allowed="a manifest")
     manifest = read_manifest(path)
-    trace = trace_of(path)
+    trace = trace_of(path, manifest.plan.workers)
     if manifest.plan.trace and not trace.files:
         trace.losses.append(f"{path}: the manifest speaks of a trace, but there is no trace file")
     return StoredRun(path, manifest, read_summary(path), read_violations(path), trace)

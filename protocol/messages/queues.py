@@ -274,16 +274,30 @@ class NextAfter(Op, tag=64, gc=False):
     """A scan's step: what follows ``after`` (a frame, a marker, or 0: the queue's head) on ``queue``.
 
     Value: (frame, object, pindex, flags, dirty, hold, act, wire), or None at the end or when ``after`` left the queue (see ``LEFT``).
-    A marker of another scan is returned as (marker,).
+    A marker of another scan is returned as (marker,). ``colour``: of CACHE, the list of this colour alone.
     """
 
     word: ClassVar[str] = "page.next"
     queue: int
     after: int = 0
+    colour: int = -1
 
 
 LEFT = -1
 """NextAfter's value is (LEFT,) when the frame it should start from is no longer on that queue."""
+
+
+class CacheRover(Op, tag=305, gc=False):
+    """The colour of CACHE at which the page daemon last freed a page; set if ``colour`` is not -1. Value: the colour."""
+
+    word: ClassVar[str] = "page.cache-rover"
+    colour: int = -1
+
+
+class StatsInterval(Op, tag=306, gc=False):
+    """Another of vm_pageout_page_stats' intervals is over. Value: whether it is the fourth, in which all active pages are looked at."""
+
+    word: ClassVar[str] = "page.stats-interval"
 
 
 class Mark(Op, tag=65, gc=False):

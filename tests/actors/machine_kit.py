@@ -28,7 +28,7 @@ from protocol.workload import Account, AnyStep, File, Inject, Task, Workload
 
 SHORT = {
     "map": "map", "object": "obj", "pq": "pq", "pmap": "pmap", "fq": "fq", "smp": "smp", "giant": "giant", "window": "window",
-    "zone": "zone", "vnode": "vi", "vnlock": "vn",
+    "zone": "zone", "vnode": "vi", "vnlock": "vn", "isa": "isa",
 }  # fmt: skip
 
 

@@ -85,6 +85,25 @@ def test_recheck(small):
         sd.recheck(sd.run(small, trace=False))
 
 
+def test_recheck_judges_nothing_that_follows_on_a_loss(small):
+    run = sd.run(small, workers=2, transport="inproc")
+    whole = sd.recheck(run)
+    assert (whole["checked_until_ns"], whole["losses"], whole["violations_total"]) == (None, [], 0)
+    for rank in (0, 1):
+        path = run.path / "trace" / f"worker-{rank}.trace"
+        data = path.read_bytes()
+        path.unlink()
+        gone = sd.recheck(run.path)
+        assert gone["losses"] == [f"{path}: no such file; all that its worker wrote is lost"]
+        assert (gone["checked_until_ns"], gone["violations_total"]) == (0, 0)
+        assert not any(check["evaluated"] for check in gone["checks"].values())
+        path.write_bytes(data[:90] + b"XXXX" + data[94:])
+        damaged = sd.recheck(run.path)
+        assert (damaged["checked_until_ns"], damaged["violations_total"], len(damaged["losses"])) == (0, 0, 1)
+        path.write_bytes(data)
+    assert sd.recheck(run.path) == whole
+
+
 def test_an_interruption_leaves_what_was_recorded(small, monkeypatch):
     import shootdown.running as module
 

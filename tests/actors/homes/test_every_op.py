@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from actors.homes.boot import HOME_CLASSES, boot_homes
 from protocol.machine import Machine, thresholds
-from protocol.messages import MESSAGE_TYPES, Op, contig, device, free, locks, objects, processor, queues, space, vnodes, windows, zones
+from protocol.messages import (
+    MESSAGE_TYPES,
+    Op,
+    contig,
+    device,
+    free,
+    isa,
+    locks,
+    objects,
+    processor,
+    queues,
+    space,
+    vnodes,
+    windows,
+    zones,
+)
 from protocol.messages.device import DeviceTimer
 from protocol.messages.processor import IpiAck
 
@@ -12,6 +27,7 @@ FOR_EVERY_HOME = {locks.Wakeup}
 HOME_OF = {
     contig: {"fq", "pq"},
     vnodes: {"vnode"},
+    isa: {"isa"},
     free: {"fq"},
     queues: {"pq"},
     objects: {"object"},
@@ -51,7 +67,7 @@ def test_named_methods_exist():
 def test_boot_homes_take_their_constants_from_the_machine():
     machine = Machine(cpus=2, cpu_domains=(0, 0), frames=9000, thresholds=thresholds(9000), latency_ns=(((10,),),) * 4)
     homes = {home.name: home for home in boot_homes(machine)}
-    assert sorted(homes) == ["fq", "giant", "map.kernel", "nic.0", "object.kernel", "order", "pager.0", "pager.1", "pq", "smp"]
+    assert sorted(homes) == ["fq", "giant", "isa", "map.kernel", "nic.0", "object.kernel", "order", "pager.0", "pager.1", "pq", "smp"]
     assert all(home.service_ns == machine.costs.service_ns for home in homes.values())
     assert homes["fq"].free == 9000
     assert (homes["pager.0"].swap, homes["pager.1"].swap) == (False, True)

@@ -156,7 +156,7 @@ def test_the_drawn_operations_make_every_kind_of_record_that_homes_make():
     for kind in HOME_CLASSES:
         for seed in range(25):
             b = Bench(fresh(kind))
-            drive(b, steps_of(kind, random.Random(seed), 60))
+            drive(b, steps_of(kind, random.Random(seed), 200))
             found |= {r[0] for r in b.port.records}
     of_cpus = {FRAME_ZERO, FRAME_COPY, FRAME_FILL, FRAME_STORE, ALLOC_COLOUR, OBJECT_NEW}
     of_homes = {n for n in KINDS if 20 <= n < 70 or 90 <= n < 110} - of_cpus | {7, 82, 83, 130}

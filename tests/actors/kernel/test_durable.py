@@ -11,7 +11,7 @@ from cluster.engine.inproc import run_boot
 from cluster.engine.models import build
 from cluster.plan import Model
 from protocol.kernels import kernel
-from protocol.workload import Access, Brk, Exec, Exit, File, Fork, Inject, Kernel, Madvise, Mmap, Mprotect, Mremap, Munmap
+from protocol.workload import Access, Brk, Exec, Exit, File, Fork, Inject, Kernel, Madvise, Mmap, Mprotect, Mremap, Munmap, Think
 from tests.actors.fake_port import FakePort
 from tests.actors.machine_kit import machine, workload
 
@@ -28,7 +28,10 @@ def everything():
     child = [Access(1003, write=True, cpu=1), Access(1004, cpu=1), Exit(cpu=1)]
     vchild = [Exec(((10, 20, 5, 0, 0, False), (20, 30, 3, -1, 0, True)), cpu=1), Access(11, cold=True), Access(22, write=True), Exit()]
     thread = [*[Access(1200 + i, write=True, cpu=1) for i in range(30)], Exit(cpu=1)]
-    last = [Mmap(1000, 1010, after=((0, len(first) - 1),), delay_ns=500), Exit()]
+    last = [
+        Mmap(1000, 1100, after=((0, len(first) - 1),), delay_ns=500), *[Access(1000 + i, write=True) for i in range(85)],
+        Think(for_ns=25_000_000), Exit(),
+    ]  # fmt: skip
     return workload(
         first,
         child,
@@ -87,7 +90,7 @@ def test_every_routine_restored_at_each_of_its_awaits_waits_on_the_same_request(
             restorer.check(self, thread)
 
     monkeypatch.setattr(Cpu, "_drive", driven)
-    done = run_boot(boot, 1, until_ns=60_000_000, record=False)
+    done = run_boot(boot, 1, until_ns=100_000_000, record=False)
     assert sum(done.actors[f"cpu.{n}"].report()[0] for n in range(2)) == 5
     assert {name for name in ROUTINES if not restorer.routines.get(name)} == set()
     assert len(restorer.seen) > 1000

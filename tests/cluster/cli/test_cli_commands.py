@@ -113,6 +113,23 @@ def test_a_closed_pipe_is_no_error(small, tmp_path):
     assert ended.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ("list --json | true; exit ${PIPESTATUS[0]}", 0, ""),
+        ("list --json >&-", 0, ""),
+        ("check lost-ipi >/dev/null 2>&-", 0, ""),
+        ("list --json >/dev/full", 3, "shootdown: No space left on device\n"),
+        ("run no-such-scenario --json >/dev/full", 2, "no scenario or recording has this name"),
+    ],
+)
+def test_a_stream_that_takes_nothing_is_never_a_traceback(command, status, said):
+    ended = subprocess.run(["bash", "-c", f"{' '.join(COMMAND)} {command}"], capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert ended.returncode == status, ended.stderr
+    assert said in ended.stderr
+    assert len(ended.stderr.splitlines()) <= 1
+
+
 def children_of(pid: int) -> list[int]:
     text = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
     return [int(word) for word in text.split()]

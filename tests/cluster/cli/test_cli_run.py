@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,14 @@ def test_log_of_a_run(shootdown, small):
     assert len(shootdown("log", run, "--limit", "5").out.splitlines()) == 5
     assert shootdown("log", run, "--kind", "fault.*", "--until", "1 ns", "--json").json == []
     assert shootdown("log", run, "--kind", "telegram.*").status == 2
+    page = shootdown("log", run, "--kind", "store", "--limit", "1", "--json").json[0]["fields"]["frame"]
+    assert shootdown("log", run, "--page", page).out == shootdown("log", run, "--page", str(int(page, 16))).out
+    assert shootdown("log", run, "--thread", "t1").out == shootdown("log", run, "--thread", "1").out
+    assert "k0.0" in shootdown("log", run, "--thread", "k0.0").out
+    for option in ("--page", "--thread"):
+        refused = shootdown("log", run, option, "x9")
+        assert refused.status == 2
+        assert "found x9, allowed:" in refused.err
     assert shootdown("log", run, "--from", "3 parsecs").status == 2
     event = shootdown("log", run, "--limit", "1", "--kind", "store", "--json").json[0]
     steps = shootdown("log", run, "--cause", event["id"] if isinstance(event["id"], str) else ":".join(map(str, event["id"])))
@@ -88,6 +97,12 @@ def test_check_run_finds_what_the_run_found(shootdown, small):
     assert ended.json["violations_total"] == summary["violations_total"]
     assert ended.status == (1 if summary["violations_total"] else 0)
     assert shootdown("check-run", summary["run_dir"], "--check", "I-NO").status == 2
+    trace = Path(summary["run_dir"]) / "trace" / "worker-0.trace"
+    trace.write_bytes(trace.read_bytes()[:-100])
+    cut = shootdown("check-run", summary["run_dir"])
+    assert cut.status == 3
+    assert "cut or damaged at byte" in cut.err
+    assert "of the run could be judged" in cut.err
     assert list(shootdown("check-run", summary["run_dir"], "--check", "I-TLB", "--json").json["checks"]) == ["I-TLB"]
 
 

@@ -153,6 +153,23 @@ def test_damage_inside_one_block_costs_that_slice_alone(files, tmp_path):
     assert all(counts[1:])
     assert trace.losses == [f"{path}: slice 0 (at byte 0) is damaged: its checksum does not match"]
     assert not trace.whole
+    assert trace.complete_before == 0
+
+
+def test_what_is_complete_ends_at_the_first_loss(files, tmp_path):
+    whole = Trace(files)
+    assert whole.complete_before is None
+    assert list(whole.complete_entries()) == list(whole.entries())
+    data = files[0].read_bytes()
+    second = len(data) // 2
+    cut = tmp_path / "worker-0.trace"
+    cut.write_bytes(data[:second])
+    trace = Trace([cut, *files[1:]])
+    assert trace.complete_before is not None
+    kept = list(trace.complete_entries())
+    assert 0 < len(kept) < len(whole.slices)
+    assert kept == list(whole.entries())[: len(kept)]
+    assert [index for index in whole.slices if index < trace.complete_before] == whole.slices[: len(kept)]
 
 
 def test_a_file_of_another_format_version_is_not_guessed_at(small, tmp_path):
