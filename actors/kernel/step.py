@@ -12,7 +12,7 @@ from actors.kernel.access import HIT, access, touch
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
 from actors.kernel.inject import inject
-from actors.kernel.litmus_pmap import file_truncate, page_free_unlocked, pte_object_scan
+from actors.kernel.litmus_pmap import file_truncate, page_free_unlocked, page_lookup, pte_object_scan
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
 from actors.kernel.page_array import page_wire_phys, uma_boot_alloc
 from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass, pageout_stats
@@ -143,6 +143,7 @@ SCRIPTED: dict[str, Any] = {
     "page_io_finish": litmus.page_io_finish,
     "page_io_start": litmus.page_io_start,
     "page_io_test": litmus.page_io_test,
+    "page_lookup": page_lookup,
     "page_rename": litmus.page_rename,
     "page_try_to_cache": litmus.page_try_to_cache,
     "page_try_to_free": litmus.page_try_to_free,
