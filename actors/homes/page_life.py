@@ -13,9 +13,11 @@ from actors.homes.page_store import Page, PageStore
 from actors.homes.rings import END
 from protocol.messages import Op, Value
 from protocol.messages.contig import Adopt, BindRun
-from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageOwner, PageState, Poke, Rebind
+from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FakeFree, FakeNew, FreePage, Hold, PageOwner, PageState, Poke, Rebind
 from protocol.pages import ALLOC_NOOBJ, BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
 from protocol.records import (
+    FAKE_FREE,
+    FAKE_NEW,
     PAGE_ACT,
     PAGE_BIND,
     PAGE_COW,
@@ -49,6 +51,8 @@ class PageLife(PageStore, kw_only=True):
         PageState: locked("page_state", "page"),
         PageOwner: unlocked("page_owner"),
         Poke: unlocked("poke"),
+        FakeNew: unlocked("fake_new"),
+        FakeFree: unlocked("fake_free"),
     }
 
     def bind_page(self, op: Bind) -> Value:
@@ -78,6 +82,18 @@ class PageLife(PageStore, kw_only=True):
         page = self.pages.get(op.frame) or self.stray(op, op.frame)
         page.object, page.pindex = op.object, op.pindex
         self.record((PAGE_REBIND, op.frame, op.object, op.pindex))
+        return None
+
+    def fake_new(self, op: FakeNew) -> Value:
+        """dev_pager_getfake."""
+        self.pages[op.frame] = Page(op.object, op.pindex, BUSY | FICTITIOUS, 1)
+        self.record((FAKE_NEW, op.frame, op.object, op.pindex, op.thread))
+        return None
+
+    def fake_free(self, op: FakeFree) -> Value:
+        """dev_pager_putfake."""
+        self.pages.pop(op.frame, None)
+        self.record((FAKE_FREE, op.frame))
         return None
 
     def rebind(self, op: Rebind) -> Value:

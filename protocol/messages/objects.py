@@ -146,6 +146,13 @@ class SetFlag(Op, tag=91, gc=False):
     clear: int = 0
 
 
+class DevicePage(Op, tag=218, gc=False):
+    """d_mmap: which physical page a device has at ``pindex``. The driver answers, without a lock. Value: its number."""
+
+    word: ClassVar[str] = "object.device-page"
+    pindex: int
+
+
 class Resident(Op, tag=92, gc=False):
     """Pages resident from ``start`` (inclusive) to ``end`` (exclusive), ascending, at most ``limit``.
 

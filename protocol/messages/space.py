@@ -203,6 +203,15 @@ class ProtectEntries(Op, tag=143, gc=False):
     prot: int
 
 
+class WireEntries(Op, tag=219, gc=False):
+    """Mark [start, end) wired, or not wired any more, clipping. Value: the pieces inside, as they were, as CutRow tuples."""
+
+    word: ClassVar[str] = "map.wire"
+    start: int
+    end: int
+    wired: bool
+
+
 class Entries(Op, tag=144, gc=False):
     """The entries that touch [start, end), at most ``limit``. Value: EntryRow tuples, ascending."""
 

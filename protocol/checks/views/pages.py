@@ -19,7 +19,7 @@ from protocol.checks.state import BOUND, FREE, HAS_PTE, HAS_PV, HELD, NOT_BUSY, 
 from protocol.checks.views.domain import Domain, Handler, nothing
 from protocol.checks.views.page_channels import PageChannels
 from protocol.checks.views.page_tlb import PageTlb
-from protocol.pages import BUSY, HOLD, NONE, PTE_MANAGED, PTE_V
+from protocol.pages import BUSY, FICTITIOUS, HOLD, NONE, PTE_MANAGED, PTE_V
 from protocol.records import Head
 
 
@@ -41,7 +41,7 @@ class Pages(Domain):
         updates = {
             r.PAGE_BIND: _bind, r.PAGE_QUEUE: _queue, r.PAGE_BUSY: _busy, r.PAGE_UNBUSY: _unbusy, r.PAGE_FLAGS: _flags, r.PAGE_WIRE: _wire,
             r.PAGE_HOLD: _hold, r.PAGE_DIRTY: _dirty, r.PAGE_REBIND: _rebind, r.PAGE_RELEASE: self._release, r.FREE_TAKE: _take,
-            r.FREE_PUT: self._put, r.PV_ADD: self._pv_add, r.PV_DEL: self._pv_del,
+            r.FREE_PUT: self._put, r.PV_ADD: self._pv_add, r.PV_DEL: self._pv_del, r.FAKE_NEW: _fake_new, r.FAKE_FREE: self._fake_free,
         }  # fmt: skip
         table: list[tuple[int, int, Handler]] = [(OLD_PAGE, r.PTE_SET, self._pte_replaced)]
         table += [(PAGE, number, self.compose(number, self.pages, 1, update, PageView)) for number, update in updates.items()]
@@ -75,6 +75,9 @@ class Pages(Domain):
     def _put(self, record: Any, view: PageView, head: Head) -> None:
         view.phase, view.queue, view.hold = FREE, NONE, 0
         self.forget(record[1], view)
+
+    def _fake_free(self, record: Any, view: PageView, head: Head) -> None:
+        self.pages.pop(record[1], None)
 
     def forget(self, frame: int, view: PageView) -> None:
         """A frame that is free and that nothing refers to needs no view."""
@@ -150,6 +153,13 @@ def _bind(record: Any, view: PageView, head: Head) -> None:
     view.owner = thread if flags & BUSY else NOT_BUSY
     view.hold = view.dirty = view.soft = 0
     view.io_seen = False
+    view.touched_ns = head[0]
+
+
+def _fake_new(record: Any, view: PageView, head: Head) -> None:
+    """A fictitious page never was on the free lists, and is no frame of the machine."""
+    _, _, view.object, _, view.owner = record
+    view.phase, view.queue, view.flags, view.wire = BOUND, NONE, FICTITIOUS, 1
     view.touched_ns = head[0]
 
 
