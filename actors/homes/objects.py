@@ -220,8 +220,8 @@ class VmObject(Home, kw_only=True):
         return tuple((pindex, *pages[pindex]) for pindex in self.index.between(op.start, op.end, op.limit))
 
     def device_page(self, op: DevicePage) -> Value:
-        """The driver's d_mmap."""
-        return self.device[op.pindex]
+        """The driver's d_mmap. -1: it has no page there."""
+        return self.device[op.pindex] if 0 <= op.pindex < len(self.device) else -1
 
     # References -----------------------------------------------------------------------------------------------------------
 

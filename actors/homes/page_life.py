@@ -86,14 +86,21 @@ class PageLife(PageStore, kw_only=True):
 
     def fake_new(self, op: FakeNew) -> Value:
         """dev_pager_getfake."""
+        old = self.pages.get(op.frame)
+        if old is not None:
+            # Two devices with one memory. The kernel has a record for each of them; here they share one.
+            self.move(op.frame, old, NONE)
         self.pages[op.frame] = Page(op.object, op.pindex, BUSY | FICTITIOUS, 1)
         self.record((FAKE_NEW, op.frame, op.object, op.pindex, op.thread))
         return None
 
     def fake_free(self, op: FakeFree) -> Value:
         """dev_pager_putfake."""
-        self.pages.pop(op.frame, None)
-        self.record((FAKE_FREE, op.frame))
+        page = self.pages.get(op.frame)
+        if page is not None and page.flags & FICTITIOUS:
+            self.move(op.frame, page, NONE)
+            del self.pages[op.frame]
+            self.record((FAKE_FREE, op.frame))
         return None
 
     def rebind(self, op: Rebind) -> Value:

@@ -23,20 +23,23 @@ class Wanting(Protocol):
     frame: int
 
 
-async def dev_pager_getpage(k: Context, f: Wanting) -> None:
-    """Put a fictitious page in the place of the busy one that the fault holds. [L: f.object on entry and exit]
+async def dev_pager_getpage(k: Context, f: Wanting) -> bool:
+    """Put a fictitious page in the place of the busy one that the fault holds. Returns false if the device has no page there.
 
-    The object's lock is dropped while the driver is asked; the page is busy and paging is in progress.
+    [L: f.object on entry and exit] The object's lock is dropped while the driver is asked; the page is busy and paging is in progress.
     """
     await k.release(f.object)
     phys = await k.call(f.object, DevicePage(f.pindex))
     await k.acquire(f.object)
+    if phys < 0:
+        return False
     allocated, f.frame = f.frame, FAKE + phys
     await k.call(PAGE_QUEUES, FakeNew(f.frame, f.object, f.pindex))
     await k.acquire(PAGE_QUEUES)
     await vm_page_free(k, allocated, f.object, f.pindex, busy=True)
     await k.release(PAGE_QUEUES)
     await k.post(f.object, Insert(f.pindex, f.frame, VALID_ALL, k.form("C23") == "insert"))
+    return True
 
 
 async def dev_pager_putfake(k: Context, frame: int, obj: str, pindex: int) -> None:

@@ -130,8 +130,7 @@ async def _absent(k: Context, f: Fault, _: int, kind: int, size: int, backing: s
 async def _page_in(k: Context, f: Fault, kind: int, warm: bool) -> str:
     """3c: ask the pager for the page that is busy in f.object. DEEPER: the pager has no such page."""
     if kind == OBJT_DEVICE:
-        await dev_pager_getpage(k, f)
-        return FOUND
+        return await _device_page(k, f)
     if warm:
         await k.note(FRAME_FILL, f.frame, k.tid)
         await k.post(f.object, SetValid(f.pindex, VALID_ALL))
@@ -146,10 +145,22 @@ async def _page_in(k: Context, f: Fault, kind: int, warm: bool) -> str:
             f.frame = 0
         return DEEPER
     if outcome == "error":
-        await free_busy(k, f.object, f.pindex, f.frame)
-        f.frame = 0
+        return await _failed(k, f)
     await back_out(k, f)
-    return SIGBUS if outcome == "error" else RETRY
+    return RETRY
+
+
+async def _device_page(k: Context, f: Fault) -> str:
+    """The device pager waits for nothing, and the page that was allocated is not the one that is mapped."""
+    return FOUND if await dev_pager_getpage(k, f) else await _failed(k, f)
+
+
+async def _failed(k: Context, f: Fault) -> str:
+    """The pager has no good page, and nobody will have one."""
+    await free_busy(k, f.object, f.pindex, f.frame)
+    f.frame = 0
+    await back_out(k, f)
+    return SIGBUS
 
 
 async def _go_deeper(k: Context, f: Fault, backing: str, offset: int) -> str:

@@ -19,10 +19,22 @@ async def vm_map_wire(k: Context, start: int, end: int) -> bool:
     await k.acquire(k.map)
     rows = await _mark(k, start, end, True)
     await k.release(k.map)
-    for first, last, obj, _, prot, flags, _ in rows:
-        if not flags & ENTRY_WIRED and not await _fault_wire(k, first, last, bool(prot & PROT_WRITE), await is_device(k, obj)):
+    fresh = [row for row in rows if not row[5] & ENTRY_WIRED]
+    for number, (first, last, obj, _, prot, _, _) in enumerate(fresh):
+        if not await _fault_wire(k, first, last, bool(prot & PROT_WRITE), await is_device(k, obj)):
+            await _undo(k, fresh, number)
             return False
     return True
+
+
+async def _undo(k: Context, rows: list[CutRow], wired: int) -> None:
+    """The first ``wired`` of these entries have been wired, and all marked. [L: nothing]"""
+    await k.acquire(k.map)
+    for number, (first, last, obj, *_) in enumerate(rows):
+        if number < wired:
+            await vm_fault_unwire(k, first, last, await is_device(k, obj))
+        await _mark(k, first, last, False)
+    await k.release(k.map)
 
 
 async def vm_map_unwire(k: Context, start: int, end: int) -> None:

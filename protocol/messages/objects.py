@@ -147,7 +147,7 @@ class SetFlag(Op, tag=91, gc=False):
 
 
 class DevicePage(Op, tag=218, gc=False):
-    """d_mmap: which physical page a device has at ``pindex``. The driver answers, without a lock. Value: its number."""
+    """d_mmap: which physical page a device has at ``pindex``. The driver answers, without a lock. Value: its number, -1 if none."""
 
     word: ClassVar[str] = "object.device-page"
     pindex: int
