@@ -155,7 +155,7 @@ def test_the_drawn_operations_make_every_kind_of_record_that_homes_make():
     """A guard of this file: what is never drawn is never tested."""
     found = set()
     for kind in HOME_CLASSES:
-        for seed in range(40):
+        for seed in range(60):
             b = Bench(fresh(kind))
             drive(b, steps_of(kind, random.Random(seed), 200))
             found |= {r[0] for r in b.port.records}
