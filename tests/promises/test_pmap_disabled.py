@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from actors.homes.objects import VmObject
-from actors.kernel import pmap, pmap_copy, pmap_enter, pmap_table, pmap_window, vm_page
+from actors.kernel import fault_unwire, pmap, pmap_copy, pmap_enter, pmap_table, pmap_window, vm_page
 from actors.kernel.context import Context
 from actors.kernel.requests import KernelPanic
 from actors.processor import asking
 from actors.processor.cpu import Cpu
 from protocol.messages.space import SetActive
+from protocol.pages import FAKE
 from shootdown.experimenting import reproduce
 
 Patch = pytest.MonkeyPatch
@@ -25,7 +26,8 @@ Patch = pytest.MonkeyPatch
 def form_is_newest(*changes: str) -> Callable[[Patch], None]:
     """Whoever asks for the form of these changes is told the newest."""
     newest = {
-        "C09": "locked", "C10": "pinned-local", "C11": "locked", "C14": "none", "R02": "after-shootdown", "R04": "under-pmap",
+        "C09": "locked", "C10": "pinned-local", "C11": "locked", "C14": "none", "C16": "pinned", "R02": "after-shootdown",
+        "R04": "under-pmap",
     }  # fmt: skip
 
     def patch(monkeypatch: Patch) -> None:
@@ -73,6 +75,12 @@ def pm_active_is_set_first(patch: Patch) -> None:
     patch.setattr(Cpu, "load", load)
 
 
+def the_array_has_what_was_wired(patch: Patch) -> None:
+    """C16: a device's page is found by its address as it is, so what is counted up is what is counted down."""
+    unwire = fault_unwire._unwire_phys
+    patch.setattr(fault_unwire, "_unwire_phys", lambda k, phys: unwire(k, phys + FAKE))
+
+
 DISABLED = [
     ("C07", every_lock_recurses),
     ("C09", form_is_newest("C09")),
@@ -81,6 +89,8 @@ DISABLED = [
     ("C14", form_is_newest("C14")),
     ("C15", removal_asserts_its_lock),
     ("C15", tree_is_never_damaged),
+    ("C16", form_is_newest("C16")),
+    ("C16", the_array_has_what_was_wired),
     ("R02", form_is_newest("R02")),
     ("R03", pm_active_is_set_first),
     ("R04", form_is_newest("R04")),
@@ -97,6 +107,6 @@ def test_a_mechanism_that_is_taken_out_is_missed(change, patch, monkeypatch):
 
 def test_the_modules_that_are_patched_are_those_that_ask():
     """A guard of this file: the routines named here still ask for the forms."""
-    asked = {"C09": pmap_copy, "C10": pmap_window, "C11": pmap_enter, "C14": pmap_table, "R02": pmap, "R04": pmap}
+    asked = {"C09": pmap_copy, "C10": pmap_window, "C11": pmap_enter, "C14": pmap_table, "C16": fault_unwire, "R02": pmap, "R04": pmap}
     for change, module in asked.items():
         assert f'"{change}"' in Path(module.__file__).read_text(encoding="utf-8"), change
