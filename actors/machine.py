@@ -107,7 +107,7 @@ def boot(machine: Machine, kernel: Mapping[str, str], workload: Workload, option
         tasks_total=tasks_total(workload),
         kinds={"cpu": Cpu, **HOME_CLASSES},
         least_service_ns=dict.fromkeys(
-            ("fq", "object", "pmap", "map", "smp", "order", "zone", "vnode", "vnlock", "window", "isa"), machine.costs.service_ns
+            ("fq", "object", "pmap", "map", "smp", "order", "zone", "vnode", "vnlock", "isa", "window"), machine.costs.service_ns
         ),
         equip=lambda restored: equip(restored, shared),
     )

@@ -19,7 +19,7 @@ from protocol.messages import (
     vnodes,
     windows,
     zones,
-)
+)  # fmt: skip
 from protocol.messages.device import DeviceTimer
 from protocol.messages.processor import IpiAck
 
