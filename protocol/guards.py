@@ -77,6 +77,7 @@ _PMAP: dict[str, Guard] = {
     "pte": Guard(PMAP_PQ, PMAP, "A and M also by hardware, with no lock; the page queues, for a managed page's pv list changes with it"),
     "pte_bits": Guard(PMAP, PMAP, "rights and used bits of an entry that stays"),
     "page_table": Guard(PMAP, PMAP, "C14"),
+    "page_table_refs": Guard(PMAP, PMAP, "in the kernel the page's wire count, under the page queues, which who changes it holds as well"),
     "resident_count": Guard(PMAP, PMAP, "pmap_remove's early exit peeks (R04)"),
     "pm_active": Guard(NO_LOCK, NO_LOCK, "atomic bit operations of the dispatcher"),
 }

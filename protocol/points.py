@@ -7,6 +7,7 @@ and a person can find it. Delays in ns instead were rejected: they hit the gap o
 from __future__ import annotations
 
 POINTS: dict[str, str] = {
+    "driver_io.wired": "the driver's pages are wired, and its device is about to store into them",
     "pmap_enter.table_found": "the page-table page is there; the new entry is not counted in it yet (C11 partial: no mutex is held)",
     "pmap_copy.source_read": "a source entry has been read for good, and is not entered into the child's page table yet (C09)",
     "pmap_enter.pte_read": "the old entry has been swapped out (C11 partial: read, and neither removed nor overwritten yet)",

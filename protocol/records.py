@@ -115,6 +115,10 @@ PT_REFS = _kind(66, "pt.refs", "level slot frame old new", "reference count of a
 
 WINDOW_SET = _kind(67, "window.set", "frame old cpu", "a kernel window shows another page-table page; cpu is about to use it")
 
+# Fictitious pages (actor is pq).
+FAKE_NEW = _kind(68, "fake.new", "frame object pindex thread", "a page record without RAM, busy by thread, wired once")
+FAKE_FREE = _kind(69, "fake.free", "frame", "it is dropped")
+
 # TLB and interrupts (actor is the CPU unless said).
 TLB_FILL = _kind(70, "tlb.fill", "pmap vpn frame bits", "a translation enters the TLB")
 TLB_EVICT = _kind(71, "tlb.evict", "pmap vpn", "a translation leaves a full TLB")
@@ -135,6 +139,7 @@ SHOOT_ACK = _kind(83, "shootdown.ack", "cpu remaining", "an acknowledgement arri
 MAP_ADD = _kind(90, "map.add", "start end object offset prot flags", "an entry is inserted")
 MAP_REMOVE = _kind(91, "map.remove", "start end object offset", "an entry, or a clipped part, is removed")
 MAP_PROTECT = _kind(92, "map.protect", "start end prot", "protection of a range")
+MAP_WIRE = _kind(95, "map.wire", "start end wired", "an entry is wired by its user, or no longer")
 MAP_OBJECT = _kind(93, "map.object", "start object offset flags", "an entry gets an object")
 MAP_CLIP = _kind(94, "map.clip", "start at", "the entry that begins at start is split in two at a page number")
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import msgspec
 
-from actors.home import Home, OpTable, locked, reading
+from actors.home import Home, OpTable, locked, reading, unlocked
 from actors.homes.indexes import Indexes
 from actors.homes.splay import NONE as NO_NODE
 from actors.homes.splay import Splay
@@ -22,6 +22,7 @@ from protocol.messages.objects import (
     OBJ_PIPWNT,
     Backing,
     Describe,
+    DevicePage,
     Enter,
     Generation,
     Insert,
@@ -80,6 +81,7 @@ class VmObject(Home, kw_only=True):
         SetType: locked("set_type", "type"),
         SetFlag: locked("set_flag", "flags"),
         Resident: locked("resident", "memq"),
+        DevicePage: unlocked("device_page"),
     }
 
     size: int
@@ -102,6 +104,8 @@ class VmObject(Home, kw_only=True):
     pages: dict[int, Slot] = {}
     index: Indexes = msgspec.field(default_factory=Indexes)
     """The keys of ``pages``, in order."""
+    device: tuple[int, ...] = ()
+    """Of a device's memory (OBJT_DEVICE): the physical page at each offset."""
     hidden: list[tuple[int, int]] = []
     """(pindex, frame) of pages that the object has and no lookup finds: another one was put at their offset."""
 
@@ -214,6 +218,10 @@ class VmObject(Home, kw_only=True):
         pages = self.pages
         self._tell_tree()
         return tuple((pindex, *pages[pindex]) for pindex in self.index.between(op.start, op.end, op.limit))
+
+    def device_page(self, op: DevicePage) -> Value:
+        """The driver's d_mmap. -1: it has no page there."""
+        return self.device[op.pindex] if 0 <= op.pindex < len(self.device) else -1
 
     # References -----------------------------------------------------------------------------------------------------------
 

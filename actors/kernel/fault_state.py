@@ -17,11 +17,11 @@ class Fault:
 
     __slots__ = (
         "cold", "cow", "cow_count", "first", "first_frame", "first_pindex", "frame", "hard", "map_locked", "object", "pindex", "prot",
-        "stamp", "vpn", "write", "zero_filled", "zeroed",
+        "stamp", "vpn", "wire", "write", "zero_filled", "zeroed",
     )  # fmt: skip
 
-    def __init__(self, vpn: int, write: bool, cold: bool, found: Found) -> None:
-        self.vpn, self.write, self.cold = vpn, write, cold
+    def __init__(self, vpn: int, write: bool, cold: bool, found: Found, wire: bool = False) -> None:
+        self.vpn, self.write, self.cold, self.wire = vpn, write, cold, wire
         self.first = self.object = found.object
         self.first_pindex = self.pindex = found.pindex
         self.prot, self.stamp = found.prot, found.timestamp

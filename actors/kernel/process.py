@@ -17,7 +17,7 @@ from actors.kernel.vm_map import copied_flags, vm_map_delete
 from actors.kernel.vm_object import vm_object_allocate, vm_object_reference
 from protocol.identity import SEQUENCER
 from protocol.messages.processor import Await
-from protocol.messages.space import ENTRY_NEEDS_COPY, ENTRY_SHARED, AddEntry, Entries, EntryRow, SetEntryObject, SpaceUsers
+from protocol.messages.space import ENTRY_NEEDS_COPY, ENTRY_SHARED, ENTRY_WIRED, AddEntry, Entries, EntryRow, SetEntryObject, SpaceUsers
 from protocol.pages import OBJT_DEFAULT, PROT_WRITE
 from protocol.workload import Exec, Exit, Fork
 
@@ -83,7 +83,8 @@ async def _copy_entry(k: Context, space: str, pmap: str, row: EntryRow) -> None:
             flags = copied_flags(flags)
             await k.call(k.map, SetEntryObject(start, obj, offset, flags))
         await vm_object_reference(k, obj)
-    await k.call(space, AddEntry(start, end, obj, offset, prot, flags))
+    # Wiring is not inherited. (The kernel copies the pages of a wired entry here; in the model they are copied on write like others.)
+    await k.call(space, AddEntry(start, end, obj, offset, prot, flags & ~ENTRY_WIRED))
     await pmap_copy(k, pmap, k.pmap, start, end)
 
 

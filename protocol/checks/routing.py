@@ -111,6 +111,8 @@ ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
     r.PAGE_BIND: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock)),
     r.PAGE_REBIND: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock), (OLD_OBJECT, 4, _object_lock)),
     r.PAGE_RELEASE: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock), (QUEUES, ACTOR, _name)),
+    r.FAKE_NEW: ((PAGE, 1, _frame),),
+    r.FAKE_FREE: ((PAGE, 1, _frame),),
     r.FREE_TAKE: ((PAGE, 1, _frame), (FREE, ACTOR, _name)),
     r.FREE_PUT: ((PAGE, 1, _frame), (FREE, ACTOR, _name)),
     r.FREE_WITHHOLD: ((FREE, ACTOR, _name),),

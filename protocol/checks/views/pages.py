@@ -21,7 +21,7 @@ from protocol.checks.views.domain import Domain, Handler, nothing
 from protocol.checks.views.page_channels import PageChannels
 from protocol.checks.views.page_tlb import PageTlb
 from protocol.identity import PAGE_QUEUES
-from protocol.pages import ACTIVE, BUSY, CACHE, HOLD, INACTIVE, NONE, PTE_MANAGED, PTE_RW, PTE_V
+from protocol.pages import ACTIVE, BUSY, CACHE, FICTITIOUS, HOLD, INACTIVE, NONE, PTE_MANAGED, PTE_RW, PTE_V
 from protocol.records import Head
 
 _WRITES = PTE_V | PTE_RW
@@ -49,6 +49,7 @@ class Pages(Domain):
             r.PAGE_WIRE: _wire, r.PAGE_HOLD: _hold, r.PAGE_DIRTY: content.dirty, r.PAGE_COW: _cow, r.PAGE_REBIND: _rebind,
             r.PAGE_RELEASE: self._release, r.FREE_TAKE: _take, r.FREE_PUT: self._put, r.PV_ADD: self._pv_add, r.PV_DEL: self._pv_del,
             r.FRAME_ZERO: content.zero, r.FRAME_COPY: content.fill, r.FRAME_FILL: content.fill, r.FRAME_STORE: content.fill,
+            r.FAKE_NEW: _fake_new, r.FAKE_FREE: self._fake_free,
         }  # fmt: skip
         second = {r.PTE_SET: self._pte_set, r.PTE_CLEAR: self._pte_clear, r.PTE_BITS: _pte_bits}
         second |= {r.TRANSITION: content.transition, r.PAGE_RECLAIM: content.reclaim}
@@ -102,6 +103,9 @@ class Pages(Domain):
     def _put(self, record: Any, view: PageView, head: Head) -> None:
         view.phase, view.queue, view.hold = FREE, NONE, 0
         self.forget(record[1], view)
+
+    def _fake_free(self, record: Any, view: PageView, head: Head) -> None:
+        self.pages.pop(record[1], None)
 
     def forget(self, frame: int, view: PageView) -> None:
         """A frame that is free and that nothing refers to needs no view."""
@@ -173,6 +177,13 @@ def _bind(record: Any, view: PageView, head: Head) -> None:
     view.hold = view.dirty = view.soft = view.cow = view.unsaved = view.moving = 0
     view.io_seen = view.reclaimable = view.unlinked = False
     view.busied = -1
+    view.touched_ns = head[0]
+
+
+def _fake_new(record: Any, view: PageView, head: Head) -> None:
+    """A fictitious page never was on the free lists, and is no frame of the machine."""
+    _, _, view.object, _, view.owner = record
+    view.phase, view.queue, view.flags, view.wire = BOUND, NONE, FICTITIOUS, 1
     view.touched_ns = head[0]
 
 

@@ -43,7 +43,7 @@ def test_before_c11_giant_alone_is_held_and_every_entry_is_invalidated():
 
 def test_before_c11_the_fields_of_the_pmap_are_touched_without_its_lock():
     done = run(workload([Mmap(1000, 1010), Access(1001, write=True), Access(1000, write=True)]), forms=OLD)
-    assert {record[1] for record in done.records(UNGUARDED)} == {"page_table", "pte_bits", "pv_list", "pte"}
+    assert {record[1] for record in done.records(UNGUARDED)} == {"page_table", "page_table_refs", "pte_bits", "pv_list", "pte"}
     assert all_done(done)
 
 
