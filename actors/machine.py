@@ -17,12 +17,14 @@ from actors.homes.objects import VmObject
 from actors.homes.pmaps import Pmap
 from actors.homes.vnodes import Vnode
 from actors.kernel.context import Tables
+from actors.kernel.contracts import CONTRACTS
 from actors.kernel.mman import vnode_name
 from actors.kernel.pmap_pte_object import PTE_OBJECT_PAGES
 from actors.kernel.step import ROUTINES
 from actors.processor.cpu import Cpu
 from actors.processor.state import home_cpu
 from actors.processor.tlb import Tlb
+from protocol.contracts import Contract
 from protocol.identity import boot_pte_object, cpu_name, vnode_lock, vnode_of
 from protocol.machine import Machine
 from protocol.pages import OBJT_VNODE
@@ -80,6 +82,11 @@ def equip(actors: list[Actor], shared: Tables) -> None:
             actor.equip(shared)
         elif isinstance(actor, Home):
             actor.equip(shared.kernel)
+
+
+def contracts() -> Mapping[str, Contract]:
+    """What each routine of the kernel promises of locks: for the checks, which import no kernel."""
+    return CONTRACTS
 
 
 def tasks_total(workload: Workload) -> int:

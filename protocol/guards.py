@@ -11,6 +11,7 @@ named by the kind of their home, as in :mod:`protocol.locks`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 LockSets = tuple[tuple[str, ...], ...]
@@ -77,6 +78,7 @@ _PMAP: dict[str, Guard] = {
     "pte": Guard(PMAP_PQ, PMAP, "A and M also by hardware, with no lock; the page queues, for a managed page's pv list changes with it"),
     "pte_bits": Guard(PMAP, PMAP, "rights and used bits of an entry that stays"),
     "page_table": Guard(PMAP, PMAP, "C14"),
+    "page_table_refs": Guard(PMAP, PMAP, "in the kernel the page's wire count, under the page queues, which who changes it holds as well"),
     "resident_count": Guard(PMAP, PMAP, "pmap_remove's early exit peeks (R04)"),
     "pm_active": Guard(NO_LOCK, NO_LOCK, "atomic bit operations of the dispatcher"),
 }
@@ -138,6 +140,27 @@ def _by_form(forms: dict[str, Guard], form: str) -> Guard:
 def satisfied(needed: LockSets, held: Collection[str]) -> bool:
     """Do the kinds of lock ``held`` satisfy one of the lock sets?"""
     return any(all(kind in held for kind in kinds) for kinds in needed)
+
+
+_HOMES = frozenset(RESIDENT_GUARDS)
+_WORDS = {"page": "pq", "free": "fq", "ipi-arm": "smp"}
+"""First word of an operation's name to the kind of home, where the two differ."""
+
+UNGUARDED_OPERATIONS = frozenset(
+    {
+        "page.bind", "page.owner", "page.counts", "page.needed", "page.poke", "page.adopt", "page.boot-slab", "free.cache-count",
+        "free.counts", "free.withhold", "free.return", "pmap.walk", "pmap.resident-count",
+        "pmap.active", "pmap.active-mask", "pmap.active-cpus", "pmap.pte-object", "window.walk", "map.users",
+    }
+)  # fmt: skip
+"""Operations that ask for no lock: hardware, atomic operations, private frames, and reads that the kernel's threads declare as peeks."""
+
+
+@lru_cache(maxsize=1 << 10)
+def is_guarded(word: str) -> bool:
+    """Is the operation of this name one whose home asks for a guard?"""
+    first = word.partition(".")[0]
+    return _WORDS.get(first, first) in _HOMES and word not in UNGUARDED_OPERATIONS
 
 
 def in_words(needed: LockSets) -> str:

@@ -32,9 +32,11 @@ class LockClass(NamedTuple):
 
 
 PAGE_QUEUES_TYPE = "vm page queue mutex"
+GIANT_TYPE = "Giant"
+"""The kernel gives it up for a thread that sleeps, and takes it again afterwards."""
 
 CLASSES: dict[str, LockClass] = {
-    "giant": LockClass("Giant", "giant", spin=False, sleepable=False, recursive=True, duplicates=False, rank=5),
+    "giant": LockClass(GIANT_TYPE, "giant", spin=False, sleepable=False, recursive=True, duplicates=False, rank=5),
     "map": LockClass("user map", "vm_map", spin=False, sleepable=True, recursive=False, duplicates=True, rank=10),
     "isa": LockClass("isa driver", "isa_driver", spin=False, sleepable=False, recursive=False, duplicates=False, rank=12),
     "kernel-map": LockClass("system map", "system_map", spin=False, sleepable=False, recursive=False, duplicates=True, rank=15),

@@ -11,6 +11,10 @@ GUARD_RECORDS = 64
 VALID_ALL = 0xFF
 """All eight 512-byte pieces of a page are valid (or dirty)."""
 
+FAKE = 1 << 40
+"""Page records without RAM behind them are numbered from here: FAKE + the physical page number of the device's memory. A page-table entry
+holds the physical page number; what is in it beside that tells the two apart here, as the kernel's record does there."""
+
 # Page flags (values as in the 2006 kernel).
 BUSY, WANTED, WINATCFLS, FICTITIOUS, WRITEABLE = 0x1, 0x2, 0x4, 0x8, 0x10
 ZERO, REFERENCED, CLEANCHK, SWAPINPROG, NOSYNC = 0x40, 0x80, 0x100, 0x200, 0x400

@@ -7,6 +7,7 @@ and a person can find it. Delays in ns instead were rejected: they hit the gap o
 from __future__ import annotations
 
 POINTS: dict[str, str] = {
+    "driver_io.wired": "the driver's pages are wired, and its device is about to store into them",
     "pmap_enter.table_found": "the page-table page is there; the new entry is not counted in it yet (C11 partial: no mutex is held)",
     "pmap_copy.source_read": "a source entry has been read for good, and is not entered into the child's page table yet (C09)",
     "pmap_enter.pte_read": "the old entry has been swapped out (C11 partial: read, and neither removed nor overwritten yet)",
@@ -20,6 +21,7 @@ POINTS: dict[str, str] = {
     "contigmalloc1.scanned": "a run has been found; unless C19 is held the free-queue lock is dropped, the page-queues lock never is",
     "object_hold.locked": "a script's step holds an object's lock",
     "vm_pageout_page_stats.dropped": "the injected fault: the walk has let the page queues go, and holds on to the next page",
+    "vm_pageout_scan.tested": "an inactive page's dirty bits have been looked at",
     "vm_pageout_scan.window": "a cached page is busy, and neither the page queues nor its object are locked (C28 window)",
     "vnode_hold.locked": "a script's step holds a vnode's interlock",
     "vm_page_alloc.popped": "the frame is off the free lists, their lock is released, the page's fields are not initialised (C22 after)",

@@ -69,8 +69,10 @@ PV_ADD = _kind(30, "page.pv-add", "frame pmap vpn", "pv entry linked")
 PV_DEL = _kind(31, "page.pv-del", "frame pmap vpn accessed modified", "pv entry unlinked, bits harvested")
 PAGE_RELEASE = _kind(32, "page.release", "frame object pindex queue", "vm_page_free: the page record is gone (queue FREE) or on HOLD")
 PAGE_COUNTS = _kind(33, "page.counts", "inactive active cache hold", "the queues' counters, as the page daemon reads them")
-PAGE_REBIND = _kind(34, "page.rebind", "frame object pindex", "rename")
+PAGE_REBIND = _kind(34, "page.rebind", "frame object pindex old old_pindex", "rename, insertion or removal: old is the owner before")
 PAGES_NEEDED = _kind(35, "page.needed", "old new deficit", "vm_pages_needed and the deficit")
+PAGE_RECLAIM = _kind(146, "page.reclaim", "thread frame", "vm_page_try_to_free takes the page for clean and gives its content up")
+PAGE_CACHED_BUSY = _kind(145, "cache.busy", "frame object thread", "the page just made busy stands on the cache queue")
 
 # What frames hold (by the thread that changes it).
 FRAME_ZERO = _kind(36, "frame.zero", "frame thread", "the frame's content is zero from now on")
@@ -113,6 +115,10 @@ PT_REFS = _kind(66, "pt.refs", "level slot frame old new", "reference count of a
 
 WINDOW_SET = _kind(67, "window.set", "frame old cpu", "a kernel window shows another page-table page; cpu is about to use it")
 
+# Fictitious pages (actor is pq).
+FAKE_NEW = _kind(68, "fake.new", "frame object pindex thread", "a page record without RAM, busy by thread, wired once")
+FAKE_FREE = _kind(69, "fake.free", "frame", "it is dropped")
+
 # TLB and interrupts (actor is the CPU unless said).
 TLB_FILL = _kind(70, "tlb.fill", "pmap vpn frame bits", "a translation enters the TLB")
 TLB_EVICT = _kind(71, "tlb.evict", "pmap vpn", "a translation leaves a full TLB")
@@ -133,7 +139,9 @@ SHOOT_ACK = _kind(83, "shootdown.ack", "cpu remaining", "an acknowledgement arri
 MAP_ADD = _kind(90, "map.add", "start end object offset prot flags", "an entry is inserted")
 MAP_REMOVE = _kind(91, "map.remove", "start end object offset", "an entry, or a clipped part, is removed")
 MAP_PROTECT = _kind(92, "map.protect", "start end prot", "protection of a range")
+MAP_WIRE = _kind(95, "map.wire", "start end wired", "an entry is wired by its user, or no longer")
 MAP_OBJECT = _kind(93, "map.object", "start object offset flags", "an entry gets an object")
+MAP_CLIP = _kind(94, "map.clip", "start at", "the entry that begins at start is split in two at a page number")
 
 # UMA zones (actor is the zone).
 ZONE_ITEMS = _kind(96, "zone.items", "old new slabs", "free items of a zone, and how many slabs it has")

@@ -169,18 +169,19 @@ def _meant(workload: Workload) -> set[str]:
 
 
 def _compare_decisions(experiment: Experiment, results: dict[str, ArmResult], seed: int, directory: Path) -> None:
-    """The figure of an equivalence: in how many schedules an arm decides otherwise than the arm ``after``."""
+    """The figure of an equivalence: in how many schedules an arm decides otherwise than the arm ``after``. An arm that measures something
+    else is not run again."""
     wanted, count = experiment.table.figure.decisions, experiment.schedules()
-    scenarios = {arm: experiment.scenario(arm) for arm in results}
-    for arm in results:
+    scenarios = {arm: experiment.scenario(arm) for arm in results if experiment.figure(arm).decisions}
+    for arm in scenarios:
         results[arm].figure = 0
     for number, schedule in enumerate(range(seed, seed + count)):
         decided = {}
         for arm, scenario in scenarios.items():
             made = run(scenario, seed=schedule, out=directory / f"schedule-{number}-{arm}")
             decided[arm] = decisions(made.stored, wanted)
-        for arm, result in results.items():
-            result.figure = (result.figure or 0) + (decided[arm] != decided["after"])
+        for arm, found in decided.items():
+            results[arm].figure = (results[arm].figure or 0) + (found != decided["after"])
 
 
 def experiments(names: Sequence[str] = (), sets: Mapping[str, int] | None = None) -> Iterator[Experiment]:

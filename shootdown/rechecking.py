@@ -18,6 +18,7 @@ def recheck(run: Run | str | Path, checks: Sequence[str] = ()) -> dict[str, Any]
     What follows on a loss is not judged, since every check needs all that came before: ``checked_until_ns`` says where that is (None: the
     whole run was judged). Raises InputError if the run kept no trace or a check does not exist.
     """
+    from actors.machine import contracts
     from protocol.checks.suite import Suite
 
     run = run if isinstance(run, Run) else open_run(run)
@@ -27,7 +28,7 @@ def recheck(run: Run | str | Path, checks: Sequence[str] = ()) -> dict[str, Any]
     if model.machine is None:
         raise InputError(f"{run.path}: a run of the model {model.name} has nothing to check", file=str(run.path), found=model.name)
     try:
-        suite = Suite(checks, model.machine, model.kernel)
+        suite = Suite(checks, model.machine, model.kernel, contracts=contracts())
     except KeyError as error:
         raise InputError(str(error.args[0]), key="checks", found=list(checks)) from None
     found = []

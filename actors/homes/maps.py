@@ -13,6 +13,7 @@ from actors.home import Home, OpTable, locked, shared, unlocked
 from protocol.messages import Value
 from protocol.messages.locks import Sleep, Unlock
 from protocol.messages.space import (
+    ENTRY_WIRED,
     AddEntry,
     Cut,
     Entries,
@@ -23,8 +24,9 @@ from protocol.messages.space import (
     ProtectEntries,
     SetEntryObject,
     SpaceUsers,
+    WireEntries,
 )
-from protocol.records import MAP_ADD, MAP_OBJECT, MAP_PROTECT, MAP_REMOVE, UNGUARDED
+from protocol.records import MAP_ADD, MAP_CLIP, MAP_OBJECT, MAP_PROTECT, MAP_REMOVE, MAP_WIRE, UNGUARDED
 
 BLOCK_PAGES = 512
 """The aligned block within which an unknown earlier mapping is assumed (model notes 6)."""
@@ -38,6 +40,7 @@ class VmMap(Home, kw_only=True):
         AddEntry: locked("add", "entries"),
         Cut: locked("cut", "entries"),
         ProtectEntries: locked("protect", "entries"),
+        WireEntries: locked("wire", "entries"),
         Entries: shared("entries", "entries"),
         SetEntryObject: locked("set_object", "entries"),
         FindSpace: shared("find_space", "entries"),
@@ -138,6 +141,19 @@ class VmMap(Home, kw_only=True):
                 self.record((MAP_PROTECT, start, end, op.prot))
         return tuple((*row, pieces) for row, pieces in zip(before, more, strict=True))
 
+    def wire(self, op: WireEntries) -> Value:
+        """vm_map_wire and vm_map_unwire, as far as the entries go. The kernel counts; here only the user wires, and once."""
+        more = self._pieces_more(op.start, op.end)
+        first, last = self._clip(op.start, op.end)
+        before = self.rows[first:last]
+        for place in range(first, last):
+            start, end, name, offset, prot, flags = self.rows[place]
+            new = flags | ENTRY_WIRED if op.wired else flags & ~ENTRY_WIRED
+            if new != flags:
+                self.rows[place] = (start, end, name, offset, prot, new)
+                self.record((MAP_WIRE, start, end, op.wired))
+        return tuple((*row, pieces) for row, pieces in zip(before, more, strict=True))
+
     def count_users(self, op: SpaceUsers) -> Value:
         """The vmspace's reference count."""
         self.users += op.delta
@@ -171,6 +187,7 @@ class VmMap(Home, kw_only=True):
                 low, high, name, offset, prot, flags = self.rows[place]
                 tail = (edge, high, name, offset + edge - low, prot, flags)
                 self._splice(place, place + 1, [(low, edge, name, offset, prot, flags), tail])
+                self.record((MAP_CLIP, low, edge))
         return self._touching(start, end)
 
     def _splice(self, first: int, last: int, rows: list[EntryRow]) -> None:

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import msgspec
 
-from actors.home import OpTable, locked, reading
+from actors.home import OpTable, locked, reading, unlocked
 from actors.homes.indexes import Indexes
 from actors.homes.object_header import ObjectHeader
 from actors.homes.splay import NONE as NO_NODE
@@ -21,6 +21,7 @@ from protocol.messages import Value
 from protocol.messages.objects import (
     OBJ_DEAD,
     Describe,
+    DevicePage,
     Insert,
     IoCount,
     Lookup,
@@ -61,6 +62,7 @@ class VmObject(ObjectHeader, kw_only=True):
         SoftBusy: reading("soft_busy", "soft_busy"),
         Describe: locked("describe", "header"),
         Resident: locked("resident", "memq"),
+        DevicePage: unlocked("device_page"),
     }
 
     warm: bool = False
@@ -70,6 +72,8 @@ class VmObject(ObjectHeader, kw_only=True):
     pages: dict[int, Slot] = {}
     index: Indexes = msgspec.field(default_factory=Indexes)
     """The keys of ``pages``, in order."""
+    device: tuple[int, ...] = ()
+    """Of a device's memory (OBJT_DEVICE): the physical page at each offset."""
     hidden: list[tuple[int, int]] = []
     """(pindex, frame) of pages that the object has and no lookup finds: another one was put at their offset."""
 
@@ -180,6 +184,10 @@ class VmObject(ObjectHeader, kw_only=True):
         pages = self.pages
         self._tell_tree()
         return tuple((pindex, *pages[pindex]) for pindex in self.index.between(op.start, op.end, op.limit))
+
+    def device_page(self, op: DevicePage) -> Value:
+        """The driver's d_mmap. -1: it has no page there."""
+        return self.device[op.pindex] if 0 <= op.pindex < len(self.device) else -1
 
     def describe(self, op: Describe) -> Value:
         """The header. Pager blocks are an upper bound (a pager is asked for each): an anonymous object never paged out has none."""

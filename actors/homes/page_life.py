@@ -13,9 +13,11 @@ from actors.homes.page_store import Page, PageStore
 from actors.homes.rings import END
 from protocol.messages import Op, Value
 from protocol.messages.contig import Adopt, BindRun
-from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FreePage, Hold, PageOwner, PageState, Poke, Rebind
+from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FakeFree, FakeNew, FreePage, Hold, PageOwner, PageState, Poke, Rebind
 from protocol.pages import ALLOC_NOOBJ, BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
 from protocol.records import (
+    FAKE_FREE,
+    FAKE_NEW,
     PAGE_ACT,
     PAGE_BIND,
     PAGE_COW,
@@ -49,6 +51,8 @@ class PageLife(PageStore, kw_only=True):
         PageState: locked("page_state", "page"),
         PageOwner: unlocked("page_owner"),
         Poke: unlocked("poke"),
+        FakeNew: unlocked("fake_new"),
+        FakeFree: unlocked("fake_free"),
     }
 
     def bind_page(self, op: Bind) -> Value:
@@ -76,8 +80,27 @@ class PageLife(PageStore, kw_only=True):
         """vm_page_insert: a page without an object gets one. The page-queues lock is not asked: to everybody else the page is still
         nobody's."""
         page = self.pages.get(op.frame) or self.stray(op, op.frame)
+        self.record((PAGE_REBIND, op.frame, op.object, op.pindex, page.object, page.pindex))
         page.object, page.pindex = op.object, op.pindex
-        self.record((PAGE_REBIND, op.frame, op.object, op.pindex))
+        return None
+
+    def fake_new(self, op: FakeNew) -> Value:
+        """dev_pager_getfake."""
+        old = self.pages.get(op.frame)
+        if old is not None:
+            # Two devices with one memory. The kernel has a record for each of them; here they share one.
+            self.move(op.frame, old, NONE)
+        self.pages[op.frame] = Page(op.object, op.pindex, BUSY | FICTITIOUS, 1)
+        self.record((FAKE_NEW, op.frame, op.object, op.pindex, op.thread))
+        return None
+
+    def fake_free(self, op: FakeFree) -> Value:
+        """dev_pager_putfake."""
+        page = self.pages.get(op.frame)
+        if page is not None and page.flags & FICTITIOUS:
+            self.move(op.frame, page, NONE)
+            del self.pages[op.frame]
+            self.record((FAKE_FREE, op.frame))
         return None
 
     def rebind(self, op: Rebind) -> Value:
@@ -88,8 +111,8 @@ class PageLife(PageStore, kw_only=True):
             return NOT_BUSY
         if page.flags & BUSY:
             self.unbusy(op, frame, page)
+        self.record((PAGE_REBIND, frame, op.object, op.pindex, page.object, page.pindex))
         page.object, page.pindex = op.object, op.pindex
-        self.record((PAGE_REBIND, frame, op.object, op.pindex))
         if op.object:
             if page.queue == CACHE:
                 self.deactivate_page(frame, page)

@@ -126,13 +126,13 @@ class PagePolicy(PageLife, kw_only=True):
         return None
 
     def wire(self, op: Wire) -> Value:
-        """vm_page_wire: the first wiring takes a managed page off its queue; a fictitious one is not counted (C16)."""
+        """vm_page_wire: the first wiring takes a managed page off its queue; a fictitious one is not counted, since C16."""
         frame = op.frame
         if frame < FIRST_FRAME:
             self._wire_below(op)
             return None
         page = self.pages.get(frame) or self.stray(op, frame)
-        if page.flags & FICTITIOUS:
+        if op.pinned and page.flags & FICTITIOUS:
             return None
         if page.wire == 0 and not page.flags & UNMANAGED:
             self.move(frame, page, NONE)
@@ -153,7 +153,7 @@ class PagePolicy(PageLife, kw_only=True):
         """vm_page_unwire: the last one puts a managed page on ACTIVE or INACTIVE."""
         frame = op.frame
         page = self.pages.get(frame) or self.stray(op, frame)
-        if page.flags & FICTITIOUS:
+        if op.pinned and page.flags & FICTITIOUS:
             return None
         if page.wire <= 0:
             return f"vm_page_unwire: invalid wire count: {page.wire}"

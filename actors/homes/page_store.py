@@ -16,7 +16,7 @@ from protocol.messages import Op
 from protocol.messages.free import CacheCount
 from protocol.messages.queues import page_channel
 from protocol.pages import ACTIVE, BUSY, CACHE, HOLD, INACTIVE, NONE, UNMANAGED, WANTED, WINATCFLS
-from protocol.records import PAGE_ACT, PAGE_BUSY, PAGE_DIRTY, PAGE_FLAGS, PAGE_QUEUE, PAGE_UNBUSY, UNGUARDED
+from protocol.records import PAGE_ACT, PAGE_BUSY, PAGE_CACHED_BUSY, PAGE_DIRTY, PAGE_FLAGS, PAGE_QUEUE, PAGE_UNBUSY, UNGUARDED
 
 ACT_INIT = 5
 """What activation raises act_count to."""
@@ -124,6 +124,8 @@ class PageStore(Home, kw_only=True):
         """BUSY now belongs to the asking thread. Recorded even where the flag was set already: it has been stolen, and a check says so."""
         page.flags |= BUSY
         self.record((PAGE_BUSY, frame, op.thread))
+        if page.queue == CACHE:
+            self.record((PAGE_CACHED_BUSY, frame, page.object, op.thread))
 
     def unbusy(self, op: Op, frame: int, page: Page) -> None:
         """Clear BUSY and wake those who want the page."""

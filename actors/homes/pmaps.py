@@ -15,7 +15,7 @@ import msgspec
 from actors.actor import Handler, Port
 from actors.home import Home, OpTable, locked, reading, unlocked
 from actors.homes.indexes import Indexes
-from protocol.messages import Message, Row, Value
+from protocol.messages import Message, Op, Row, Value
 from protocol.messages.space import (
     ActiveCpus,
     ActiveMask,
@@ -54,7 +54,7 @@ class Pmap(Home, kw_only=True):
         PtNeed: reading("pt_need", "page_table"),
         PtInstall: locked("pt_install", "page_table"),
         PtFind: reading("pt_find", "page_table"),
-        PtHold: locked("pt_hold", "page_table"),
+        PtHold: locked("pt_hold", "page_table_refs"),
         PtDrop: locked("pt_drop", "page_table"),
         PteObject: unlocked("pte_object_name"),
         PteSwap: locked("pte_swap", "pte"),
@@ -89,6 +89,12 @@ class Pmap(Home, kw_only=True):
         """Attach to an engine."""
         self.bits, self.kept_level = PAGING[self.paging].bits, PAGING[self.paging].kept_level
         return super().bind(port)
+
+    def has_lock(self, kind: str, op: Op) -> bool:
+        """Page-table pages that are pages of an object are under the lock of that object."""
+        if kind == "object":
+            return any(name == self.pte_object for name, _ in op.held)
+        return super().has_lock(kind, op)
 
     # The hardware ---------------------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from actors.kernel.requests import (
     FlushLocal,
     Forget,
     HoldAt,
+    LeaveLazy,
     Note,
     Owned,
     Passed,
@@ -208,6 +209,10 @@ class Context:
     def send_ipis(self, pmap: str, start: int, end: int, targets: tuple[int, ...]) -> SendIpis:
         """Interrupt other CPUs and spin until all have acknowledged."""
         return SendIpis(pmap, start, end, targets)
+
+    def leave_lazy(self, pmap: str, cpu: int) -> LeaveLazy:
+        """Make a CPU load something else than this address space."""
+        return LeaveLazy(pmap, cpu)
 
     def set_space(self, map: str, pmap: str) -> SetSpace:
         """Change the thread's address space, here and on the CPU."""

@@ -17,12 +17,14 @@ from actors.kernel.context import Context
 from actors.kernel.contig_launder import launder_queues
 from actors.kernel.contig_map import kernel_unmap, map_run
 from actors.kernel.contig_scan import CachedPage, Run, Want, scan
+from actors.kernel.contracts import nothing_held
 from actors.kernel.vm_page import vm_page_free
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.contig import BindRun, TakeRun
 from protocol.messages.locks import TRY
 from protocol.messages.objects import Lookup
 from protocol.pages import BUSY
+from protocol.records import LOOP
 
 FIRST_PASS, LAST_PASS = 2, 0
 """Every pass but the last launders when it has found nothing; a caller that must not wait has the last one only."""
@@ -59,8 +61,10 @@ async def contigmalloc1(k: Context, want: Want, wait: bool) -> tuple[int, tuple[
 
 async def _scan_and_take(k: Context, want: Want, start: int) -> tuple[int, tuple[int, ...], int]:
     """One pass: (first frame or 0, those that are zero, where the next pass looks). [L: PQ]"""
-    locked = False
+    locked, again = False, False
     while True:
+        await k.note(LOOP, k.tid, "contigmalloc1", not again, want.high - start)
+        again = True
         run, start = await scan(k, want, start, locked)
         locked = k.form("C24") == "fq-held"
         if run is None:
@@ -139,6 +143,7 @@ async def _free_cached(k: Context, page: CachedPage, whatever: bool = False) -> 
     return idle or whatever
 
 
+@nothing_held()
 async def contigfree(k: Context, address: int, pages: int) -> None:
     """Give the memory at ``address`` back. [L: nothing]"""
     await k.enter("contigfree", address, pages)

@@ -11,6 +11,7 @@ page queues held. ``unlock-reread``: the object is tried first, but the one unlo
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.page_clean import flush_page, vm_object_page_clean
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_remove_all
@@ -36,21 +37,20 @@ async def launder_queues(k: Context) -> None:
                 break
 
 
+@locks("pq")
 async def vm_contig_launder(k: Context, queue: int) -> bool:
     """Launder the first page of a queue that can be had, markers passed over. Returns whether to go on with this queue, from its head.
 
     [L: PQ on entry and exit]
     """
-    after = 0
-    while True:
-        row = await k.call(PAGE_QUEUES, NextAfter(queue, after))
-        if row is None:
-            return False
+    await k.enter("vm_contig_launder", queue)
+    after, outcome = 0, NEXT
+    while outcome == NEXT and (row := await k.call(PAGE_QUEUES, NextAfter(queue, after))) is not None:
         after = row[0]
         if after > 0:
             outcome = await _launder_page(k, row[0], row[1], row[2])
-            if outcome != NEXT:
-                return outcome == DONE
+    await k.leave("vm_contig_launder", outcome)
+    return outcome == DONE
 
 
 async def _launder_page(k: Context, frame: int, obj: str, pindex: int) -> str:
@@ -61,7 +61,7 @@ async def _launder_page(k: Context, frame: int, obj: str, pindex: int) -> str:
         return NEXT
     soft = (await k.call(obj, Lookup(pindex)))[2]
     if await vm_page_sleep_if_busy(k, frame, await soft_busy(k, obj, pindex, soft), obj):
-        await k.release(obj if k.form("C13") == "normal" else await owner_now(k, frame))
+        await k.release(obj if k.form("C13") == "normal" else await owner_now(k, frame, obj))
         await k.acquire(PAGE_QUEUES)
         return SLEPT
     return await _launder_idle(k, frame, obj, pindex)
@@ -71,7 +71,7 @@ async def _launder_reversed(k: Context, frame: int, obj: str, pindex: int) -> st
     """The old order: wait for the page, then lock the object that it names by now. The soft-busy count is read with PQ alone, as C05's
     old guard allowed."""
     slept = await vm_page_sleep_if_busy(k, frame, int(await k.call(obj, SoftBusy(pindex))), "")
-    owner = await owner_now(k, frame)
+    owner = await owner_now(k, frame, obj)
     await k.acquire(owner)
     if slept:
         await k.release(owner)

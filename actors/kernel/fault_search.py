@@ -7,6 +7,7 @@ stretches in which it must be dropped. ``per-step``: it is dropped and taken aga
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.device_pager import dev_pager_getpage
 from actors.kernel.fault_state import Fault, back_out, between_steps, free_busy, release_first, unlock_map
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pager import vm_pager_get_page
@@ -18,7 +19,7 @@ from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
 from protocol.messages.objects import Describe, Enter, Lookup, SetValid
 from protocol.messages.queues import NEEDS_COW, WAS_BUSY, WAS_CACHED, Claim
-from protocol.pages import ALLOC_ZERO, OBJT_SWAP, OBJT_VNODE, VALID_ALL
+from protocol.pages import ALLOC_ZERO, OBJT_DEVICE, OBJT_SWAP, OBJT_VNODE, VALID_ALL
 from protocol.records import FRAME_FILL
 
 RETRY = "retry"
@@ -32,7 +33,7 @@ async def search(k: Context, f: Fault) -> str:
     """Walk down the chain of objects. FOUND: f.frame is busy and valid in f.object, whose lock is held."""
     while True:
         found = await k.call(f.object, Lookup(f.pindex))
-        await between_steps(k, f.object)
+        await between_steps(k, f.object, found[0], f.pindex)
         if found[0] > 0:
             outcome = await _claim(k, f, *found)
         else:
@@ -107,7 +108,7 @@ async def _wait_for_busy(k: Context, f: Fault, frame: int) -> None:
 
 async def _absent(k: Context, f: Fault, _: int, kind: int, size: int, backing: str, offset: int, warm: bool) -> str:
     """3b to 3d: nothing resident here. Allocate where a page must come to be, page it in, or go on to the backing object."""
-    may_have = kind in (OBJT_VNODE, OBJT_SWAP)
+    may_have = kind in (OBJT_VNODE, OBJT_SWAP, OBJT_DEVICE)
     if f.object == f.first or may_have:
         if f.pindex >= size:
             await back_out(k, f)
@@ -128,6 +129,8 @@ async def _absent(k: Context, f: Fault, _: int, kind: int, size: int, backing: s
 
 async def _page_in(k: Context, f: Fault, kind: int, warm: bool) -> str:
     """3c: ask the pager for the page that is busy in f.object. DEEPER: the pager has no such page."""
+    if kind == OBJT_DEVICE:
+        return await _device_page(k, f)
     if warm:
         await k.note(FRAME_FILL, f.frame, k.tid)
         await k.post(f.object, SetValid(f.pindex, VALID_ALL))
@@ -142,10 +145,22 @@ async def _page_in(k: Context, f: Fault, kind: int, warm: bool) -> str:
             f.frame = 0
         return DEEPER
     if outcome == "error":
-        await free_busy(k, f.object, f.pindex, f.frame)
-        f.frame = 0
+        return await _failed(k, f)
     await back_out(k, f)
-    return SIGBUS if outcome == "error" else RETRY
+    return RETRY
+
+
+async def _device_page(k: Context, f: Fault) -> str:
+    """The device pager waits for nothing, and the page that was allocated is not the one that is mapped."""
+    return FOUND if await dev_pager_getpage(k, f) else await _failed(k, f)
+
+
+async def _failed(k: Context, f: Fault) -> str:
+    """The pager has no good page, and nobody will have one."""
+    await free_busy(k, f.object, f.pindex, f.frame)
+    f.frame = 0
+    await back_out(k, f)
+    return SIGBUS
 
 
 async def _go_deeper(k: Context, f: Fault, backing: str, offset: int) -> str:

@@ -9,6 +9,7 @@ from actors.kernel.vm_page import vm_page_free
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Enter
 from protocol.messages.queues import Finish
+from protocol.records import BELIEF
 
 
 class Fault:
@@ -16,11 +17,11 @@ class Fault:
 
     __slots__ = (
         "cold", "cow", "cow_count", "first", "first_frame", "first_pindex", "frame", "hard", "map_locked", "object", "pindex", "prot",
-        "stamp", "vpn", "write", "zero_filled", "zeroed",
+        "stamp", "vpn", "wire", "write", "zero_filled", "zeroed",
     )  # fmt: skip
 
-    def __init__(self, vpn: int, write: bool, cold: bool, found: Found) -> None:
-        self.vpn, self.write, self.cold = vpn, write, cold
+    def __init__(self, vpn: int, write: bool, cold: bool, found: Found, wire: bool = False) -> None:
+        self.vpn, self.write, self.cold, self.wire = vpn, write, cold, wire
         self.first = self.object = found.object
         self.first_pindex = self.pindex = found.pindex
         self.prot, self.stamp = found.prot, found.timestamp
@@ -40,12 +41,15 @@ class Fault:
         return "zero-fill" if self.zero_filled else "soft"
 
 
-async def between_steps(k: Context, obj: str) -> None:
-    """C33 ``per-step``: the object's lock is dropped and taken again between two primitives of a fault. [L: obj]"""
+async def between_steps(k: Context, obj: str, frame: int = 0, pindex: int = 0) -> None:
+    """C33 ``per-step``: the object's lock is dropped and taken again between two primitives of a fault, which goes on with the page that it
+    has found, if any. [L: obj]"""
     if k.form("C33") == "per-step":
         await k.release(obj)
         await k.at("vm_fault.between-steps")
         await k.acquire(obj)
+        if frame > 0:
+            await k.note(BELIEF, k.tid, frame, obj, pindex)
 
 
 async def back_out(k: Context, f: Fault) -> None:

@@ -7,6 +7,7 @@ nobody's hands but the idle loop's. The thread gives the CPU up after each page,
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import nothing_held
 from actors.kernel.requests import Again
 from actors.kernel.vm_page import zero_unless
 from protocol.identity import FREE_QUEUES
@@ -36,6 +37,7 @@ def _wanted(free: int, zeroed: int, zeroing: bool) -> bool:
     return zeroed * 5 < free * 4 if zeroing else zeroed * 3 < free * 2
 
 
+@nothing_held("vm_page_zero_idle")
 async def zero_one(k: Context, colour: int) -> None:
     """Zero the free frame that would be taken next for ``colour``, unless it is zero."""
     await k.enter("vm_page_zero_idle")

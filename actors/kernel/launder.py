@@ -7,6 +7,7 @@ holds when it is clean.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.page_io import vm_page_io_start
 from actors.kernel.pager import vm_pager_put_pages
 from actors.kernel.pmap import pmap_page_protect
@@ -19,11 +20,13 @@ CLUSTER = 16
 """Most pages of one write."""
 
 
+@locks("object", "pq")
 async def pageout_clean(k: Context, frame: int, obj: str, pindex: int, kind: int) -> int:
     """Start writing the page at ``pindex``, and the dirty inactive pages that follow it without a gap. Returns how many.
 
     [L: OBJ, PQ on entry and exit]
     """
+    await k.enter("pageout_clean", frame, obj, pindex)
     pages = [(pindex, frame), *await _neighbours(k, obj, pindex)]
     for at, page in pages:
         await vm_page_io_start(k, obj, at)
@@ -32,6 +35,7 @@ async def pageout_clean(k: Context, frame: int, obj: str, pindex: int, kind: int
     await k.release(PAGE_QUEUES)
     await vm_pager_put_pages(k, obj, kind, tuple(pages))
     await k.acquire(PAGE_QUEUES)
+    await k.leave("pageout_clean", len(pages))
     return len(pages)
 
 

@@ -16,10 +16,10 @@ from actors.kernel.vm_page_cache import vm_page_try_to_cache, vm_page_try_to_fre
 from actors.kernel.vm_page_grab import vm_page_grab, zero_grabbed
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Withhold
-from protocol.messages.objects import Lookup, SetValid, SoftBusy
+from protocol.messages.objects import Enter, Lookup, SetValid, SoftBusy
 from protocol.messages.queues import Unbusy
 from protocol.pages import ALLOC_NOBUSY, ALLOC_RETRY, ALLOC_ZERO, VALID_ALL
-from protocol.records import INJECTED, TRANSITION
+from protocol.records import FRAME_STORE, INJECTED, TRANSITION
 
 ABSENT = "absent"
 """The outcome of a step whose page is not resident."""
@@ -58,6 +58,7 @@ async def page_io_done(k: Context, file: int, pindex: int, free: bool = False) -
         await k.acquire(PAGE_QUEUES)
         await k.post(PAGE_QUEUES, Unbusy(frame))
         if free:
+            await pmap_remove_all(k, frame)
             await vm_page_free(k, frame, obj, pindex)
         await k.release(PAGE_QUEUES)
     await k.release(obj)
@@ -97,10 +98,12 @@ async def page_free_late(k: Context, file: int, pindex: int, busy: bool = True) 
         if busy:
             await vm_page_busy(k, frame)
         await k.release(PAGE_QUEUES)
+        await k.post(obj, Enter(0, 1))
         await k.note(TRANSITION, k.tid, frame, obj, pindex, True)
         await k.release(obj)
         await k.at("page_free_late.window")
         await k.acquire(obj)
+        await k.post(obj, Enter(0, -1))
         await k.note(TRANSITION, k.tid, frame, obj, pindex, False)
         await k.acquire(PAGE_QUEUES)
         await vm_page_free(k, frame, obj, pindex, busy=busy)
@@ -141,6 +144,17 @@ async def page_grab(k: Context, file: int, pindex: int, zero: bool = False, idle
         await k.post(obj, SetValid(pindex, VALID_ALL))
     await k.release(obj)
     return "ok" if grabbed[0] else ABSENT
+
+
+async def page_write(k: Context, file: int, pindex: int) -> str:
+    """A system call stores into a page through a mapping of the kernel's own (uiomove): no fault is taken, and no flag is looked at."""
+    obj = vnode_name(file)
+    await k.acquire(obj)
+    frame = (await k.call(obj, Lookup(pindex)))[0]
+    if frame > 0:
+        await k.note(FRAME_STORE, frame, k.tid, "uiomove")
+    await k.release(obj)
+    return "ok" if frame > 0 else ABSENT
 
 
 async def page_try_to_cache(k: Context, file: int, pindex: int) -> str:

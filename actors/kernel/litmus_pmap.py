@@ -26,6 +26,15 @@ async def file_truncate(k: Context, file: int, pindex: int, pages: int = 1) -> s
     return "ok"
 
 
+async def page_lookup(k: Context, file: int, pindex: int) -> str:
+    """Is the page resident? Asked under the object's lock and no other."""
+    obj = vnode_name(file)
+    await k.acquire(obj)
+    frame = (await k.call(obj, Lookup(pindex)))[0]
+    await k.release(obj)
+    return "ok" if frame > 0 else ABSENT
+
+
 async def page_free_unlocked(k: Context, file: int, pindex: int) -> str:
     """A driver frees a page that it found a while ago, under the page queues and without the object's lock, which it should have taken."""
     obj = vnode_name(file)

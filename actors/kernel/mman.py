@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.kernel.access import access
 from actors.kernel.context import Context
+from actors.kernel.contracts import nothing_held
 from actors.kernel.pmap import pmap_protect, pmap_remove
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_map import vm_map_delete
@@ -49,6 +50,7 @@ async def add_mapping(k: Context, start: int, end: int, prot: int, file: int, of
         raise KernelPanic(str(panic))
 
 
+@nothing_held()
 async def mmap(k: Context, s: Mmap) -> str:
     """Map anonymous memory or a file; a fixed mapping replaces what was there, both under one hold of the map lock.
 
@@ -79,6 +81,7 @@ async def populate(k: Context, start: int, end: int, write: bool) -> None:
         await access(k, vpn, write)
 
 
+@nothing_held()
 async def munmap(k: Context, s: Munmap) -> str:
     """Unmap a range."""
     await k.enter("munmap", s.start, s.end)
@@ -89,6 +92,7 @@ async def munmap(k: Context, s: Munmap) -> str:
     return "ok"
 
 
+@nothing_held()
 async def mprotect(k: Context, s: Mprotect) -> str:
     """Change the protection of a range; only rights that are taken away need the page table changed now."""
     await k.enter("mprotect", s.start, s.end, s.prot)
@@ -107,6 +111,7 @@ async def mprotect(k: Context, s: Mprotect) -> str:
     return "ok"
 
 
+@nothing_held()
 async def madvise(k: Context, s: Madvise) -> str:
     """DONTNEED and FREE drop pages (freed only where nobody else can want them); populate advice makes pages present."""
     if s.advice != "drop":
@@ -152,6 +157,7 @@ async def brk(k: Context, s: Brk) -> str:
     return "ok"
 
 
+@nothing_held()
 async def mremap(k: Context, s: Mremap) -> str:
     """Move a mapping: its entries go to the new place with their objects, the page table is emptied at the old one; what grows is
     anonymous."""

@@ -19,7 +19,7 @@ from protocol.messages.locks import TRY
 from protocol.messages.objects import Lookup
 from protocol.messages.queues import LEFT, Deactivate, Mark, NextAfter, PageState, QueueCounts, Requeue, StatsInterval
 from protocol.pages import ACTIVE, BUSY, CACHE, FREE, NONE
-from protocol.records import INJECTED
+from protocol.records import BELIEF, INJECTED
 
 
 async def stats_wanted(k: Context, full: bool = False) -> tuple[int, int]:
@@ -96,6 +96,7 @@ async def _lock_object(k: Context, queue: int, frame: int, obj: str, following: 
     await k.call(PAGE_QUEUES, Mark(queue, MARKER))
     state = await k.call(PAGE_QUEUES, PageState(frame))
     if state is not None and state[0] == queue and state[7] == obj:
+        await k.note(BELIEF, k.tid, frame, obj, -1)
         return True, following
     await k.release(obj)
     return False, following

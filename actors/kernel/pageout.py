@@ -8,6 +8,7 @@ everybody else.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks, nothing_held
 from actors.kernel.page_stats import stats_wanted, walk_active
 from actors.kernel.pageout_scan import Scan, scan_active, scan_inactive
 from actors.kernel.requests import Again
@@ -16,9 +17,12 @@ from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
 from protocol.messages.locks import Wakeup
 from protocol.messages.queues import CHAN_FREE, CHAN_NEEDED, PagesNeeded, QueueCounts
+from protocol.records import LOOP
 
 MAXLAUNDER, MAXLAUNDER_HARD = 32, 10_000
 """Dirty pages written in a first pass, and in later ones."""
+INACTIVE_SCAN, ACTIVE_SCAN = "vm_pageout_scan inactive", "vm_pageout_scan active"
+"""Names of the two loops, whose measure is the pages still to be looked at."""
 
 
 async def available(k: Context) -> tuple[int, int]:
@@ -58,16 +62,18 @@ async def _interval_over(k: Context) -> Again:
     return Again("pageout", (0,))
 
 
+@locks("pq", name="vm_pageout_page_stats")
 async def pageout_stats(k: Context, left: int, frame: int) -> Again:
     """Some steps of the walk. [L: PQ on entry, nothing at the end]"""
     left, frame = await walk_active(k, left, frame)
     if left:
         return Again("pageout_stats", (left, frame))
-    await k.release(PAGE_QUEUES)
     await k.leave("vm_pageout_page_stats", "ok")
+    await k.release(PAGE_QUEUES)
     return Again("pageout", (0,))
 
 
+@nothing_held("vm_pageout_scan")
 async def pageout_pass(k: Context, passes: int) -> Again:
     """Begin a pass: how many pages are short, how many may be laundered."""
     await k.enter("vm_pageout_scan", passes)
@@ -76,6 +82,7 @@ async def pageout_pass(k: Context, passes: int) -> Again:
     inactive, _, _, _, deficit, _ = await k.call(PAGE_QUEUES, QueueCounts(True))
     ready, _ = await available(k)
     shortage = limits.free_target + limits.cache_min - ready + deficit
+    await k.note(LOOP, k.tid, INACTIVE_SCAN, True, inactive)
     launder = MAXLAUNDER if passes <= 1 else MAXLAUNDER_HARD
     return Again("pageout_inactive", (passes, inactive, shortage, launder, 0, 0))
 
@@ -84,11 +91,13 @@ async def pageout_inactive(k: Context, passes: int, left: int, shortage: int, la
     """Some steps of the inactive scan. [L: PQ on entry and exit]"""
     scan = Scan(passes, left, shortage, launder, after, extra)
     if await scan_inactive(k, scan):
+        await k.note(LOOP, k.tid, INACTIVE_SCAN, False, scan.left)
         return Again("pageout_inactive", (passes, scan.left, scan.shortage, scan.launder, scan.after, scan.extra))
     limits = k.machine.thresholds
     inactive, active, *_ = await k.call(PAGE_QUEUES, QueueCounts())
     ready, _ = await available(k)
     wanted = limits.free_target + limits.cache_min - ready + limits.inactive_target - inactive + scan.extra
+    await k.note(LOOP, k.tid, ACTIVE_SCAN, True, active)
     return Again("pageout_active", (passes, active, wanted, 0))
 
 
@@ -96,6 +105,7 @@ async def pageout_active(k: Context, passes: int, left: int, shortage: int, afte
     """Some steps of the active scan, then the top-up of the free list. [L: PQ on entry, nothing at the end]"""
     scan = Scan(passes, left, shortage, 0, after, 0)
     if await scan_active(k, scan):
+        await k.note(LOOP, k.tid, ACTIVE_SCAN, False, scan.left)
         return Again("pageout_active", (passes, scan.left, scan.shortage, scan.after))
     await top_up(k)
     await k.release(PAGE_QUEUES)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.launder import pageout_clean
+from actors.kernel.pageout_dirty import dirty_for_pageout
 from actors.kernel.pmap import page_referenced, pmap_remove_all
-from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import vm_page_free
+from actors.kernel.vm_page_cache import vm_page_cache
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.locks import TRY
 from protocol.messages.objects import Describe, Lookup
-from protocol.messages.queues import Activate, Deactivate, MakeCache, Mark, NextAfter, PageState, Requeue, SetFlags
+from protocol.messages.queues import Activate, Deactivate, Mark, NextAfter, PageState, Requeue, SetFlags
 from protocol.pages import ACTIVE, BUSY, INACTIVE, REFERENCED, WINATCFLS
+from protocol.records import BELIEF
 
 PAGES_AT_ONCE = 32
 """Pages looked at in one step of the daemon's history."""
@@ -62,6 +64,7 @@ async def _lock_object(k: Context, queue: int, frame: int, obj: str) -> bool:
     state = await k.call(PAGE_QUEUES, PageState(frame))
     await k.call(PAGE_QUEUES, Mark(queue, MARKER))
     if state is not None and state[0] == queue and state[7] == obj:
+        await k.note(BELIEF, k.tid, frame, obj, -1)
         return True
     await k.release(obj)
     return False
@@ -117,9 +120,10 @@ async def _idle_inactive(k: Context, scan: Scan, row: Row, valid: int, state: tu
         await vm_page_free(k, frame, obj, pindex)
         scan.shortage -= 1
         return
-    dirty = state[5] or await _dirty_without_mappings(k, frame)
+    dirty = await dirty_for_pageout(k, frame, state[1], state[5])
+    await k.at("vm_pageout_scan.tested")
     if not dirty:
-        await _cache(k, frame)
+        await vm_page_cache(k, frame)
         scan.shortage -= 1
     elif not state[1] & WINATCFLS and scan.passes <= 1:
         await k.post(PAGE_QUEUES, SetFlags(frame, WINATCFLS))
@@ -131,19 +135,6 @@ async def _idle_inactive(k: Context, scan: Scan, row: Row, valid: int, state: tu
         scan.after = 0
     else:
         scan.after = frame
-
-
-async def _dirty_without_mappings(k: Context, frame: int) -> int:
-    """Remove the mappings *first* and look at the dirty bits then: a store through a mapping cannot be missed (C20, C21). [L: OBJ, PQ]"""
-    await pmap_remove_all(k, frame)
-    state = await k.call(PAGE_QUEUES, PageState(frame))
-    return int(state[5])
-
-
-async def _cache(k: Context, frame: int) -> None:
-    done = await k.call(PAGE_QUEUES, MakeCache(frame))
-    if isinstance(done, str):
-        raise KernelPanic(done)
 
 
 # The active queue -------------------------------------------------------------------------------------------------------------
@@ -176,6 +167,13 @@ async def _active_page(k: Context, scan: Scan, row: Row) -> None:
     await k.release(obj)
 
 
+async def _dirty_without_mappings(k: Context, frame: int) -> int:
+    """Remove the mappings of a page that nobody refers to any more, and look at the dirty bits then. [L: OBJ, PQ]"""
+    await pmap_remove_all(k, frame)
+    state = await k.call(PAGE_QUEUES, PageState(frame))
+    return int(state[5])
+
+
 async def _idle_active(k: Context, scan: Scan, frame: int, obj: str, state: tuple[int, ...]) -> None:
     """Age an idle page; deactivate it when it has not been used for long, or cache it when nobody refers to its object. [L: OBJ, PQ]"""
     refs = (await k.call(obj, Describe()))[2]
@@ -190,6 +188,6 @@ async def _idle_active(k: Context, scan: Scan, frame: int, obj: str, state: tupl
         return
     scan.shortage -= 1
     if not refs and not (state[5] or await _dirty_without_mappings(k, frame)):
-        await _cache(k, frame)
+        await vm_page_cache(k, frame)
     else:
         await k.post(PAGE_QUEUES, Deactivate(frame))

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Protocol
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import nothing_held
 from actors.kernel.page_io import vm_page_io_finish
 from protocol.identity import DISK_PAGER, PAGE_QUEUES, SWAP_PAGER
 from protocol.messages.device import PagerHas, PagerRead, PagerWrite
 from protocol.messages.objects import Enter, Lookup, SetType, SetValid
 from protocol.messages.queues import SetDirty
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE, VALID_ALL
-from protocol.records import FRAME_FILL
+from protocol.records import FRAME_FILL, TRANSITION
 
 Pages = tuple[tuple[int, int], ...]
 """(pindex, frame) pairs."""
@@ -37,14 +38,16 @@ async def vm_pager_get_page(k: Context, f: Wanting, kind: int) -> str:
     if f.map_locked:
         await k.release(k.map)
         f.map_locked = False
+    await k.note(TRANSITION, k.tid, f.frame, f.object, f.pindex, True)
     await k.release(f.object)
     ok = await k.wait_for(pager, PagerRead(f.object, f.pindex))
     await k.acquire(f.object)
-    if not ok:
-        return "error"
     again = await k.call(f.object, Lookup(f.pindex))
     if again[0] != f.frame:
         return "gone"
+    await k.note(TRANSITION, k.tid, f.frame, f.object, f.pindex, False)
+    if not ok:
+        return "error"
     await k.note(FRAME_FILL, f.frame, k.tid)
     await k.post(f.object, SetValid(f.pindex, VALID_ALL))
     return "ok"
@@ -58,9 +61,12 @@ async def vm_pager_put_pages(k: Context, obj: str, kind: int, pages: Pages) -> N
     if kind == OBJT_DEFAULT:
         await k.post(obj, SetType(OBJT_SWAP))
     await k.post(obj, Enter(0, len(pages)))
+    for pindex, frame in pages:
+        await k.note(TRANSITION, k.tid, frame, obj, pindex, True)
     await k.post(DISK_PAGER if kind == OBJT_VNODE else SWAP_PAGER, PagerWrite(obj, pages))
 
 
+@nothing_held()
 async def pager_done(k: Context, obj: str, pages: Pages, ok: bool) -> None:
     """The interrupt thread of a completed write: io_finish on each page, then one wake-up of paging in progress.
 
@@ -72,6 +78,7 @@ async def pager_done(k: Context, obj: str, pages: Pages, ok: bool) -> None:
         await k.acquire(obj)
     await k.acquire(PAGE_QUEUES)
     for pindex, frame in pages:
+        await k.note(TRANSITION, k.tid, frame, obj, pindex, False)
         if ok:
             await k.post(PAGE_QUEUES, SetDirty(frame, 0))
         await vm_page_io_finish(k, obj, pindex, frame)

@@ -128,7 +128,7 @@ async def pmap_protect(k: Context, pmap: str, start: int, end: int, prot: int) -
 async def _write_protect(k: Context, pmap: str, vpn: int, frame: int, table: int = 0) -> None:
     """Clear RW and M of one PTE, harvesting M. [L: PQ, PMAP]"""
     _, old = await k.call(pmap, PteProtect(vpn, PTE_RW | PTE_M, table))
-    if old & PTE_M:
+    if old & PTE_M and old & PTE_MANAGED:
         await k.post(PAGE_QUEUES, SetDirty(frame, VALID_ALL))
 
 

@@ -7,6 +7,8 @@ not lost. ``partial``: see :mod:`actors.kernel.pmap_enter_partial`.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
+from actors.kernel.page_array import phys_to_vm_page
 from actors.kernel.pmap_enter_partial import pmap_enter_partial, pmap_enter_quick_partial
 from actors.kernel.pmap_table import free_table_pages, pmap_allocpte
 from actors.kernel.pv_entry import get_pv_entry
@@ -16,6 +18,7 @@ from protocol.identity import PAGE_QUEUES
 from protocol.messages.queues import PvAdd, PvDel, SetDirty, Unbusy
 from protocol.messages.space import PteSwap, PteTest, PtHold
 from protocol.pages import (
+    FAKE,
     PROT_WRITE,
     PTE_A,
     PTE_M,
@@ -24,26 +27,37 @@ from protocol.pages import (
     PTE_RW,
     PTE_U,
     PTE_V,
+    PTE_WIRED,
     VALID_ALL,
 )
 
 
-async def pmap_enter(k: Context, pmap: str, vpn: int, frame: int, prot: int) -> None:
-    """Map a busy page. [L: none; may sleep for a page-table page]"""
-    bits = PTE_V | PTE_U | PTE_MANAGED | (PTE_RW if prot & PROT_WRITE else 0)
+@locks()
+async def pmap_enter(k: Context, pmap: str, vpn: int, frame: int, prot: int, wired: bool = False) -> None:
+    """Map a busy page; a fictitious one gets no pv entry. [L: none; may sleep for a page-table page]"""
+    await k.enter("pmap_enter", pmap, vpn, frame)
+    bits = PTE_V | PTE_U | (PTE_RW if prot & PROT_WRITE else 0) | (PTE_WIRED if wired else 0) | (PTE_MANAGED if frame < FAKE else 0)
     if k.form("C11") == "partial":
         await pmap_enter_partial(k, pmap, vpn, frame, bits)
-        return
+    else:
+        await _enter_locked(k, pmap, vpn, frame, bits)
+    await k.leave("pmap_enter", "ok")
+
+
+async def _enter_locked(k: Context, pmap: str, vpn: int, frame: int, bits: int) -> None:
+    """With the page queues and the pmap held from the search for the table to the end of the shootdown."""
     await _lock_with_tables(k, pmap, vpn)
     await k.at("pmap_enter.table_found")
-    counted = await _reserve_pv(k, pmap, vpn, frame)
+    counted = bool(bits & PTE_MANAGED) and await _reserve_pv(k, pmap, vpn, frame)
     old_frame, old_bits = await k.call(pmap, PteSwap(vpn, frame, bits, counted=counted))
     await k.at("pmap_enter.pte_read")
     if old_frame != frame:
-        if old_frame > 0:
+        if old_bits & PTE_MANAGED:
+            await phys_to_vm_page(k, old_frame)
             await k.post(PAGE_QUEUES, PvDel(old_frame, pmap, vpn, bool(old_bits & PTE_A), bool(old_bits & PTE_M)))
-        await k.post(PAGE_QUEUES, PvAdd(frame, pmap, vpn))
-    elif old_bits & PTE_M:
+        if bits & PTE_MANAGED:
+            await k.post(PAGE_QUEUES, PvAdd(frame, pmap, vpn))
+    elif old_bits & PTE_M and bits & PTE_MANAGED:
         await k.post(PAGE_QUEUES, SetDirty(frame, VALID_ALL))
     loses_rights = old_frame != frame or (old_bits & PTE_M and not bits & PTE_RW)
     if old_frame > 0 and old_bits & PTE_A and loses_rights:

@@ -36,12 +36,13 @@ async def pmap_enter_partial(k: Context, pmap: str, vpn: int, frame: int, bits: 
     await k.at("pmap_enter.pte_read")
     if old_frame == frame:
         await k.call(pmap, PtHold(vpn, -1, table))
-        if old_bits & PTE_M:
+        if old_bits & PTE_M and bits & PTE_MANAGED:
             await k.call(PAGE_QUEUES, SetDirty(frame, VALID_ALL))
     else:
         if old_frame > 0:
             await _remove_old(k, pmap, vpn)
-        await insert_pv_partial(k, pmap, vpn, frame)
+        if bits & PTE_MANAGED:
+            await insert_pv_partial(k, pmap, vpn, frame)
     await k.call(pmap, PteSwap(vpn, frame, bits, table, counted=old_frame != frame))
     await pmap_invalidate(k, pmap, vpn, vpn + 1)
     await k.release(GIANT)
@@ -70,7 +71,7 @@ async def _remove_old(k: Context, pmap: str, vpn: int) -> None:
     """Remove the mapping that was seen. Raises KernelPanic if its page-table page goes with it. [L: Giant]"""
     await k.acquire(PAGE_QUEUES)
     frame, bits, emptied = await k.call(pmap, PteClear(vpn, believed=True))
-    if frame > 0:
+    if frame > 0 and bits & PTE_MANAGED:
         await k.post(PAGE_QUEUES, PvDel(frame, pmap, vpn, bool(bits & PTE_A), bool(bits & PTE_M)))
     await free_table_pages(k, pmap, list(emptied))
     await k.release(PAGE_QUEUES)

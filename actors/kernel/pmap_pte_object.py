@@ -10,12 +10,13 @@ The index begins with the leaf tables; alpha's one level-1 table comes last.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.vm_page_grab import vm_page_grab, zero_grabbed
+from actors.kernel.vm_page import zero_unless
+from actors.kernel.vm_page_grab import vm_page_grab
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import SetValid
-from protocol.messages.queues import Unbusy
+from protocol.messages.queues import SetFlags, Unbusy
 from protocol.messages.space import PteObject, PtInstall
-from protocol.pages import ALLOC_RETRY, ALLOC_WIRED, ALLOC_ZERO, VALID_ALL
+from protocol.pages import ALLOC_RETRY, ALLOC_WIRED, ALLOC_ZERO, VALID_ALL, ZERO
 
 LEVEL_STRIDE = 1 << 26
 """More page-table pages than a level has."""
@@ -33,17 +34,22 @@ def table_at(index: int) -> tuple[int, int]:
 
 
 async def install_from_object(k: Context, pmap: str, level: int, slot: int) -> None:
-    """Get a page-table page, zeroed, wired and not busy, and install it. [L: PQ, pmap; may sleep with them held]"""
+    """Get a page-table page, zeroed, wired and not busy, and install it. [L: PQ, pmap; may sleep with them held]
+
+    PG_ZERO is cleared with BUSY, under the same hold of the page queues.
+    """
     obj, index = await k.call(pmap, PteObject()), table_index(level, slot)
     locked = await k.owns(obj)
     if not locked:
         await k.acquire(obj)
-    grabbed = await vm_page_grab(k, obj, index, ALLOC_WIRED | ALLOC_ZERO | ALLOC_RETRY)
-    await zero_grabbed(k, grabbed)
+    frame, fresh, zeroed = await vm_page_grab(k, obj, index, ALLOC_WIRED | ALLOC_ZERO | ALLOC_RETRY)
+    if fresh and k.form("C18") == "caller-zeroes":
+        await zero_unless(k, frame, zeroed)
     await k.post(obj, SetValid(index, VALID_ALL))
     await k.acquire(PAGE_QUEUES)
-    await k.post(PAGE_QUEUES, Unbusy(grabbed[0]))
+    await k.post(PAGE_QUEUES, SetFlags(frame, 0, ZERO))
+    await k.post(PAGE_QUEUES, Unbusy(frame))
     await k.release(PAGE_QUEUES)
-    await k.call(pmap, PtInstall(level, slot, grabbed[0]))
+    await k.call(pmap, PtInstall(level, slot, frame))
     if not locked:
         await k.release(obj)

@@ -3,6 +3,9 @@
 Only alpha has something left here: its level-1 table, which is a page like the others and stays until now. C14 ``pte-object``: the object
 of the page-table pages is scanned with its lock held; to free a page the page queues are taken behind it, and a page that is busy is waited
 for, after which the scan begins again if the object has changed. i386 and amd64 count the root with the pmap itself.
+
+On i386 a CPU that runs a kernel-only thread, or nothing, keeps the address space loaded that it had (lazy switching), and so the root.
+Before the root can go, each such CPU is made to load another (pmap_lazyfix).
 """
 
 from __future__ import annotations
@@ -12,15 +15,17 @@ from actors.kernel.pmap_pte_object import table_at
 from actors.kernel.pmap_table import free_table_pages
 from actors.kernel.vm_object import EVERYTHING, vm_object_deallocate
 from actors.kernel.vm_page import vm_page_free, vm_page_sleep_if_busy
-from protocol.identity import PAGE_QUEUES
+from protocol.identity import PAGE_QUEUES, RENDEZVOUS
 from protocol.messages.objects import Generation, Resident
 from protocol.messages.queues import Unwire
-from protocol.messages.space import PtDrop, PteObject
+from protocol.messages.space import ActiveCpus, PtDrop, PteObject
 from protocol.paging import PAGING
 
 
 async def pmap_release(k: Context, pmap: str) -> None:
     """Free what is left of a pmap without mappings. [L: nothing]"""
+    if k.machine.pmap == "i386":
+        await pmap_lazyfix(k, pmap)
     paging = PAGING[k.machine.pmap]
     if not paging.kept_level:
         return
@@ -34,6 +39,18 @@ async def pmap_release(k: Context, pmap: str) -> None:
         await free_table_pages(k, pmap, [(paging.kept_level, 0, frame)])
     await k.release(pmap)
     await k.release(PAGE_QUEUES)
+
+
+async def pmap_lazyfix(k: Context, pmap: str) -> None:
+    """Nobody uses the pmap; make each CPU that has it loaded all the same load another, the lowest number first. [L: nothing]"""
+    while True:
+        await k.peek("pm_active")
+        active: tuple[int, ...] = await k.call(pmap, ActiveCpus())
+        if not active:
+            return
+        await k.acquire(RENDEZVOUS)
+        await k.leave_lazy(pmap, active[0])
+        await k.release(RENDEZVOUS)
 
 
 async def _release_object(k: Context, pmap: str) -> None:

@@ -33,13 +33,22 @@ async def pmap_allocpte(k: Context, pmap: str, vpn: int) -> bool:
 
 
 async def install_table(k: Context, pmap: str, level: int, slot: int) -> bool:
-    """Get a zeroed, wired page and make it the page-table page of (level, slot). Returns false if there is none.
+    """_pmap_allocpte: get a zeroed, wired page and make it the page-table page of (level, slot). Returns false if there is none.
 
     [L: PQ, pmap; before C11 Giant]
     """
+    await k.enter("_pmap_allocpte", level, slot)
     if k.form("C14") == "pte-object":
         await install_from_object(k, pmap, level, slot)
-        return True
+        got = True
+    else:
+        got = await _install_page(k, pmap, level, slot)
+    await k.leave("_pmap_allocpte", "ok" if got else "no page")
+    return got
+
+
+async def _install_page(k: Context, pmap: str, level: int, slot: int) -> bool:
+    """If the slot has been filled meanwhile, the page is given back."""
     frame, zeroed = await vm_page_alloc_idle(k, "", slot, ALLOC_NOOBJ | ALLOC_WIRED | ALLOC_ZERO)
     if not frame:
         return False

@@ -6,6 +6,7 @@ At fork every entry is protected and shot down by itself: the kernel of the peri
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import nothing_held
 from actors.kernel.mman import add_mapping
 from actors.kernel.pmap import pmap_protect
 from actors.kernel.pmap_copy import pmap_copy
@@ -16,7 +17,7 @@ from actors.kernel.vm_map import copied_flags, vm_map_delete
 from actors.kernel.vm_object import vm_object_allocate, vm_object_reference
 from protocol.identity import SEQUENCER
 from protocol.messages.processor import Await
-from protocol.messages.space import ENTRY_NEEDS_COPY, ENTRY_SHARED, AddEntry, Entries, EntryRow, SetEntryObject, SpaceUsers
+from protocol.messages.space import ENTRY_NEEDS_COPY, ENTRY_SHARED, ENTRY_WIRED, AddEntry, Entries, EntryRow, SetEntryObject, SpaceUsers
 from protocol.pages import OBJT_DEFAULT, PROT_WRITE
 from protocol.workload import Exec, Exit, Fork
 
@@ -26,6 +27,7 @@ ENTRIES_AT_ONCE = 16
 """Map entries a teardown removes in one step of its history."""
 
 
+@nothing_held("fork", "vfork", "thread")
 async def fork(k: Context, s: Fork) -> str:
     """fork copies the address space on write; vfork and threads share it, and vfork's parent waits until the child leaves it."""
     await k.enter(s.how, s.child)
@@ -81,10 +83,12 @@ async def _copy_entry(k: Context, space: str, pmap: str, row: EntryRow) -> None:
             flags = copied_flags(flags)
             await k.call(k.map, SetEntryObject(start, obj, offset, flags))
         await vm_object_reference(k, obj)
-    await k.call(space, AddEntry(start, end, obj, offset, prot, flags))
+    # Wiring is not inherited. (The kernel copies the pages of a wired entry here; in the model they are copied on write like others.)
+    await k.call(space, AddEntry(start, end, obj, offset, prot, flags & ~ENTRY_WIRED))
     await pmap_copy(k, pmap, k.pmap, start, end)
 
 
+@nothing_held()
 async def execve(k: Context, s: Exec) -> str | Again:
     """A new address space with the image's mappings; the old one is left to whoever else is in it."""
     await k.enter("execve", len(s.mappings))
@@ -100,6 +104,7 @@ async def execve(k: Context, s: Exec) -> str | Again:
     return await _leave_space(k, old_map, old_pmap)
 
 
+@nothing_held("exit")
 async def exit_task(k: Context, s: Exit) -> str | Again:
     """The task ends; the last one in an address space tears it down while it is still loaded."""
     await k.enter("exit")

@@ -117,6 +117,14 @@ class SendIpis(Request, tag=12, gc=False):
     targets: tuple[int, ...]
 
 
+class LeaveLazy(Request, tag=33, gc=False):
+    """pmap_lazyfix of one CPU, which shall not have ``pmap`` loaded any more: this one, or another by LAZYPMAP, for whose acknowledgement
+    the thread spins."""
+
+    pmap: str
+    cpu: int
+
+
 class SetSpace(Request, tag=13, gc=False):
     """The thread's address space is now (map, pmap): exec and exit. Loads it."""
 

@@ -3,6 +3,9 @@
 At most one is in flight: the rendezvous lock is a spin lock. The initiator reads pm_active after its PTE stores; reader and writers of
 pm_active meet at the address space's own home, which also holds the PTEs, so a CPU that switches to the space either is in the mask or
 walks after the stores.
+
+On alpha every invalidation is a rendezvous of all CPUs, whether or not they have the address space loaded: each enters, drops what it has
+of it, and leaves. That those who have come early wait for the last one at both barriers is left out; the initiator waits for all.
 """
 
 from __future__ import annotations
@@ -19,7 +22,10 @@ async def pmap_invalidate(k: Context, pmap: str, start: int, end: int) -> None:
     [L: the pmap's lock; interrupts enabled]
     """
     await k.acquire(RENDEZVOUS)
-    active: tuple[int, ...] = await k.call(pmap, ActiveCpus())
+    if k.machine.pmap == "alpha":
+        active = tuple(range(k.machine.cpus))
+    else:
+        active = await k.call(pmap, ActiveCpus())
     await _shoot(k, pmap, start, end, active)
     await k.release(RENDEZVOUS)
 

@@ -12,7 +12,8 @@ from actors.kernel.access import HIT, access, touch
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
 from actors.kernel.inject import inject
-from actors.kernel.litmus_pmap import file_truncate, page_free_unlocked, pte_object_scan
+from actors.kernel.litmus_device import device_mmap, driver_io, memory_mmap, mlock, munlock
+from actors.kernel.litmus_pmap import file_truncate, page_free_unlocked, page_lookup, pte_object_scan
 from actors.kernel.mman import brk, madvise, map_unknown, mmap, mprotect, mremap, munmap
 from actors.kernel.page_array import page_wire_phys, uma_boot_alloc
 from actors.kernel.pageout import pageout, pageout_active, pageout_inactive, pageout_pass, pageout_stats
@@ -132,6 +133,11 @@ SCRIPTED: dict[str, Any] = {
     "isa_attach": isa_dma.isa_attach,
     "isa_old_attach": isa_dma.isa_old_attach,
     "isa_transfer": isa_dma.isa_transfer,
+    "device_mmap": device_mmap,
+    "driver_io": driver_io,
+    "memory_mmap": memory_mmap,
+    "mlock": mlock,
+    "munlock": munlock,
     "memory_short": litmus.memory_short,
     "object_hold": litmus_contig.object_hold,
     "page_alloc": litmus.page_alloc,
@@ -143,11 +149,15 @@ SCRIPTED: dict[str, Any] = {
     "page_io_finish": litmus.page_io_finish,
     "page_io_start": litmus.page_io_start,
     "page_io_test": litmus.page_io_test,
+    "page_lookup": page_lookup,
     "page_rename": litmus.page_rename,
     "page_try_to_cache": litmus.page_try_to_cache,
     "page_try_to_free": litmus.page_try_to_free,
     "page_wait": litmus.page_wait,
+    "page_write": litmus.page_write,
     "page_wire_phys": page_wire_phys,
+    "page_dontneed": litmus_pageout.page_dontneed,
+    "pageout_inactive_scan": litmus_pageout.pageout_inactive_scan,
     "pageout_page_stats": litmus_pageout.pageout_page_stats,
     "pageout_top_up": litmus_pageout.pageout_top_up,
     "uma_boot_alloc": uma_boot_alloc,

@@ -67,7 +67,7 @@ async def _through_windows(k: Context) -> None:
         victim = await k.call(PAGE_QUEUES, SelectCache(colour))
         if victim is None:
             return
-        frame, _, _, flags, wire, hold, *_ = victim
+        frame, obj, _, flags, wire, hold, *_ = victim
         if flags & (BUSY | UNMANAGED) or wire or hold:
             await k.post(PAGE_QUEUES, Deactivate(frame))
             continue
@@ -76,7 +76,7 @@ async def _through_windows(k: Context) -> None:
         await vm_page_busy(k, frame)
         await k.release(PAGE_QUEUES)
         await k.at("vm_pageout_scan.window")
-        owner = await owner_now(k, frame)
+        owner = await owner_now(k, frame, obj)
         await k.acquire(owner)
         await k.acquire(PAGE_QUEUES)
         _, pindex = await k.call(PAGE_QUEUES, PageOwner(frame))

@@ -7,6 +7,7 @@ busy, referenced and locked, so that every exit can put it back.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import nothing_held
 from actors.kernel.fault_copy import copy_on_write
 from actors.kernel.fault_prefault import vm_fault_prefault
 from actors.kernel.fault_search import FOUND, RETRY, SEGV, SIGBUS, search
@@ -15,20 +16,24 @@ from actors.kernel.pmap_enter import pmap_enter
 from actors.kernel.vm_map import vm_map_lookup, vm_map_unchanged
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Enter
-from protocol.messages.queues import Finish, SetWriteable
-from protocol.pages import PROT_WRITE
-from protocol.records import FAULT_DONE
+from protocol.messages.queues import Finish, SetFlags, SetWriteable, Unbusy, Wire
+from protocol.pages import PROT_WRITE, REFERENCED, ZERO
+from protocol.records import FAULT_DONE, TRANSITION
 
 UNRESOLVED = (SEGV, SIGBUS)
 """Outcomes of an access that the kernel cannot make good."""
 
 
-async def vm_fault(k: Context, vpn: int, write: bool, cold: bool = False) -> str:
-    """Resolve a fault on ``vpn``. Returns "soft", "zero-fill", "cow", "hard", or "segv" and "sigbus" for what cannot be resolved."""
+@nothing_held()
+async def vm_fault(k: Context, vpn: int, write: bool, cold: bool = False, wire: bool = False) -> str:
+    """Resolve a fault on ``vpn``. Returns "soft", "zero-fill", "cow", "hard", or "segv" and "sigbus" for what cannot be resolved.
+
+    ``wire``: nobody has touched the page; it is to be mapped and wired.
+    """
     await k.enter("vm_fault", vpn, "write" if write else "read")
     hard = False
     while True:
-        outcome, waited = await _fault_once(k, vpn, write, cold and not hard, hard)
+        outcome, waited = await _fault_once(k, vpn, write, cold and not hard, hard, wire)
         hard = waited
         if outcome != RETRY:
             break
@@ -36,12 +41,12 @@ async def vm_fault(k: Context, vpn: int, write: bool, cold: bool = False) -> str
     return outcome
 
 
-async def _fault_once(k: Context, vpn: int, write: bool, cold: bool, waited: bool) -> tuple[str, bool]:
+async def _fault_once(k: Context, vpn: int, write: bool, cold: bool, waited: bool, wire: bool) -> tuple[str, bool]:
     """One try. Returns the outcome, and whether this or an earlier try waited for a pager."""
     found = await vm_map_lookup(k, vpn, write)
     if found is None:
         return SEGV, waited
-    f = Fault(vpn, write, cold, found)
+    f = Fault(vpn, write, cold, found, wire)
     f.hard = waited
     await k.acquire(f.first)
     await k.post(f.first, Enter(1, 1))
@@ -69,14 +74,16 @@ async def _enter(k: Context, f: Fault) -> None:
         await k.acquire(PAGE_QUEUES)
         await k.post(PAGE_QUEUES, SetWriteable(f.frame, f.write))
         await k.release(PAGE_QUEUES)
+    await k.note(TRANSITION, k.tid, f.frame, f.object, f.pindex, True)
     await k.release(f.object)
     await k.at("vm_fault.entering")
-    await pmap_enter(k, k.pmap, f.vpn, f.frame, f.prot)
+    await pmap_enter(k, k.pmap, f.vpn, f.frame, f.prot, f.wire)
     if k.machine.prefault_pages and f.map_locked:
         await vm_fault_prefault(k, f)
     await k.acquire(f.object)
+    await k.note(TRANSITION, k.tid, f.frame, f.object, f.pindex, False)
     await k.acquire(PAGE_QUEUES)
-    await k.post(PAGE_QUEUES, Finish(f.frame, clear_zero=k.form("C18") == "caller-zeroes"))
+    await _finish(k, f)
     await k.release(PAGE_QUEUES)
     if f.object == f.first and f.map_locked:
         # The map entry holds a reference of its own and cannot go while the map is locked: the fault's is dropped in the same hold.
@@ -85,3 +92,14 @@ async def _enter(k: Context, f: Fault) -> None:
         await unlock_map(k, f)
         return
     await back_out(k, f)
+
+
+async def _finish(k: Context, f: Fault) -> None:
+    """The page goes on its queue, or is wired, and is busy no more. [L: f.object, PQ]"""
+    clear_zero = k.form("C18") == "caller-zeroes"
+    if not f.wire:
+        await k.post(PAGE_QUEUES, Finish(f.frame, clear_zero=clear_zero))
+        return
+    await k.post(PAGE_QUEUES, SetFlags(f.frame, REFERENCED, ZERO if clear_zero else 0))
+    await k.post(PAGE_QUEUES, Wire(f.frame, k.form("C16") == "pinned"))
+    await k.post(PAGE_QUEUES, Unbusy(f.frame))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from actors.kernel.context import Context
+from actors.kernel.fault_unwire import is_device, vm_fault_unwire
 from actors.kernel.pmap import pmap_remove
 from actors.kernel.vm_object import entry_gone, vm_object_allocate, vm_object_shadow
 from protocol.messages.locks import EXCLUSIVE, SHARED, TRY_SHARED, UPGRADE
-from protocol.messages.space import ENTRY_COW, ENTRY_NEEDS_COPY, Cut, Find, SetEntryObject
+from protocol.messages.space import ENTRY_COW, ENTRY_NEEDS_COPY, ENTRY_WIRED, Cut, Find, SetEntryObject
 from protocol.pages import PROT_WRITE
 
 
@@ -95,7 +96,9 @@ async def vm_map_unchanged(k: Context, f: Faulting) -> bool:
 async def vm_map_delete(k: Context, start: int, end: int) -> int:
     """Remove what is mapped in [start, end). Returns how many entries there were. [L: the map, exclusively]"""
     rows = await k.call(k.map, Cut(start, end))
-    for first, last, obj, offset, _, _, entries_more in rows:
+    for first, last, obj, offset, _, flags, entries_more in rows:
+        if flags & ENTRY_WIRED:
+            await vm_fault_unwire(k, first, last, await is_device(k, obj))
         await pmap_remove(k, k.pmap, first, last)
         if obj:
             await entry_gone(k, obj, offset, last - first, entries_more)

@@ -6,6 +6,7 @@ A terminated object stays as a husk with its lock: a stale pointer still leads t
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.device_pager import dev_pager_putfake
 from actors.kernel.pmap import pmap_remove_all
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import free_unless_refused, vm_page_sleep_if_busy
@@ -13,7 +14,7 @@ from protocol.identity import PAGE_QUEUES, SWAP_PAGER
 from protocol.messages.device import PagerFree
 from protocol.messages.objects import CHAN_PIP, OBJ_DEAD, OBJ_ONEMAPPING, Describe, Enter, Resident, SetFlag, SetType, ShadowCount, WantPip
 from protocol.messages.queues import PageState, Rebind
-from protocol.pages import OBJT_DEAD, OBJT_DEFAULT, OBJT_SWAP
+from protocol.pages import FAKE, OBJT_DEAD, OBJT_DEFAULT, OBJT_SWAP
 
 EVERYTHING = 1 << 52
 """Beyond the last pindex of any object."""
@@ -108,6 +109,9 @@ async def _free_or_disown(k: Context, frame: int, obj: str, pindex: int) -> None
     vm_object_page_remove leaves such a page in place, invalid; here it goes as at vm_object_terminate, or a fault on what was unmapped
     and mapped again would fill the page that is being sent. [L: PQ, obj]
     """
+    if frame >= FAKE:
+        await dev_pager_putfake(k, frame, obj, pindex)
+        return
     refusal = await free_unless_refused(k, frame, obj, pindex)
     if refusal:
         state = await k.call(PAGE_QUEUES, PageState(frame))

@@ -7,6 +7,7 @@ and nobody can see the flag. ``plain``: a removal takes any page.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vnode import insert_resident, page_gone, remove_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
@@ -23,7 +24,7 @@ from protocol.messages.queues import (
     page_channel,
 )
 from protocol.pages import VALID_ALL
-from protocol.records import FRAME_COPY, FRAME_ZERO
+from protocol.records import BELIEF, FRAME_COPY, FRAME_ZERO
 
 
 async def vm_page_busy(k: Context, frame: int) -> None:
@@ -49,18 +50,20 @@ async def vm_page_free(k: Context, frame: int, obj: str, pindex: int, zeroed: bo
 async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zeroed: bool = False, busy: bool = False) -> str:
     """As :func:`vm_page_free`, for callers that know what to do with a page that may not be freed: returns the panic's text, "" when freed.
 
-    The page is out of its object's list either way; a refused one keeps its record. [L: PQ, OBJ if it has an object]
+    The page is out of its object's list either way; a refused one keeps its record. C18 ``caller-zeroes``: PG_ZERO is not cleared here, so
+    a page whose user has left it set goes back among those that are zero. [L: PQ, OBJ if it has an object]
     """
     must_be_busy = bool(obj) and k.form("C01") == "busy-first"
     if must_be_busy and not busy:
         await vm_page_busy(k, frame)
     if obj:
         await _leave_object(k, obj, pindex)
-    verdict, needed, _ = await k.call(PAGE_QUEUES, FreePage(frame, 0, must_be_busy))
+    verdict, needed, flagged = await k.call(PAGE_QUEUES, FreePage(frame, 0, must_be_busy))
     if isinstance(verdict, str):
         return verdict
     if verdict:
-        await free_to_list(k, frame, zeroed, needed)
+        trusted = flagged and k.form("C18") == "caller-zeroes"
+        await free_to_list(k, frame, zeroed or trusted, needed)
     return ""
 
 
@@ -134,6 +137,7 @@ async def vm_wait(k: Context) -> None:
     await k.sleep(PAGE_QUEUES, CHAN_FREE)
 
 
+@locks("object", "pq", drops=(("slept", ("pq",)),))
 async def vm_page_sleep_if_busy(k: Context, frame: int, soft: int, obj: str) -> bool:
     """If the page is busy, sleep until it is not. Returns True if it slept: then PQ is not held, ``obj`` is, and the page must be looked
     up again.
@@ -143,18 +147,22 @@ async def vm_page_sleep_if_busy(k: Context, frame: int, soft: int, obj: str) -> 
     """
     if not await k.call(PAGE_QUEUES, WantBusy(frame, soft)):
         return False
+    await k.enter("vm_page_sleep_if_busy", frame, obj)
     if obj:
         await k.release(obj)
     await k.sleep(PAGE_QUEUES, page_channel(frame))
     await k.at("vm_page_sleep_if_busy.woken")
     if obj:
-        await k.acquire(obj if k.form("C12") == "cached" else await owner_now(k, frame))
+        await k.acquire(obj if k.form("C12") == "cached" else await owner_now(k, frame, obj))
+    await k.leave("vm_page_sleep_if_busy", "slept")
     return True
 
 
-async def owner_now(k: Context, frame: int) -> str:
-    """m.object, read without a lock. Raises KernelPanic where the kernel follows a null pointer."""
+async def owner_now(k: Context, frame: int, obj: str) -> str:
+    """m.object, read without a lock, by a thread that saw the page in ``obj``. Raises KernelPanic where the kernel follows a null
+    pointer."""
     await k.peek("m.object")
+    await k.note(BELIEF, k.tid, frame, obj, -1)
     owner, _ = await k.call(PAGE_QUEUES, PageOwner(frame))
     if not owner:
         raise KernelPanic(f"Fatal trap 12: page fault while in kernel mode (the lock of the NULL object of vm page {frame:#x})")

@@ -14,6 +14,7 @@ from actors.kernel.vm_page import vm_page_free
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.queues import MakeCache, PageState, SetDirty
 from protocol.pages import BUSY, UNMANAGED, VALID_ALL
+from protocol.records import PAGE_RECLAIM
 
 
 async def vm_page_try_to_cache(k: Context, frame: int, obj: str, pindex: int, soft: int) -> bool:
@@ -28,6 +29,7 @@ async def vm_page_try_to_free(k: Context, frame: int, obj: str, pindex: int, sof
     """Free a clean idle page. Returns whether it was freed. [L: PQ, OBJ]"""
     if not await _idle(k, frame, obj, pindex, soft) or not await _clean(k, frame):
         return False
+    await k.note(PAGE_RECLAIM, k.tid, frame)
     await pmap_remove_all(k, frame)
     await vm_page_free(k, frame, obj, pindex)
     return True

@@ -7,6 +7,7 @@ still, before it looks the page up again, which takes the page queues once more.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.page_io import soft_busy
 from actors.kernel.vm_page import vm_page_busy, vm_wait, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc, vm_page_alloc_idle
@@ -20,6 +21,7 @@ Grabbed = tuple[int, bool, bool]
 NOTHING: Grabbed = (0, False, False)
 
 
+@locks("object")
 async def vm_page_grab(k: Context, obj: str, pindex: int, flags: int) -> Grabbed:
     """The page at (obj, pindex): busy unless NOBUSY is asked, wired if WIRED is, allocated if there is none.
 

@@ -7,6 +7,7 @@ page up again and gives up if it is another.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks, nothing_held
 from actors.kernel.pmap import pmap_page_protect, pmap_remove_all
 from actors.kernel.vm_map import vm_map_lookup
 from actors.kernel.vm_page import copy_page, vm_page_busy, vm_page_free, vm_page_insert, vm_page_remove, vm_wait
@@ -16,6 +17,7 @@ from protocol.messages.device import NicSend
 from protocol.messages.objects import Lookup, SetValid
 from protocol.messages.queues import CowCount, PageState, SetDirty, Unbusy, Unwire, Wire
 from protocol.pages import CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
+from protocol.records import BELIEF
 
 
 async def vm_page_cowsetup(k: Context, frame: int) -> None:
@@ -36,12 +38,20 @@ async def vm_page_cowclear(k: Context, frame: int) -> None:
     await k.release(PAGE_QUEUES)
 
 
+@locks("object", "pq")
 async def vm_page_cowfault(k: Context, frame: int, obj: str, pindex: int) -> bool:
     """A store hits a page being sent: give the object another page with the same content. Returns whether it did. [L: PQ, OBJ]
 
     While a removal asks for BUSY (C01), the page is busied before it is removed: C03 ``busy-once``, before the first try only, so that a
     second one finds it not busy; ``busy-each-try``.
     """
+    await k.enter("vm_page_cowfault", frame, obj, pindex)
+    replaced = await _cowfault(k, frame, obj, pindex)
+    await k.leave("vm_page_cowfault", replaced)
+    return replaced
+
+
+async def _cowfault(k: Context, frame: int, obj: str, pindex: int) -> bool:
     once = k.form("C03") == "busy-once" and k.form("C01") == "busy-first"
     if once:
         await vm_page_busy(k, frame)
@@ -71,7 +81,10 @@ async def _memory_came(k: Context, frame: int, obj: str, pindex: int) -> bool:
     await k.at("vm_page_cowfault.woken")
     await k.acquire(obj)
     await k.acquire(PAGE_QUEUES)
-    return k.form("R01") == "trusts-page" or bool((await k.call(obj, Lookup(pindex)))[0] == frame)
+    if k.form("R01") == "looks-again" and (await k.call(obj, Lookup(pindex)))[0] != frame:
+        return False
+    await k.note(BELIEF, k.tid, frame, obj, pindex)
+    return True
 
 
 async def _give_up(k: Context, frame: int, fresh: int, obj: str, pindex: int) -> None:
@@ -92,6 +105,7 @@ async def _replace(k: Context, frame: int, fresh: int, obj: str, pindex: int, wi
     await k.post(PAGE_QUEUES, Unbusy(fresh))
 
 
+@nothing_held()
 async def nic_done(k: Context, frame: int) -> None:
     """The interrupt thread of a completed send."""
     await k.enter("nic_done", frame)

@@ -89,6 +89,12 @@ class Dispatcher(Driver, kw_only=True):
         self.tlb.drop_all()
         self.record((TLB_FLUSH, "", 0, 0, "load"))
 
+    def unload(self, pmap: str) -> None:
+        """Load the kernel's own table, if it is this space's that is loaded: what is borrowed must not outlive its owner (pmap_lazyfix)."""
+        if self.loaded == pmap:
+            self._load_table("")
+            self.port.send(pmap, SetActive(self.index, False, reply=False))
+
     def deschedule(self, thread: Thread, want: str) -> None:
         """The current thread must wait: take it off the CPU."""
         thread.state = BLOCKED

@@ -7,12 +7,24 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from actors.kernel.requests import Compute, Fill, FillWindow, FlushLocal, Pause, Request, SendIpis, SetSpace, Translate, TranslateWindow
+from actors.kernel.requests import (
+    Compute,
+    Fill,
+    FillWindow,
+    FlushLocal,
+    LeaveLazy,
+    Pause,
+    Request,
+    SendIpis,
+    SetSpace,
+    Translate,
+    TranslateWindow,
+)
 from actors.processor.dispatch import Dispatcher
 from actors.processor.driver import WAIT
 from actors.processor.thread import Thread
 from protocol.identity import RENDEZVOUS, cpu_name
-from protocol.messages.processor import COMPUTE, INVLPG, INVLRNG, INVLTLB, TIMEOUT, Arm, Ipi
+from protocol.messages.processor import COMPUTE, INVLPG, INVLRNG, INVLTLB, LAZYPMAP, TIMEOUT, Arm, Ipi
 from protocol.pages import PTE_M, PTE_RW
 from protocol.records import COMPUTE as COMPUTE_RECORD
 from protocol.records import IPI_SEND, TLB_EVICT, TLB_FILL, TLB_FLUSH, WINDOW_FILL
@@ -34,6 +46,7 @@ class Hardware(Dispatcher, kw_only=True):
         FlushLocal: "do_flush",
         SendIpis: "do_ipis",
         SetSpace: "do_space",
+        LeaveLazy: "do_leave",
     }
 
     def do_compute(self, thread: Thread, request: Compute) -> Any:
@@ -103,17 +116,27 @@ class Hardware(Dispatcher, kw_only=True):
 
     def do_ipis(self, thread: Thread, request: SendIpis) -> Any:
         """Arm the rendezvous, interrupt the targets, spin. Interrupts stay disabled: the rendezvous lock is a spin lock."""
-        targets = request.targets
         vector = INVLTLB if request.start == request.end else INVLPG if request.end - request.start == 1 else INVLRNG
+        return self._interrupt(thread, vector, request.pmap, request.start, request.end, request.targets)
+
+    def _interrupt(self, thread: Thread, vector: int, pmap: str, start: int, end: int, targets: tuple[int, ...]) -> Any:
         arm = Arm(len(targets))
         arm.thread, arm.held, arm.reply = thread.tid, thread.held, False
         self.port.send(RENDEZVOUS, arm)
         for cpu in targets:
-            self.record((IPI_SEND, vector, cpu, request.pmap, request.start, request.end))
-            self.port.interrupt(cpu_name(cpu), Ipi(vector, request.pmap, request.start, request.end))
+            self.record((IPI_SEND, vector, cpu, pmap, start, end))
+            self.port.interrupt(cpu_name(cpu), Ipi(vector, pmap, start, end))
         thread.want = "acknowledgements of " + ", ".join(f"cpu.{cpu}" for cpu in targets)
         thread.waiting_since = self.clock.now
         return WAIT
+
+    def do_leave(self, thread: Thread, request: LeaveLazy) -> Any:
+        """The address space is gone. Whoever has it loaded only because nothing else was asked for since loads the kernel's own table."""
+        if request.cpu == self.index:
+            thread.pmap = "" if thread.pmap == request.pmap else thread.pmap
+            self.unload(request.pmap)
+            return None
+        return self._interrupt(thread, LAZYPMAP, request.pmap, 0, 0, (request.cpu,))
 
     def do_space(self, thread: Thread, request: SetSpace) -> Any:
         """exec and exit: the thread has another address space, in which it has touched nothing yet."""

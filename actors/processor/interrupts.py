@@ -10,7 +10,7 @@ from __future__ import annotations
 from actors.processor.hardware import Hardware
 from protocol.identity import RENDEZVOUS
 from protocol.messages.device import NicDone, PagerDone
-from protocol.messages.processor import INVLTLB, Ipi, IpiAck, IpiDone, Stall
+from protocol.messages.processor import INVLTLB, LAZYPMAP, Ipi, IpiAck, IpiDone, Stall
 from protocol.records import IPI_DELIVER, STALLED
 
 
@@ -31,6 +31,11 @@ class Interrupts(Hardware, kw_only=True):
     def _shootdown(self, message: Ipi, sender: str) -> None:
         self.record((IPI_DELIVER, message.vector, sender))
         costs = self.machine.costs
+        if message.vector == LAZYPMAP:
+            self._steal(costs.interrupt_ns)
+            self.unload(message.pmap)
+            self.port.send(RENDEZVOUS, IpiAck(), self.until_ns - self.clock.now)
+            return
         pages = message.end - message.start
         flush_ns = costs.flush_all_ns if message.vector == INVLTLB else pages * costs.flush_page_ns
         self._steal(costs.interrupt_ns + flush_ns)

@@ -1,7 +1,8 @@
 """A CPU's TLB: bounded, first in first out, without address-space tags.
 
 i386 and amd64 of the period have no tags: loading another address space drops every non-global entry, so the entries are those of the
-loaded space only. ``generation`` counts invalidations; a walk's answer that was asked before one may not enter.
+loaded space only. Alpha's tags (ASNs), with which entries outlive a switch, are left out: there, too, loading drops them. ``generation``
+counts invalidations; a walk's answer that was asked before one may not enter.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from actors.machine import contracts
 from cluster.engine.ending import Key
 from cluster.engine.results import FoundViolation
 from cluster.engine.sinks import CheckShard, NoChecks
@@ -130,7 +131,7 @@ def checks_for(plan: Plan, rank: int) -> CheckShard:
     if not plan.checks or machine is None:
         return NoChecks()
     try:
-        suite = Suite(plan.checks, machine, plan.model.kernel, rank, plan.workers)
+        suite = Suite(plan.checks, machine, plan.model.kernel, rank, plan.workers, contracts())
     except KeyError as error:
         raise InputError(str(error.args[0]), key="checks", found=list(plan.checks)) from error
     return SuiteShard(suite, rank)

@@ -123,6 +123,16 @@ class NeedTable(Table):
     why: str
 
 
+class DensityTable(Table):
+    """``[density]``: the change depends on the schedule, and this is where random work may meet it.
+
+    ``scenario``: one that draws its workload; ``sets``: keys of it that differ, as with ``--set``.
+    """
+
+    scenario: str = "kernel-mix"
+    sets: list[str] = []
+
+
 class ExperimentTable(Table):
     """A whole experiment file. ``wrong``, ``did`` and ``uncertain`` are the catalogue's words."""
 
@@ -140,6 +150,7 @@ class ExperimentTable(Table):
     faults: list[dict[str, Any]] = []
     arms: dict[str, ArmTable]
     figure: FigureTable
+    density: DensityTable | None = None
 
     @model_validator(mode="after")
     def _has_its_arms(self) -> ExperimentTable:

@@ -11,7 +11,7 @@ from typing import Any
 
 from protocol import records as r
 from protocol.checks.base import Check, page_name
-from protocol.checks.state import BOUND, NOT_BUSY, PHASE_NAMES, PRIVATE, RELEASED, PageView
+from protocol.checks.state import BOUND, NOT_BUSY, PHASE_NAMES, PRIVATE, RELEASED, FreeView, PageView
 from protocol.checks.views.pages import Pages
 from protocol.pages import NONE
 from protocol.records import Head
@@ -29,17 +29,17 @@ class Conserve(Check):
     domains = ("pages", "free", "threads")
     before = {"free": {r.FREE_TAKE: "taken", r.FREE_PUT: "put", r.FREE_WITHHOLD: "withheld"}}
 
-    def taken(self, record: Any, count: int, head: Head, index: int) -> None:
+    def taken(self, record: Any, view: FreeView, head: Head, index: int) -> None:
         """One fewer."""
-        self._count(record[5], count - 1, f"{page_name(record[1])} was taken", head, index)
+        self._count(record[5], view.count - 1, f"{page_name(record[1])} was taken", head, index)
 
-    def put(self, record: Any, count: int, head: Head, index: int) -> None:
+    def put(self, record: Any, view: FreeView, head: Head, index: int) -> None:
         """One more."""
-        self._count(record[3], count + 1, f"{page_name(record[1])} was put back", head, index)
+        self._count(record[3], view.count + 1, f"{page_name(record[1])} was put back", head, index)
 
-    def withheld(self, record: Any, count: int, head: Head, index: int) -> None:
+    def withheld(self, record: Any, view: FreeView, head: Head, index: int) -> None:
         """As many fewer as a fault takes away."""
-        self._count(record[2], count - record[1], f"{record[1]} frames were withheld", head, index)
+        self._count(record[2], view.count - record[1], f"{record[1]} frames were withheld", head, index)
 
     def _count(self, told: int, expected: int, what: str, head: Head, index: int) -> None:
         self.evaluated += 1

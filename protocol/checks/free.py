@@ -14,27 +14,28 @@ from protocol.checks.state import FREE, ObjectView, PageView
 from protocol.checks.views.pages import Pages
 from protocol.records import KINDS, Head
 
-_ON_PAGE = (r.PAGE_BUSY, r.PAGE_FLAGS, r.PAGE_WIRE, r.PAGE_HOLD, r.PAGE_DIRTY, r.PV_ADD, r.PTE_SET, r.STORE, r.FRAME_STORE)
-
-_STORES = (r.STORE, r.FRAME_STORE)
+_FRAME_FIRST = (
+    r.PAGE_BUSY, r.PAGE_FLAGS, r.PAGE_WIRE, r.PAGE_HOLD, r.PAGE_DIRTY, r.PV_ADD, r.FRAME_ZERO, r.FRAME_COPY, r.FRAME_FILL, r.FRAME_STORE,
+)  # fmt: skip
+"""Records about a frame that stands first in them."""
 
 
 class FreeClean(Check):
     """Statement: a frame on a free list is in no object, not busy, not wired, not held, not dirty, has no pv entry and no PTE, and nobody
     stores to it.
 
-    Evaluated: at ``page.release`` and ``free.put``; at any record that would make a free frame dirty, busy, wired, held, mapped or stored
-    to; for the object's half at the ``lock.acquire`` of the object that follows. Detects: a live mapping of a freed page, a page freed but
-    left in its object (C09, C11, C24).
+    Evaluated: at ``page.release`` and ``free.put``; at any record that would make a free frame dirty, busy, wired, held, mapped or
+    written to; for the object's half at the ``lock.acquire`` of the object that follows. Detects: a live mapping of a freed page, a page
+    freed but left in its object (C09, C11, C24).
     """
 
     name = "I-FREE-CLEAN"
     domains = ("pages", "objects")
     before = {
-        "pages": {r.PAGE_RELEASE: "released", r.FREE_PUT: "put", **{number: "used" for number in _ON_PAGE if number not in _STORES}},
+        "pages": {r.PAGE_RELEASE: "released", r.FREE_PUT: "put", **dict.fromkeys((*_FRAME_FIRST, r.PTE_SET), "used")},
         "objects": {r.PAGE_RELEASE: "leaves_object", r.LOCK_ACQUIRE: "object_locked"},
     }
-    after = {"pages": {r.STORE: "used", r.FRAME_STORE: "used"}}
+    after = {"pages": {r.STORE: "used"}}
 
     def released(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """vm_page_free asserts that the page is not mapped."""
@@ -70,9 +71,6 @@ class FreeClean(Check):
                 self.evaluated += 1
                 if view.resident.get(pindex, (0, 0))[0] == frame:
                     self.violate(head, index, f"{page_name(frame)}: freed but still resident in {record[2]} at {pindex}")
-
-
-_FRAME_FIRST = (r.PAGE_BUSY, r.PAGE_FLAGS, r.PAGE_WIRE, r.PAGE_HOLD, r.PAGE_DIRTY, r.PV_ADD, r.FRAME_STORE)
 
 
 def _mappings(view: PageView) -> str:

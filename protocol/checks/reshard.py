@@ -21,6 +21,9 @@ def join_states(states: Sequence[SuiteState]) -> SuiteState:
         whole.pages.pages.update(state.pages.pages)
         whole.pages.open_links.update(state.pages.open_links)
         whole.pages.shoots.update(state.pages.shoots)
+        whole.pages.hold = state.pages.hold
+        whole.pages.ended_io.update(state.pages.ended_io)
+        whole.pages.sent.update(state.pages.sent)
         _join_tlb(whole.pages.tlb, state.pages.tlb)
         whole.threads.update(state.threads)
         whole.locks.holders.update(state.locks.holders)
@@ -28,6 +31,9 @@ def join_states(states: Sequence[SuiteState]) -> SuiteState:
         whole.objects.update(state.objects)
         whole.pmaps.pmaps.update(state.pmaps.pmaps)
         whole.free.update(state.free)
+        whole.maps.update(state.maps)
+        whole.shoots.update(state.shoots)
+        whole.queues.update(state.queues)
         for name, (evaluated, violations) in state.counts.items():
             before = whole.counts.get(name, (0, 0))
             whole.counts[name] = (before[0] + evaluated, before[1] + violations)
@@ -53,23 +59,32 @@ def _part(whole: SuiteState, shard: int, shards: int) -> SuiteState:
         objects=named(whole.objects),
         pmaps=pmaps,
         free=named(whole.free),
+        maps=named(whole.maps),
+        shoots=named(whole.shoots),
+        queues=named(whole.queues),
         globals=whole.globals,
         counts=whole.counts if shard == 0 else {},
     )
 
 
 def _pages_part(pages: PagesState, shard: int, shards: int) -> PagesState:
+    def mine(frame: int) -> bool:
+        return frame % shards == shard
+
     tlb: dict[str, dict[str, dict[int, int]]] = {}
     for cpu, spaces in pages.tlb.items():
         for pmap, entries in spaces.items():
-            mine = {vpn: frame for vpn, frame in entries.items() if frame % shards == shard}
-            if mine:
-                tlb.setdefault(cpu, {})[pmap] = mine
+            part = {vpn: frame for vpn, frame in entries.items() if mine(frame)}
+            if part:
+                tlb.setdefault(cpu, {})[pmap] = part
     return PagesState(
-        pages=_where(pages.pages, lambda frame: frame % shards == shard),
+        pages=_where(pages.pages, mine),
         tlb=tlb,
-        open_links=_where(pages.open_links, lambda key: key[0] % shards == shard),
+        open_links=_where(pages.open_links, lambda key: mine(key[0])),
         shoots=pages.shoots,
+        hold=pages.hold,
+        ended_io=_where(pages.ended_io, mine),
+        sent=_where(pages.sent, mine),
     )
 
 

@@ -17,10 +17,10 @@ from zlib import crc32
 import msgspec
 
 from protocol import records as r
-from protocol.identity import PAGE_QUEUES, kind_of
+from protocol.identity import PAGE_QUEUES, RENDEZVOUS, kind_of
 from protocol.records import Entry, Head
 
-PAGE, OLD_PAGE, OBJECT, THREAD, LOCK, PMAP, FREE = 1, 2, 4, 8, 16, 32, 64
+PAGE, OLD_PAGE, OBJECT, THREAD, LOCK, PMAP, FREE, MAP, SHOOT, QUEUES, OLD_OBJECT = (1 << bit for bit in range(11))
 """Roles in which a shard reads a record."""
 
 RoutedEntry = tuple[Head, list[tuple[int, int, tuple[Any, ...]]]]
@@ -79,45 +79,72 @@ def _pmap_lock(value: str, shards: int) -> tuple[int, ...]:
     return (shard_of_name(value, shards),) if kind_of(value) in ("pmap", "window") else ()
 
 
+def _rendezvous(value: object, shards: int) -> tuple[int, ...]:
+    return (shard_of_name(RENDEZVOUS, shards),)
+
+
 ACTOR = 0
 """In place of a field's position: the receiver of the event."""
 
 _PAGE_RECORDS = (
-    r.PAGE_QUEUE, r.PAGE_BUSY, r.PAGE_UNBUSY, r.PAGE_FLAGS, r.PAGE_WIRE, r.PAGE_HOLD, r.PAGE_DIRTY, r.PV_ADD, r.PV_DEL,
+    r.PAGE_FLAGS, r.PAGE_WIRE, r.PAGE_DIRTY, r.PAGE_COW, r.PAGE_ACT, r.PV_ADD, r.PV_DEL, r.FRAME_ZERO, r.FRAME_COPY, r.FRAME_FILL,
+    r.FRAME_STORE,
 )  # fmt: skip
+_OBJECT_RECORDS = (
+    r.OBJECT_INSERT, r.OBJECT_REMOVE, r.OBJECT_PIP, r.OBJECT_REFS, r.OBJECT_SHADOWS, r.OBJECT_BACKING, r.OBJECT_TYPE, r.OBJECT_FLAGS,
+    r.OBJECT_TREE,
+)  # fmt: skip
+_MAP_RECORDS = (r.MAP_ADD, r.MAP_REMOVE, r.MAP_PROTECT, r.MAP_OBJECT, r.MAP_CLIP)
+_THREAD_RECORDS = (r.SWITCH, r.ENTER, r.LEAVE, r.PANIC, r.LOOP, r.ARRAY, r.ALLOC_COLOUR)
 
 ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
     **dict.fromkeys(_PAGE_RECORDS, ((PAGE, 1, _frame),)),
+    **dict.fromkeys(_OBJECT_RECORDS, ((OBJECT, ACTOR, _name),)),
+    **dict.fromkeys(_MAP_RECORDS, ((MAP, ACTOR, _name),)),
+    **dict.fromkeys(_THREAD_RECORDS, ((THREAD, 1, _number),)),
+    r.PAGE_QUEUE: ((PAGE, 1, _frame), (QUEUES, ACTOR, _name)),
+    r.PAGE_BUSY: ((PAGE, 1, _frame),),
+    r.PAGE_UNBUSY: ((PAGE, 1, _frame), (THREAD, 2, _number)),
+    r.PAGE_CACHED_BUSY: ((THREAD, 3, _number),),
+    r.PAGE_HOLD: ((PAGE, 1, _frame), (QUEUES, ACTOR, _name)),
+    r.PAGE_COUNTS: ((QUEUES, ACTOR, _name),),
     r.PAGE_BIND: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock)),
-    r.PAGE_REBIND: ((PAGE, 1, _frame),),
-    r.PAGE_RELEASE: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock)),
+    r.PAGE_REBIND: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock), (OLD_OBJECT, 4, _object_lock)),
+    r.PAGE_RELEASE: ((PAGE, 1, _frame), (OBJECT, 2, _object_lock), (QUEUES, ACTOR, _name)),
+    r.FAKE_NEW: ((PAGE, 1, _frame),),
+    r.FAKE_FREE: ((PAGE, 1, _frame),),
     r.FREE_TAKE: ((PAGE, 1, _frame), (FREE, ACTOR, _name)),
     r.FREE_PUT: ((PAGE, 1, _frame), (FREE, ACTOR, _name)),
     r.FREE_WITHHOLD: ((FREE, ACTOR, _name),),
-    r.OBJECT_INSERT: ((OBJECT, ACTOR, _name),),
-    r.OBJECT_REMOVE: ((OBJECT, ACTOR, _name),),
+    r.FREE_COUNTS: ((FREE, ACTOR, _name),),
     r.OBJECT_IO: ((PAGE, 2, _frame), (OBJECT, ACTOR, _name)),
+    r.OBJECT_NEW: ((OBJECT, 1, _object_lock),),
     r.PTE_SET: ((PAGE, 2, _frame), (OLD_PAGE, 4, _frame), (PMAP, ACTOR, _name)),
     r.PTE_CLEAR: ((PAGE, 2, _frame), (PMAP, ACTOR, _name)),
-    r.PTE_BITS: ((PMAP, ACTOR, _name),),
+    r.PTE_BITS: ((PAGE, 2, _frame), (PMAP, ACTOR, _name)),
+    r.PT_INSTALL: ((PAGE, 3, _frame), (PMAP, ACTOR, _name)),
+    r.PT_REMOVE: ((PAGE, 3, _frame), (PMAP, ACTOR, _name)),
+    r.PT_REFS: ((PMAP, ACTOR, _name),),
     r.TLB_FILL: ((OLD_PAGE, 1, _every), (PAGE, 3, _frame), (PMAP, 1, _name)),
     r.TLB_EVICT: ((PAGE, 1, _every), (PMAP, 1, _name)),
     r.WINDOW_SET: ((PMAP, ACTOR, _name),),
     r.WINDOW_FILL: ((PMAP, 1, _name),),
     r.TLB_FLUSH: ((PAGE, 1, _every), (PMAP, 1, _space)),
-    r.SHOOT_BEGIN: ((PMAP, 2, _name), (PAGE, 2, _every)),
-    r.SHOOT_DONE: ((PMAP, 2, _name), (PAGE, 2, _every)),
+    r.SHOOT_BEGIN: ((PMAP, 2, _name), (PAGE, 2, _every), (SHOOT, 2, _rendezvous)),
+    r.SHOOT_DONE: ((PMAP, 2, _name), (PAGE, 2, _every), (SHOOT, 2, _rendezvous)),
+    r.SHOOT_ACK: ((SHOOT, ACTOR, _name),),
     r.STORE: ((PAGE, 4, _frame),),
-    r.FRAME_STORE: ((PAGE, 1, _frame),),
+    r.BELIEF: ((PAGE, 2, _frame),),
+    r.PAGE_RECLAIM: ((PAGE, 2, _frame),),
+    r.TRANSITION: ((PAGE, 2, _frame), (OBJECT, 3, _object_lock)),
+    r.UNGUARDED: ((THREAD, 3, _number), (OBJECT, 2, _object_lock), (PAGE, 3, _every)),
+    r.PEEK: ((THREAD, 2, _number),),
     r.LOCK_ACQUIRE: ((THREAD, 1, _number), (LOCK, 2, _name), (OBJECT, 2, _object_lock), (PAGE, 2, _page_queues)),
     r.LOCK_RELEASE: ((THREAD, 1, _number), (LOCK, 2, _name), (PMAP, 2, _pmap_lock)),
     r.LOCK_WAIT: ((THREAD, 1, _number), (LOCK, 2, _name)),
-    r.SLEEP: ((THREAD, 1, _number), (PAGE, 2, _channel)),
+    r.SLEEP: ((THREAD, 1, _number), (PAGE, 2, _channel), (OBJECT, 3, _object_lock)),
     r.WAKE: ((THREAD, 1, _number), (PAGE, 2, _channel)),
-    r.WAKEUP: ((PAGE, 1, _channel),),
-    r.SWITCH: ((THREAD, 1, _number),),
-    r.ENTER: ((THREAD, 1, _number),),
-    r.LEAVE: ((THREAD, 1, _number),),
+    r.WAKEUP: ((PAGE, 1, _channel), (OBJECT, ACTOR, _object_lock)),
 }
 """Record number to (role, position of the key in the record, who owns that key)."""
 

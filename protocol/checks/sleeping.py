@@ -10,6 +10,7 @@ from protocol.checks.base import Check, thread_name
 from protocol.checks.order import NOT_WAITING
 from protocol.checks.state import ThreadView
 from protocol.checks.views.threads import Threads
+from protocol.locks import GIANT_TYPE
 from protocol.records import Head
 
 SPIN_LIMIT_NS = 5_000_000_000
@@ -17,7 +18,8 @@ SPIN_LIMIT_NS = 5_000_000_000
 
 
 class NoSleep(Check):
-    """Statement: a thread that sleeps, or waits for a sleepable lock, holds no non-sleepable lock but the interlock it sleeps with.
+    """Statement: a thread that sleeps, or waits for a sleepable lock, holds no non-sleepable lock but the interlock it sleeps with, and
+    Giant.
 
     Evaluated: at every ``sleep``, and every ``lock.wait`` for a sleepable lock. Detects: waiting for memory or a page with a mutex held
     (C06, C14).
@@ -33,18 +35,22 @@ class NoSleep(Check):
 
     def sleep(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
         """msleep."""
-        self._judge(view, record[3], f'sleeping on "{record[2]}"', record[1], head, index)
+        self._judge(view, record[3], f'Sleeping on "{record[2]}"', record[1], head, index)
 
     def wait(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
         """sx_slock, sx_xlock."""
         if self.threads.lock_class(record[2]).sleepable:
-            self._judge(view, record[2], f"waiting for {record[2]}", record[1], head, index)
+            self._judge(view, record[2], f"Waiting for {record[2]}", record[1], head, index)
 
     def _judge(self, view: ThreadView, allowed: str, what: str, thread: int, head: Head, index: int) -> None:
         self.evaluated += 1
-        wrong = [lock for lock in view.held if lock != allowed and not self.threads.lock_class(lock).sleepable]
+        wrong = [lock for lock in view.held if lock != allowed and not self._may_be_kept(lock)]
         if wrong:
             self.violate(head, index, f"{thread_name(thread)}: {what} with the following non-sleepable locks held: {', '.join(wrong)}")
+
+    def _may_be_kept(self, lock: str) -> bool:
+        known = self.threads.lock_class(lock)
+        return known.sleepable or known.type == GIANT_TYPE
 
 
 class Spin(Check):

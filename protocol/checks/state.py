@@ -1,6 +1,6 @@
 """Everything the checks know, as typed plain data: what a snapshot holds and what moves when the number of shards changes.
 
-The state is a mirror of the machine, kept by frame, thread, lock, object and page table, so that it can be split and joined by key.
+The state is a mirror of the machine, kept by frame, thread, lock, object, map and page table, so that it can be split and joined by key.
 Deriving it again from the stored trace after a restart was rejected: it costs as much as the run.
 """
 
@@ -19,6 +19,12 @@ NOT_BUSY = -2
 HAS_PTE, HAS_PV = 1, 2
 """Halves of a mapping: the page-table entry, and the pv entry on the page."""
 
+UNKNOWN, ZEROS, OTHER = range(3)
+"""Content of a frame: not heard of; zero; anything."""
+
+STORED, SAVING = 1, 2
+"""Bits of ``unsaved``: a store completed since the last write-out began; a write-out has begun and not ended."""
+
 
 class PageView(msgspec.Struct, array_like=True):
     """A frame as the records tell it. ``soft`` is the soft-busy count its object keeps; ``touched_ns`` when its owner last changed."""
@@ -31,16 +37,34 @@ class PageView(msgspec.Struct, array_like=True):
     dirty: int = 0
     owner: int = NOT_BUSY
     object: str = ""
+    pindex: int = -1
     soft: int = 0
     io_seen: bool = False
     ptes: int = 0
     pvs: int = 0
     tlb: int = 0
     touched_ns: int = 0
+    cow: int = 0
+    writable: int = 0
+    """PTEs of it that allow writing."""
+    content: int = UNKNOWN
+    unsaved: int = 0
+    reclaimable: bool = False
+    """It has been put on the cache queue, or is about to be freed, as clean, and has not been taken into use since."""
+    moving: int = 0
+    """Transitions under way while its object's lock is dropped."""
+    busied: int = -1
+    """Grant of the page-queues lock in which it was last made busy."""
+    table: str = ""
+    """The page table of which it is a page."""
+    unlinked: bool = False
+    """It was a page-table page, and has not been freed yet."""
     links: dict[tuple[str, int], int] = {}
     """(pmap, vpn) of each managed mapping to the halves that exist."""
     sleepers: dict[int, int] = {}
     """Thread to the time it went to sleep on this page."""
+    woken: dict[int, int] = {}
+    """Thread to the time it was woken off this page, until it runs."""
 
 
 class PagesState(msgspec.Struct, array_like=True):
@@ -53,6 +77,13 @@ class PagesState(msgspec.Struct, array_like=True):
     """(frame, pmap, vpn) of mappings of which one half exists, to that half."""
     shoots: dict[int, tuple[str, int, int]] = {}
     """Thread to (pmap, start, end) of its shootdown that is not acknowledged yet; for messages, and the same on all shards."""
+    hold: int = 0
+    """The last grant of the page-queues lock; the same on all shards."""
+    ended_io: dict[int, int] = {}
+    """Frame on which somebody sleeps to the time its last I/O ended; judged at the lock's next grant."""
+    sent: dict[int, int] = {}
+    """Frame of which a zero-copy send began, ended (to its wire count then) or was mapped writable (-1); judged at the lock's next
+    grant."""
 
 
 class ThreadView(msgspec.Struct, array_like=True):
@@ -65,6 +96,12 @@ class ThreadView(msgspec.Struct, array_like=True):
     inside: int = 0
     since_ns: int = 0
     idle: bool = False
+    stack: list[tuple[str, tuple[tuple[str, int], ...]]] = []
+    """(routine, (lock, depth) of those held when it began), outermost first."""
+    loops: dict[str, int] = {}
+    """Routine to the measure of its loop's last iteration."""
+    cached: dict[int, str] = {}
+    """Page of the cache queue that the thread has made busy, to its object."""
 
 
 class LocksState(msgspec.Struct, array_like=True):
@@ -75,11 +112,26 @@ class LocksState(msgspec.Struct, array_like=True):
 
 
 class ObjectView(msgspec.Struct, array_like=True):
-    """A vm object: pindex to (frame, soft-busy count) of each resident page, and what was freed but not seen removed."""
+    """A vm object: pindex to (frame, soft-busy count) of each resident page, and what was freed but not seen removed; its header."""
 
     resident: dict[int, tuple[int, int]] = {}
     released: dict[int, int] = {}
     removed_soft: dict[int, int] = {}
+    halves: dict[tuple[int, int], int] = {}
+    """(pindex, frame) to 1 if the object has the page and the page does not name the object, -1 the other way round."""
+    created: bool = False
+    """Its creation is on record; a file's object exists at boot."""
+    refs: int = -1
+    """-1: not heard of."""
+    pip: int = 0
+    shadows: int = 0
+    flags: int = 0
+    dead: bool = False
+    moving: dict[int, int] = {}
+    """Frame to the number of its transitions under way."""
+    sleepers: dict[int, int] = {}
+    """Thread to the time it went to sleep on the object."""
+    touched_ns: int = 0
 
 
 class PmapView(msgspec.Struct, array_like=True):
@@ -96,6 +148,10 @@ class PmapView(msgspec.Struct, array_like=True):
     shoots: dict[int, int] = {}
     """Thread to the clock at which its shootdown began."""
     clock: int = 0
+    uncounted: dict[tuple[int, int], int] = {}
+    """(level, slot) of page-table pages whose reference count and valid entries differ, to the difference."""
+    empty: dict[tuple[int, int], int] = {}
+    """(level, slot) of page-table pages without a valid entry, to the frame."""
 
 
 class PmapsState(msgspec.Struct, array_like=True):
@@ -105,11 +161,41 @@ class PmapsState(msgspec.Struct, array_like=True):
     loaded: dict[str, list[str]] = {}
 
 
+class MapView(msgspec.Struct, array_like=True):
+    """A map: the starts of its entries, ascending, and start to (end, object, offset)."""
+
+    starts: list[int] = []
+    entries: dict[int, tuple[int, str, int]] = {}
+
+
+class ShootView(msgspec.Struct, array_like=True):
+    """The rendezvous: thread to number of targets of each shootdown under way, and the acknowledgements that came for it."""
+
+    targets: dict[int, int] = {}
+    acks: int = 0
+
+
+class QueuesView(msgspec.Struct, array_like=True):
+    """The lengths of the paging queues, by queue number, and the frames on HOLD."""
+
+    counts: list[int] = []
+    held: dict[int, int] = {}
+
+
+class FreeView(msgspec.Struct, array_like=True):
+    """Free lists: the count last told, the frames known to be zero, and the length of each colour's list. -1 and []: not heard of."""
+
+    count: int = -1
+    zeroed: int = -1
+    buckets: list[int] = []
+
+
 NEVER_NS = (1 << 63) - 1
 
 
 class GlobalState(msgspec.Struct, array_like=True):
-    """What all shards together know: the lock order learnt, who waits for what, and since when somebody is inside the kernel."""
+    """What all shards together know: the lock order learnt, who waits for what, what refers to which object, and since when somebody is
+    inside the kernel."""
 
     edges: dict[tuple[str, str], tuple[int, int, str, str]] = {}
     """(outer type, inner type) to (time, thread, outer lock, inner lock) of the first sight."""
@@ -117,6 +203,14 @@ class GlobalState(msgspec.Struct, array_like=True):
     holders: dict[str, list[int]] = {}
     waits: dict[int, str] = {}
     active_since_ns: int = NEVER_NS
+    left_ns: int = 0
+    """When a thread last left the kernel."""
+    entries: dict[str, int] = {}
+    """Object to how many map entries name it."""
+    backing: dict[str, tuple[str, int]] = {}
+    """Object to (object behind it, offset in pages)."""
+    shadows: dict[str, int] = {}
+    """Object to how many shadow it."""
 
 
 class SuiteState(msgspec.Struct, array_like=True):
@@ -127,8 +221,10 @@ class SuiteState(msgspec.Struct, array_like=True):
     locks: LocksState = msgspec.field(default_factory=LocksState)
     objects: dict[str, ObjectView] = {}
     pmaps: PmapsState = msgspec.field(default_factory=PmapsState)
-    free: dict[str, int] = {}
-    """Home of free lists to its count after the last record."""
+    free: dict[str, FreeView] = {}
+    maps: dict[str, MapView] = {}
+    shoots: dict[str, ShootView] = {}
+    queues: dict[str, QueuesView] = {}
     globals: GlobalState = msgspec.field(default_factory=GlobalState)
     counts: dict[str, tuple[int, int]] = {}
     """Check to (evaluated, violations)."""

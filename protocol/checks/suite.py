@@ -16,7 +16,9 @@ often they were evaluated is the same for any number of shards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 from protocol.checks.base import Check, Derived, Findings, Violation, end_head
@@ -26,6 +28,8 @@ from protocol.checks.registry import CHECKS, check_names
 from protocol.checks.routing import RoutedEntry, Router
 from protocol.checks.state import SuiteState
 from protocol.checks.views.domain import Domain, Handler
+from protocol.contracts import Contract
+from protocol.guards import is_guarded
 from protocol.machine import Machine
 from protocol.records import KINDS, Entry
 
@@ -33,14 +37,23 @@ from protocol.records import KINDS, Entry
 class Suite:
     """The checks called ``names`` (all if empty), for shard ``shard`` of ``shards``.
 
-    ``machine`` gives the number of frames; ``kernel`` the forms in force, for checks that hold in some forms only. Raises KeyError with a
-    sentence for a name that is no check.
+    ``machine`` gives frames, colours, thresholds and the kind of page table; ``kernel`` the forms in force, for checks that hold in some
+    forms only; ``contracts`` what each routine promises of locks. Raises KeyError with a sentence for a name that is no check.
     """
 
-    def __init__(self, names: Sequence[str], machine: Machine, kernel: dict[str, str], shard: int = 0, shards: int = 1) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        machine: Machine,
+        kernel: dict[str, str],
+        shard: int = 0,
+        shards: int = 1,
+        contracts: Mapping[str, Contract] | None = None,
+    ) -> None:
         self.names = check_names(names)
         self.machine = machine
         self.kernel = kernel
+        self.contracts = contracts or {}
         self.shard = shard
         self.shards = shards
         self.router = Router(shards)
@@ -57,7 +70,8 @@ class Suite:
             if name in self.checks:
                 self.checks[name].evaluated, self.checks[name].violations = evaluated, violations
         self.globals = Globals(state.globals, self.checks, self.shard == 0)
-        self.domains: list[Domain] = domains_for(state, self.machine, self.findings, self.checks, self.kernel)
+        self.domains: list[Domain] = domains_for(state, self.machine, self.findings, self.checks, self.kernel, self.contracts)
+        self._lockset = self.checks.get("I-LOCKSET")
         self._build()
 
     def state(self) -> SuiteState:
@@ -79,12 +93,23 @@ class Suite:
 
     def route(self, entries: list[Entry]) -> list[list[Any]]:
         """Item ``i`` is what shard ``i`` must be fed with."""
-        return [entries] if self.shards == 1 else self.router.route(entries)
+        if self.shards == 1:
+            return [entries]
+        self._count_guarded(entries)
+        return self.router.route(entries)
+
+    def _count_guarded(self, entries: list[Entry]) -> None:
+        """An access whose guard was held leaves no record; the home that asked for the guard has handled a message all the same."""
+        if self._lockset is not None:
+            words = Counter(map(itemgetter(1), entries))
+            self._lockset.evaluated += sum(count for word, count in words.items() if is_guarded(word))
 
     def feed(self, entries: Iterable[Any]) -> list[Violation]:
         """Apply a slice, ascending by key: entries if there is one shard, routed entries otherwise. Returns the violations found,
         sorted."""
         if self.shards == 1:
+            entries = list(entries)
+            self._count_guarded(entries)
             self._feed_all(entries)
         else:
             self._feed_routed(entries)

@@ -31,8 +31,8 @@ class Tlb(Check):
     """Statement: no TLB entry grants more than its page-table entry (valid, same frame, writable), except until the CPU has acknowledged
     the invalidation begun by the change. A stale entry that grants less is legal.
 
-    Evaluated: at every ``tlb.fill``; when a pmap lock is given back, for every entry that lost rights under it. Detects: a forgotten,
-    misdirected or too short shootdown (C10, C11, C20, R02, R03).
+    Evaluated: at every ``tlb.fill`` and ``window.fill``; when the lock of a pmap or of the kernel's shared window is given back, for every
+    entry that lost rights under it. Detects: a forgotten, misdirected or too short shootdown (C10, C11, C20, R02, R03).
     """
 
     name = "I-TLB"

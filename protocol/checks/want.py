@@ -1,8 +1,9 @@
-"""I-WANT: who sleeps on a page has something to wait for.
+"""I-WANT and I-NOLOST: who sleeps on a page has something to wait for, and is woken.
 
 The wake-up follows its cause in the same step of the paging queues' home, so it is judged when that step is over. The soft-busy count is
-the object's, and its end is told to the sleepers by a later step (vm_page_flash); a sleeper whose page was soft-busy is therefore judged at
-the end of the run only.
+the object's, and its end is told to the sleepers by a later step (vm_page_flash), under the page-queues lock; so it is judged when that
+lock is next granted. A wake-up that was sent has only its message to go: it is judged by its age, which an unbounded promise ("eventually")
+would not allow.
 """
 
 from __future__ import annotations
@@ -60,3 +61,66 @@ class Want(Check):
                 self.evaluated += 1
                 if view.phase != BOUND or (view.owner == NOT_BUSY and not view.soft):
                     self.violate(head, 0, f"{page_name(frame)}: {thread_name(thread)} asleep on it since {since_ns} ns, but it is not busy")
+
+
+NOLOST_NS = 1_000_000
+"""How long a wake-up may be under way: thousands of times what its message takes."""
+
+
+class NoLost(Check):
+    """Statement: every sleeper on a page is woken when the page is no longer busy, and a thread that was woken runs.
+
+    Evaluated: when the last I/O on a page with sleepers has ended, at the ``lock.acquire`` of the page-queues lock that follows; when a
+    woken thread runs; and for those woken and not yet running at the end of the run. Detects: an end of I/O that nobody announces, a
+    wake-up that reaches only one of several sleepers (C12, C26), a message lost on its way. "Runs" is the end of its sleep: when it gets a
+    CPU is the scheduler's business. A wake-up under way for more than 1 ms of virtual time is taken for lost.
+    """
+
+    name = "I-NOLOST"
+    domains = ("pages",)
+    before = {"pages": {r.LOCK_ACQUIRE: "queues_locked", r.WAKE: "runs"}}
+    after = {"pages": {r.OBJECT_IO: "counted"}}
+
+    def attach(self, domain: Any) -> None:
+        """What is to be judged at the next grant is kept by the view."""
+        self.pages: Pages = domain
+
+    def counted(self, record: Any, view: PageView, head: Head, index: int) -> None:
+        """vm_page_io_finish: whoever sleeps on the page must be told by vm_page_flash."""
+        if view.sleepers and not view.soft:
+            self.pages.state.ended_io[record[2]] = head[0]
+
+    def queues_locked(self, record: Any, view: None, head: Head, index: int) -> None:
+        """Whoever held the page-queues lock before has finished."""
+        ended = self.pages.state.ended_io
+        if ended:
+            for frame, since_ns in sorted(ended.items()):
+                page = self.pages.pages.get(frame)
+                if page is not None:
+                    self._told(frame, since_ns, page, head, index)
+            ended.clear()
+
+    def _told(self, frame: int, since_ns: int, page: PageView, head: Head, index: int) -> None:
+        self.evaluated += 1
+        if page.sleepers and page.owner == NOT_BUSY and not page.soft:
+            names = ", ".join(thread_name(thread) for thread in sorted(page.sleepers))
+            self.violate(head, index, f"{page_name(frame)}: I/O on it ended at {since_ns} ns, but {names} asleep on it and not woken")
+
+    def runs(self, record: Any, view: PageView, head: Head, index: int) -> None:
+        """The thread's sleep is over."""
+        since_ns = view.woken.get(record[1])
+        if since_ns is not None:
+            self.evaluated += 1
+            self._in_time(page_of_channel(record[2]), record[1], since_ns, head, index)
+
+    def _in_time(self, frame: int, thread: int, since_ns: int, head: Head, index: int) -> None:
+        if head[0] - since_ns > NOLOST_NS:
+            self.violate(head, index, f"{page_name(frame)}: {thread_name(thread)} was woken off it at {since_ns} ns, and has not run since")
+
+    def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:
+        """Nobody was woken and never ran."""
+        if isinstance(domain, Pages) and ended in ("finished", "stuck"):
+            for frame, view in sorted(domain.pages.items()):
+                for thread, since_ns in sorted(view.woken.items()):
+                    self.evaluated += 1
+                    self._in_time(frame, thread, since_ns, head, 0)

@@ -41,21 +41,21 @@ class Remove(Op, tag=82, gc=False):
     pindex: int
 
 
-class TreeRise(Op, tag=220, gc=False):
+class TreeRise(Op, tag=240, gc=False):
     """A removal's first step, taken apart (C15): splay the page to the top of what the root leads to. No value."""
 
     word: ClassVar[str] = "object.tree-rise"
     pindex: int
 
 
-class TreeJoin(Op, tag=221, gc=False):
+class TreeJoin(Op, tag=241, gc=False):
     """Its second: join the subtrees below the page. Value: the root that the tree shall have."""
 
     word: ClassVar[str] = "object.tree-join"
     pindex: int
 
 
-class TreeStore(Op, tag=222, gc=False):
+class TreeStore(Op, tag=242, gc=False):
     """Its third: store the root, and unlink the page from the list. Value: as for :class:`Remove`."""
 
     word: ClassVar[str] = "object.tree-store"
@@ -160,6 +160,13 @@ class SetFlag(Op, tag=91, gc=False):
     word: ClassVar[str] = "object.flags"
     set: int = 0
     clear: int = 0
+
+
+class DevicePage(Op, tag=218, gc=False):
+    """d_mmap: which physical page a device has at ``pindex``. The driver answers, without a lock. Value: its number, -1 if none."""
+
+    word: ClassVar[str] = "object.device-page"
+    pindex: int
 
 
 class Resident(Op, tag=92, gc=False):

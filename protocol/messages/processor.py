@@ -6,12 +6,15 @@ from typing import ClassVar
 
 from protocol.messages.base import IPI, LOCAL, Message, Op
 
-INVLTLB, INVLPG, INVLRNG = range(3)
-VECTOR_NAMES = ("INVLTLB", "INVLPG", "INVLRNG")
+INVLTLB, INVLPG, INVLRNG, LAZYPMAP = range(4)
+VECTOR_NAMES = ("INVLTLB", "INVLPG", "INVLRNG", "LAZYPMAP")
 
 
 class Ipi(Message, tag=180, gc=False):
-    """A shootdown's inter-processor interrupt: drop translations of ``pmap`` ("" for every one) in [start, end) as ``vector`` says."""
+    """A shootdown's inter-processor interrupt: drop translations of ``pmap`` ("" for every one) in [start, end) as ``vector`` says.
+
+    LAZYPMAP: whoever has ``pmap`` loaded without using it loads another table.
+    """
 
     link: ClassVar[int] = IPI
     word: ClassVar[str] = "ipi"

@@ -203,19 +203,40 @@ class FreePage(Op, tag=57, gc=False):
     must_be_busy: bool = False
 
 
-class Wire(Op, tag=58, gc=False):
-    """vm_page_wire. No value."""
+class FakeNew(Op, tag=216, gc=False):
+    """The device pager makes a page record for memory that is no RAM: busy, wired once, of (object, pindex). No value.
 
-    word: ClassVar[str] = "page.wire"
+    Legal without a lock: nobody else can reach it yet.
+    """
+
+    word: ClassVar[str] = "page.fake-new"
+    frame: int
+    object: str
+    pindex: int
+
+
+class FakeFree(Op, tag=217, gc=False):
+    """The device pager drops such a record, which is in no object any more. No value."""
+
+    word: ClassVar[str] = "page.fake-free"
     frame: int
 
 
+class Wire(Op, tag=58, gc=False):
+    """vm_page_wire. No value. ``pinned``: the wire count of a fictitious page stays as it is (C16)."""
+
+    word: ClassVar[str] = "page.wire"
+    frame: int
+    pinned: bool = True
+
+
 class Unwire(Op, tag=59, gc=False):
-    """vm_page_unwire, to ACTIVE or INACTIVE. Value: None, or the panic text."""
+    """vm_page_unwire, to ACTIVE or INACTIVE. Value: None, or the panic text. ``pinned``: as for :class:`Wire`."""
 
     word: ClassVar[str] = "page.unwire"
     frame: int
     activate: bool = True
+    pinned: bool = True
 
 
 class Hold(Op, tag=60, gc=False):

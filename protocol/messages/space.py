@@ -144,13 +144,13 @@ class ActiveCpus(Op, tag=121, gc=False):
     word: ClassVar[str] = "pmap.active-cpus"
 
 
-class PteObject(Op, tag=213, gc=False):
+class PteObject(Op, tag=238, gc=False):
     """pm_pteobj: the object of the page-table pages (alpha before C14). Constant. Value: its name, "" if there is none."""
 
     word: ClassVar[str] = "pmap.pte-object"
 
 
-class PtDrop(Op, tag=214, gc=False):
+class PtDrop(Op, tag=239, gc=False):
     """Unlink the page-table page of (level, slot), whatever is in it. Value: its frame, 0 if there is none."""
 
     word: ClassVar[str] = "pmap.drop"
@@ -201,6 +201,15 @@ class ProtectEntries(Op, tag=143, gc=False):
     start: int
     end: int
     prot: int
+
+
+class WireEntries(Op, tag=219, gc=False):
+    """Mark [start, end) wired, or not wired any more, clipping. Value: the pieces inside, as they were, as CutRow tuples."""
+
+    word: ClassVar[str] = "map.wire"
+    start: int
+    end: int
+    wired: bool
 
 
 class Entries(Op, tag=144, gc=False):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from actors.kernel.context import Tables
-from actors.machine import Parts, boot
+from actors.machine import Parts, boot, contracts
 from cluster.engine.inproc import InlineRun, run_inline
 from cluster.plan import Model
 from protocol.checks import Suite, Violation
@@ -90,7 +90,7 @@ class Verdict(NamedTuple):
 
 def judged(done: InlineRun) -> Verdict:
     """Every check over the whole run. A run whose tasks are not all done is judged as stuck."""
-    suite = Suite((), machine_of(done), dict(shared(done).kernel))
+    suite = Suite((), machine_of(done), dict(shared(done).kernel), contracts=contracts())
     found = suite.step(done.entries)
     found += suite.finish(done.now_ns, "finished" if all_done(done) else "stuck")
     return Verdict(sorted(found, key=lambda violation: violation.rank), suite.evaluated())
@@ -141,12 +141,16 @@ def between(done: InlineRun, first: int, last: int, thread: int, skip: int = 0) 
     raise AssertionError(f"no stretch from {KINDS[first].name} to {KINDS[last].name} of thread {thread}")
 
 
+ANNOTATIONS = ("loop", "page.transition", "believes", "cache.busy", "page.array", "map.clip")
+"""Kinds that only say what a routine means by its steps; no sequence of steps shows them."""
+
+
 def words(pairs: list[tuple[str, Record]], drop: tuple[str, ...] = ()) -> list[str]:
     """Records as short words: ``+pq`` and ``-pq`` for locks, the kind's name for the rest."""
     out = []
     for _, record in pairs:
         kind = KINDS[int(record[0])]  # type: ignore[call-overload]
-        if kind.name in drop:
+        if kind.name in drop or kind.name in ANNOTATIONS:
             continue
         if record[0] == LOCK_ACQUIRE:
             out.append("+" + SHORT[_kind(record)])

@@ -18,7 +18,7 @@ from actors.kernel import fault_copy, fault_search, pageout_scan, pmap, pmap_ent
 from actors.processor.cpu import Cpu
 from protocol.identity import PAGE_QUEUES, RENDEZVOUS
 from protocol.messages.processor import IpiAck
-from protocol.messages.queues import CLAIMED, FreePage, PageState, WantBusy, page_channel
+from protocol.messages.queues import CLAIMED, FreePage, MakeCache, WantBusy, page_channel
 from protocol.messages.space import ActiveCpus
 from protocol.pages import BUSY, NONE
 from protocol.records import IPI_DELIVER, SHOOT_BEGIN, SHOOT_DONE
@@ -286,7 +286,11 @@ def mapping_gets_no_pv_entry(patch: Patch) -> None:
 def page_is_cached_while_mapped(patch: Patch) -> None:
     """The page daemon finds a page clean without removing its mappings first (C20, C21)."""
 
-    async def dirty_with_mappings(k, frame):
-        return (await k.call(PAGE_QUEUES, PageState(frame)))[5]
+    async def dirty_for_pageout(k, frame, flags, dirty):
+        return dirty
 
-    patch.setattr(pageout_scan, "_dirty_without_mappings", dirty_with_mappings)
+    async def vm_page_cache(k, frame):
+        await k.call(PAGE_QUEUES, MakeCache(frame))
+
+    patch.setattr(pageout_scan, "dirty_for_pageout", dirty_for_pageout)
+    patch.setattr(pageout_scan, "vm_page_cache", vm_page_cache)

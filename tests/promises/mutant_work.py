@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from actors.kernel.context import Context
+from actors.kernel.step import SCRIPTED
+from actors.kernel.vm_page_alloc import vm_page_alloc
 from cluster.engine.inproc import InlineRun
-from protocol.workload import Access, Exit, File, Fork, Madvise, Mmap, Munmap, Think
+from protocol.identity import PAGE_QUEUES
+from protocol.messages.queues import SetFlags, Unwire, Wire
+from protocol.pages import ALLOC_NOOBJ, ALLOC_WIRED, FICTITIOUS
+from protocol.workload import Access, AnyStep, Exit, File, Fork, Kernel, Madvise, Mmap, Mprotect, Munmap, Think
 from tests.actors.machine_kit import run, workload
 
 LIB = File("lib", 64)
@@ -95,3 +101,91 @@ def scarce() -> InlineRun:
     reads = [Access(1000 + 512 * (i % 9) + i // 9) for i in range(90)]
     anonymous = [Mmap(100_000, 200_000), *[Access(100_000 + 512 * i, write=True) for i in range(30)], Exit()]
     return run(workload([*steps, *reads, *anonymous], files=(File("data", 90),)), frames=110, until_ns=30_000_000)
+
+
+def tables_go_and_come() -> InlineRun:
+    """Page-table pages are freed as zero, and taken again for pages that must be zero; one colour, so that the next one is taken."""
+    rounds = [[Mmap(base, base + 4), *touches(base, base + 4), Munmap(base, base + 4)] for base in (1000, 600_000, 1000, 900_000)]
+    return run(workload([*[step for steps in rounds for step in steps], Exit()]), colours=1)
+
+
+def three_cpus() -> InlineRun:
+    """Three threads use one page from three CPUs; then one of them unmaps it, twice over."""
+    first = [
+        Mmap(1000, 1100), *touches(1000, 1004, cpu=0), Fork(1, "thread"), Fork(2, "thread"), Munmap(1000, 1001, cpu=0, at_ns=200_000),
+        Munmap(1001, 1002, cpu=0, at_ns=300_000), Exit(),
+    ]  # fmt: skip
+    others = [[Access(1000, cpu=n), Access(1001, cpu=n), Think(1_000_000), Exit()] for n in (1, 2)]
+    return run(workload(first, *others, parents=(-1, 0, 0)), cpus=3)
+
+
+def written_after_reading() -> InlineRun:
+    """More anonymous pages than there are frames, each read before it is written: the modified bit is all that tells of the write."""
+    pages = [Access(1000 + i, write=write) for i in range(150) for write in (False, True)]
+    return run(workload([Mmap(1000, 1200), *pages, Exit()]), frames=110, until_ns=30_000_000)
+
+
+def sent() -> InlineRun:
+    """A page is sent without copying while its owner writes to it; another is sent and left alone."""
+    sends = [Kernel(routine="zero_copy_send", arguments=(vpn, 100_000)) for vpn in (1000, 1001)]
+    return run(workload([Mmap(1000, 1004), *touches(1000, 1002), *sends, Access(1000, write=True), Think(300_000), Exit()]))
+
+
+def written_out_and_waited_for() -> InlineRun:
+    """A write-out of a file's page is under way; two threads wait for its end."""
+    begin = [Kernel(routine=name, arguments=(0, 3)) for name in ("page_alloc", "page_io_done", "page_io_start")]
+    steps = [*begin, Kernel(routine="page_io_finish", arguments=(0, 3), at_ns=200_000), Think(100_000), *touches_a_file()]
+    waiters = [[Kernel(routine="page_wait", arguments=(0, 3), at_ns=100_000, cpu=n), Exit()] for n in (1, 2)]
+    return run(workload(steps, *waiters, parents=(-1, -1, -1), files=(LIB,)), cpus=3, until_ns=8_000_000)
+
+
+def touches_a_file() -> list[AnyStep]:
+    return [Mmap(1000, 1010, file=0), Access(1004), Access(1005, write=True), Exit()]
+
+
+def freed_under_a_sleeper() -> InlineRun:
+    """I/O on a file's page fails, and the page is freed while another thread sleeps on it."""
+    first = [
+        Kernel(routine="page_alloc", arguments=(0, 3)), *touches_a_file()[:-1],
+        Kernel(routine="page_io_done", arguments=(0, 3, True), at_ns=200_000), Exit(),
+    ]  # fmt: skip
+    return run(workload(first, [Kernel(routine="page_wait", arguments=(0, 3), at_ns=100_000, cpu=1), Exit()], files=(LIB,)))
+
+
+def two_files() -> InlineRun:
+    """One file is read until memory is full, then another: pages of the first must go."""
+    maps = [Mmap(1000, 1100, file=0, prot=1), Mmap(2000, 2100, file=1, prot=1)]
+    reads = [Access(base + i) for base in (1000, 2000) for i in range(90)]
+    return run(workload([*maps, *reads, Exit()], files=(File("a", 100), File("b", 100))), frames=110, until_ns=30_000_000)
+
+
+def moved_and_split() -> InlineRun:
+    """Mappings that are put where there is room, and split in their middle."""
+    maps = [Mmap(1000, 1010), Mmap(1005, 1015, fixed=False), Munmap(1002, 1004), Mprotect(1006, 1008, 1)]
+    return run(workload([*maps, *touches(1000, 1002), Exit()]))
+
+
+def file_written_privately() -> InlineRun:
+    """A private mapping of a file is forked and written to on both sides."""
+    first = [Mmap(1000, 1010, file=0), *touches(1000, 1004), Fork(1, "fork"), *touches(1000, 1006), Exit()]
+    return run(workload(first, [*touches(1002, 1008), Exit()], parents=(-1, 0), files=(LIB,)), until_ns=8_000_000)
+
+
+async def device_page(k: Context) -> str:
+    """A driver's page without memory behind it is wired and unwired (vm_fault_wire of a device mapping)."""
+    frame, _ = await vm_page_alloc(k, "", 0, ALLOC_NOOBJ | ALLOC_WIRED)
+    await k.acquire(PAGE_QUEUES)
+    await k.post(PAGE_QUEUES, SetFlags(frame, FICTITIOUS))
+    await k.post(PAGE_QUEUES, Wire(frame))
+    await k.post(PAGE_QUEUES, Unwire(frame))
+    await k.release(PAGE_QUEUES)
+    return "ok"
+
+
+def device_memory() -> InlineRun:
+    """A device's page is wired."""
+    SCRIPTED["device_page"] = device_page
+    try:
+        return run(workload([Kernel(routine="device_page"), Exit()]))
+    finally:
+        del SCRIPTED["device_page"]

@@ -15,6 +15,8 @@ from protocol.checks import CHECKS
 from tests.actors.machine_kit import all_done, judged
 from tests.promises import machine_mutants as m
 from tests.promises import mutant_work as w
+from tests.promises import object_mutants as o
+from tests.promises import page_mutants as p
 
 
 class Mutant(NamedTuple):
@@ -29,17 +31,22 @@ class Mutant(NamedTuple):
 MUTANTS = [
     Mutant("I-CONSERVE", m.frame_is_never_put_back, w.map_and_unmap),
     Mutant("I-CONSERVE", m.take_is_counted_twice, w.map_and_unmap),
-    Mutant("I-ONEQ", m.frame_is_put_back_twice, w.map_and_unmap),
-    Mutant("I-ONEQ", m.frame_stays_on_the_free_list, w.map_and_unmap, ("I-BUSY-XOR", "I-FREE-CLEAN", "I-PV-PTE")),
-    Mutant("I-FREE-CLEAN", m.freed_page_stays_in_its_object, w.map_and_unmap, ("I-ONEQ",)),
-    Mutant("I-FREE-UNMAPPED", m.queues_are_dropped_before_the_shootdown, w.two_drops),
-    Mutant("I-UNIQUE", m.fault_lets_the_object_go_before_it_allocates, w.same_page),
-    Mutant("I-BUSY-XOR", m.fault_does_not_look_whether_the_page_is_busy, w.one_file_page),
+    Mutant("I-ONEQ", m.frame_is_put_back_twice, w.map_and_unmap, ("I-ZERO",)),
+    Mutant(
+        "I-ONEQ",
+        m.frame_stays_on_the_free_list,
+        w.map_and_unmap,
+        ("I-BUSY-XOR", "I-FREE-CLEAN", "I-LOCKSET", "I-NOABA", "I-PV-PTE", "I-SINGLE-OWNER"),
+    ),
+    Mutant("I-FREE-CLEAN", m.freed_page_stays_in_its_object, w.map_and_unmap, ("I-ONEQ", "I-REFLIFE", "I-TREE")),
+    Mutant("I-FREE-UNMAPPED", m.queues_are_dropped_before_the_shootdown, w.two_drops, ("I-PTREF",)),
+    Mutant("I-UNIQUE", m.fault_lets_the_object_go_before_it_allocates, w.same_page, ("I-TREE",)),
+    Mutant("I-BUSY-XOR", m.fault_does_not_look_whether_the_page_is_busy, w.one_file_page, ("I-BUSY-VISIBLE",)),
     Mutant("I-BUSY-XOR", m.fault_wakes_its_page_twice, w.map_and_unmap),
     Mutant("I-TLB", m.nobody_is_shot_down, w.map_and_unmap, ("I-FREE-UNMAPPED", "I-FREE-CLEAN")),
     Mutant("I-TLB", m.other_cpus_are_not_shot_down, w.two_cpus, ("I-FREE-UNMAPPED",)),
     Mutant("I-TLB-DONE", m.handler_acknowledges_without_flushing, w.two_cpus, ("I-TLB", "I-FREE-UNMAPPED")),
-    Mutant("I-TLB-DONE", m.initiator_does_not_wait, w.two_cpus, ("I-TLB", "I-FREE-UNMAPPED")),
+    Mutant("I-TLB-DONE", m.initiator_does_not_wait, w.two_cpus, ("I-ONE-SHOOT", "I-TLB", "I-FREE-UNMAPPED")),
     Mutant("I-ORDER", m.pmap_enter_locks_the_pmap_first, w.map_and_unmap),
     Mutant("I-NOSLEEP", m.sleeper_keeps_the_object, w.unmap_while_paging, ("I-DEADLOCK",)),
     Mutant("I-SPIN", m.allocation_takes_the_queues_under_the_free_lock, w.map_and_unmap, ("I-ORDER",)),
@@ -49,6 +56,41 @@ MUTANTS = [
     Mutant("I-WANT", m.sleeper_is_not_noted, w.one_file_page),
     Mutant("I-PV-PTE", m.mapping_gets_no_pv_entry, w.map_and_unmap),
     Mutant("I-CACHE", m.page_is_cached_while_mapped, w.scarce),
+    Mutant("I-COUNT", p.first_cached_page_counts_twice, w.scarce),
+    Mutant("I-TREE", o.removal_loses_another_page, w.map_and_unmap, ("I-FREE-CLEAN", "I-REFLIFE")),
+    Mutant("I-SINGLE-OWNER", p.one_page_is_every_table, w.map_and_unmap, ("I-LOCKSET", "I-ONEQ", "I-ZERO")),
+    Mutant("I-BUSY-LOCKED", p.victim_is_busy_while_no_lock_is_held, w.two_files, ("I-BUSY-ONLY", "I-ORDER")),
+    Mutant("I-BUSY-ONLY", p.allocation_is_always_busy, w.map_and_unmap),
+    Mutant("I-BUSY-ONLY", p.page_is_busied_to_be_freed, w.map_and_unmap),
+    Mutant("I-BUSY-VISIBLE", p.fault_allocates_a_page_that_is_not_busy, w.map_and_unmap),
+    Mutant("I-WIRED", p.wired_page_stays_on_its_queue, w.sent),
+    Mutant("I-UNMANAGED", p.unmanaged_page_is_queued_when_unwired, w.map_and_unmap),
+    Mutant("I-FICT", p.wiring_of_a_fake_page_is_counted, w.device_memory),
+    Mutant("I-ACT", p.activation_begins_at_a_hundred, w.map_and_unmap),
+    Mutant("I-ZERO", p.every_page_is_freed_as_zero, w.map_and_unmap),
+    Mutant("I-ZERO", p.zeroed_frame_is_not_counted, w.scarce),
+    Mutant("I-ZERO-IMMUT", p.fault_clears_pg_zero, w.tables_go_and_come),
+    Mutant("I-LOCKSET", p.frame_is_put_back_without_its_lock, w.map_and_unmap),
+    Mutant("I-REMOVE-OBJ", o.object_is_unlocked_before_its_pages_are_freed, w.map_and_unmap, ("I-LOCKSET", "I-ORDER")),
+    Mutant("I-LOCKRESTORE", o.munmap_leaves_the_map_locked, w.map_and_unmap, ("I-DEADLOCK", "I-RECURSE")),
+    Mutant("I-NOLOST", p.end_of_io_is_not_announced, w.written_out_and_waited_for, ("I-WANT",)),
+    Mutant("I-NOLOST", o.only_the_first_sleeper_is_told, w.written_out_and_waited_for),
+    Mutant("I-NOABA", o.sleeper_comes_back_to_another_object, w.freed_under_a_sleeper),
+    Mutant("I-PIP", o.paging_in_progress_is_not_counted, w.map_and_unmap),
+    Mutant("I-REFLIFE", o.termination_leaves_pages, w.map_and_unmap),
+    Mutant("I-PTREF", p.entries_that_go_are_not_counted, w.map_and_unmap),
+    Mutant("I-PTREF", p.empty_tables_are_not_freed, w.map_and_unmap),
+    Mutant("I-ONE-SHOOT", p.one_acknowledgement_is_enough, w.three_cpus, ("I-TLB", "I-TLB-DONE")),
+    Mutant("I-DIRTY", p.modified_bit_is_dropped, w.written_after_reading),
+    Mutant("I-PROGRESS", p.cached_page_is_looked_at_again_and_again, w.scarce),
+    Mutant("I-RESERVE", p.normal_allocations_take_the_last_frame, w.scarce),
+    Mutant("I-BOUNDS", p.physical_address_is_below_the_array, w.file_written_privately),
+    Mutant("I-COW", p.page_that_is_sent_stays_writable, w.sent),
+    Mutant("I-REFCOUNT", o.references_are_taken_twice, w.file_written_privately),
+    Mutant("I-REFCOUNT", o.mapping_of_a_file_takes_no_reference, w.file_written_privately),
+    Mutant("I-SHADOW", o.shadow_that_goes_is_not_counted, w.file_written_privately),
+    Mutant("I-MAP", o.mapping_is_put_over_another, w.moved_and_split),
+    Mutant("I-COLOUR", p.finder_begins_one_colour_off, w.map_and_unmap),
 ]
 
 

@@ -19,6 +19,7 @@ SHOWS = {
     "fault-storm": ["faults.zero_fill", "lock.vm_page_queue.contended"],
     "file-read": ["faults.hard"],
     "fork-cow": ["faults.cow"],
+    "kernel-mix": ["faults.cow", "lock.vm_page_queue.contended"],
     "lost-ipi": ["ipi.sent"],
     "map-churn": ["tlb.shootdowns_remote", "lock.vm_map.contended"],
     "memory-pressure": ["pageouts", "vm_waits", "lock.vm_page_queue.contended"],

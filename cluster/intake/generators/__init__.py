@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from cluster.errors import InputError
-from cluster.intake.generators import fault_storm, file_read, fork_cow, map_churn, memory_pressure
+from cluster.intake.generators import fault_storm, file_read, fork_cow, kernel_mix, map_churn, memory_pressure
 from cluster.intake.generators.base import Generator, Parameter
 
 GENERATORS: dict[str, Generator] = {
-    module.GENERATOR.name: module.GENERATOR for module in (fault_storm, map_churn, fork_cow, file_read, memory_pressure)
+    module.GENERATOR.name: module.GENERATOR for module in (fault_storm, map_churn, fork_cow, file_read, memory_pressure, kernel_mix)
 }
 """By name, in the order in which they are listed to people."""
 

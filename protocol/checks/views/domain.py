@@ -56,7 +56,13 @@ class Domain:
         before, after = self.around(number)
         if not before and not after:
             return _plain(views, position, update, make)
+        if not after and len(before) == 1:
+            return _before(views, position, update, make, before[0])
         return _judged(views, position, update, make, tuple(before), tuple(after))
+
+    def unseen(self, role: int, number: int) -> list[tuple[int, int, Handler]]:
+        """Handlers for the checks that read a kind of record and no view: they are called with None in its place."""
+        return [(role, number, _without_view(hook)) for hook in self.around(number)[0]]
 
 
 def _plain(views: dict[Any, Any], position: int, update: Update, make: type | None) -> Handler:
@@ -67,6 +73,20 @@ def _plain(views: dict[Any, Any], position: int, update: Update, make: type | No
             if make is None:
                 return
             view = views[key] = make()
+        update(record, view, head)
+
+    return handler
+
+
+def _before(views: dict[Any, Any], position: int, update: Update, make: type | None, hook: Hook) -> Handler:
+    def handler(record: Any, head: Head, index: int) -> None:
+        key = record[position] if position else head[3]
+        view = views.get(key)
+        if view is None:
+            if make is None:
+                return
+            view = views[key] = make()
+        hook(record, view, head, index)
         update(record, view, head)
 
     return handler
@@ -87,6 +107,13 @@ def _judged(
         update(record, view, head)
         for hook in after:
             hook(record, view, head, index)
+
+    return handler
+
+
+def _without_view(hook: Hook) -> Handler:
+    def handler(record: Any, head: Head, index: int) -> None:
+        hook(record, None, head, index)
 
     return handler
 

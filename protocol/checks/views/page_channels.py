@@ -27,30 +27,44 @@ class PageChannels:
 
     def handlers(self) -> list[tuple[int, int, Handler]]:
         """The handlers of sleep, wakeup and wake; records of other channels are passed over."""
-        sleeps = self.domain.around(r.SLEEP)[1]
-        woken = self.domain.around(r.WAKEUP)[1]
+        self.sleeps = tuple(self.domain.around(r.SLEEP)[1])
+        self.gone = tuple(self.domain.around(r.WAKEUP)[1])
+        self.runs = tuple(self.domain.around(r.WAKE)[0])
+        return [(PAGE, r.SLEEP, self._sleep), (PAGE, r.WAKEUP, self._wakeup), (PAGE, r.WAKE, self._wake)]
 
-        def sleep(record: Any, head: Head, index: int) -> None:
-            frame = page_of_channel(record[2])
-            if frame >= 0:
-                view = self.pages.setdefault(frame, PageView())
-                view.sleepers[record[1]] = head[0]
-                for hook in sleeps:
-                    hook(record, view, head, index)
+    def _sleep(self, record: Any, head: Head, index: int) -> None:
+        frame = page_of_channel(record[2])
+        if frame >= 0:
+            view = self.pages.setdefault(frame, PageView())
+            view.sleepers[record[1]] = head[0]
+            for hook in self.sleeps:
+                hook(record, view, head, index)
 
-        def gone(threads: Any, chan: str, record: Any, head: Head, index: int) -> None:
-            frame = page_of_channel(chan)
-            view = self.pages.get(frame) if frame >= 0 else None
-            if view is not None and view.sleepers:
-                for thread in threads:
-                    if view.sleepers.pop(thread, None) is not None:
-                        for hook in woken:
-                            hook((r.WAKE, thread, chan), view, head, index)
-                if view.phase == FREE:
-                    self.domain.forget(frame, view)
+    def _wakeup(self, record: Any, head: Head, index: int) -> None:
+        _, chan, threads = record
+        view = self._view(chan)
+        if view is not None:
+            for thread in threads:
+                view.woken[thread] = head[0]
+                self._gone(thread, chan, view, head, index)
 
-        return [
-            (PAGE, r.SLEEP, sleep),
-            (PAGE, r.WAKEUP, lambda record, head, index: gone(record[2], record[1], record, head, index)),
-            (PAGE, r.WAKE, lambda record, head, index: gone((record[1],), record[2], record, head, index)),
-        ]
+    def _wake(self, record: Any, head: Head, index: int) -> None:
+        _, thread, chan, _ = record
+        view = self._view(chan)
+        if view is not None:
+            self._gone(thread, chan, view, head, index)
+            for hook in self.runs:
+                hook(record, view, head, index)
+            view.woken.pop(thread, None)
+            if view.phase == FREE:
+                self.domain.forget(page_of_channel(chan), view)
+
+    def _gone(self, thread: int, chan: str, view: PageView, head: Head, index: int) -> None:
+        """The thread sleeps no more: it was woken, or its time was out."""
+        if view.sleepers.pop(thread, None) is not None:
+            for hook in self.gone:
+                hook((r.WAKE, thread, chan), view, head, index)
+
+    def _view(self, chan: str) -> PageView | None:
+        frame = page_of_channel(chan)
+        return self.pages.get(frame) if frame >= 0 else None

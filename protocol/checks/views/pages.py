@@ -9,27 +9,32 @@ links differ), so they are judged with the object (protocol.checks.views.objects
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from protocol import records as r
 from protocol.checks.base import Check, Findings, Hook
 from protocol.checks.routing import OLD_PAGE, PAGE
-from protocol.checks.state import BOUND, FREE, HAS_PTE, HAS_PV, HELD, NOT_BUSY, PRIVATE, RELEASED, PagesState, PageView
+from protocol.checks.state import BOUND, FREE, HAS_PTE, HAS_PV, HELD, NOT_BUSY, PRIVATE, RELEASED, ZEROS, PagesState, PageView
+from protocol.checks.views import page_content as content
 from protocol.checks.views.domain import Domain, Handler, nothing
 from protocol.checks.views.page_channels import PageChannels
 from protocol.checks.views.page_tlb import PageTlb
-from protocol.pages import BUSY, HOLD, NONE, PTE_MANAGED, PTE_V
+from protocol.identity import PAGE_QUEUES
+from protocol.pages import ACTIVE, BUSY, CACHE, FICTITIOUS, HOLD, INACTIVE, NONE, PTE_MANAGED, PTE_RW, PTE_V
 from protocol.records import Head
+
+_WRITES = PTE_V | PTE_RW
 
 
 class Pages(Domain):
-    """All frames of one shard."""
+    """All frames of one shard. ``kernel``: the forms in force."""
 
     name = "pages"
 
-    def __init__(self, state: PagesState, findings: Findings, checks: Sequence[Check]) -> None:
+    def __init__(self, state: PagesState, findings: Findings, checks: Sequence[Check], kernel: Mapping[str, str] | None = None) -> None:
         self.state = state
+        self.kernel: Mapping[str, str] = kernel or {}
         self.pages = state.pages
         self.open_links = state.open_links
         self.tlb = PageTlb(self)
@@ -38,28 +43,50 @@ class Pages(Domain):
 
     def handlers(self) -> list[tuple[int, int, Handler]]:
         """As the base says. What leaves a frame (OLD_PAGE) comes before what enters one."""
-        updates = {
-            r.PAGE_BIND: _bind, r.PAGE_QUEUE: _queue, r.PAGE_BUSY: _busy, r.PAGE_UNBUSY: _unbusy, r.PAGE_FLAGS: _flags, r.PAGE_WIRE: _wire,
-            r.PAGE_HOLD: _hold, r.PAGE_DIRTY: _dirty, r.PAGE_REBIND: _rebind, r.PAGE_RELEASE: self._release, r.FREE_TAKE: _take,
-            r.FREE_PUT: self._put, r.PV_ADD: self._pv_add, r.PV_DEL: self._pv_del,
+        pages = self.pages
+        first = {
+            r.PAGE_BIND: _bind, r.PAGE_QUEUE: _queue, r.PAGE_BUSY: self._busy, r.PAGE_UNBUSY: _unbusy, r.PAGE_FLAGS: _flags,
+            r.PAGE_WIRE: _wire, r.PAGE_HOLD: _hold, r.PAGE_DIRTY: content.dirty, r.PAGE_COW: _cow, r.PAGE_REBIND: _rebind,
+            r.PAGE_RELEASE: self._release, r.FREE_TAKE: _take, r.FREE_PUT: self._put, r.PV_ADD: self._pv_add, r.PV_DEL: self._pv_del,
+            r.FRAME_ZERO: content.zero, r.FRAME_COPY: content.fill, r.FRAME_FILL: content.fill, r.FRAME_STORE: content.fill,
+            r.FAKE_NEW: _fake_new, r.FAKE_FREE: self._fake_free,
         }  # fmt: skip
+        second = {r.PTE_SET: self._pte_set, r.PTE_CLEAR: self._pte_clear, r.PTE_BITS: _pte_bits}
+        second |= {r.TRANSITION: content.transition, r.PAGE_RECLAIM: content.reclaim}
         table: list[tuple[int, int, Handler]] = [(OLD_PAGE, r.PTE_SET, self._pte_replaced)]
-        table += [(PAGE, number, self.compose(number, self.pages, 1, update, PageView)) for number, update in updates.items()]
+        table += [(PAGE, number, self.compose(number, pages, 1, update, PageView)) for number, update in first.items()]
+        table += [(PAGE, number, self.compose(number, pages, 2, update, PageView)) for number, update in second.items()]
         table += [
-            (PAGE, r.PTE_SET, self.compose(r.PTE_SET, self.pages, 2, self._pte_set, PageView)),
-            (PAGE, r.PTE_CLEAR, self.compose(r.PTE_CLEAR, self.pages, 2, self._pte_clear, PageView)),
-            (PAGE, r.OBJECT_IO, self.compose(r.OBJECT_IO, self.pages, 2, _soft, None)),
+            (PAGE, r.OBJECT_IO, self.compose(r.OBJECT_IO, pages, 2, _soft, None)),
+            (PAGE, r.PT_INSTALL, self.compose(r.PT_INSTALL, pages, 3, _installed, PageView)),
+            (PAGE, r.PT_REMOVE, self.compose(r.PT_REMOVE, pages, 3, _unlinked, PageView)),
+            (PAGE, r.STORE, self.compose(r.STORE, pages, 4, content.store, PageView)),
             *self.tlb.handlers(),
             *self.channels.handlers(),
+            *self.unseen(PAGE, r.UNGUARDED),
+            (PAGE, r.LOCK_ACQUIRE, self._locked(tuple(self.around(r.LOCK_ACQUIRE)[0]))),
         ]
-        if self.around(r.STORE)[1]:
-            table.append((PAGE, r.STORE, self.compose(r.STORE, self.pages, 4, nothing, PageView)))
-        if self.around(r.FRAME_STORE)[1]:
-            table.append((PAGE, r.FRAME_STORE, self.compose(r.FRAME_STORE, self.pages, 1, nothing, PageView)))
-        table += [(PAGE, r.LOCK_ACQUIRE, _without_view(hook)) for hook in self.around(r.LOCK_ACQUIRE)[0]]
+        if any(self.around(r.BELIEF)):
+            table.append((PAGE, r.BELIEF, self.compose(r.BELIEF, pages, 2, nothing, PageView)))
         return table
 
+    def _locked(self, hooks: tuple[Hook, ...]) -> Handler:
+        """The page-queues lock has been granted anew: checks judge what was done under the grant before."""
+        state = self.state
+
+        def handler(record: Any, head: Head, index: int) -> None:
+            if record[2] == PAGE_QUEUES and record[6] == 1:
+                for hook in hooks:
+                    hook(record, None, head, index)
+                state.hold = record[4]
+
+        return handler
+
     # The frame itself -------------------------------------------------------------------------------------------------------
+
+    def _busy(self, record: Any, view: PageView, head: Head) -> None:
+        view.owner = record[2]
+        view.busied = self.state.hold
 
     def _release(self, record: Any, view: PageView, head: Head) -> None:
         if view.pvs:
@@ -67,7 +94,8 @@ class Pages(Domain):
                 self._unlink(record[1], view, pmap, vpn, HAS_PV)
             view.pvs = 0
         view.object = ""
-        view.flags = view.wire = view.dirty = view.soft = 0
+        view.flags = view.wire = view.dirty = view.soft = view.cow = view.unsaved = view.moving = 0
+        view.reclaimable = view.unlinked = False
         view.owner = NOT_BUSY
         view.touched_ns = head[0]
         view.phase, view.queue = (HELD, HOLD) if record[4] == HOLD else (RELEASED, NONE)
@@ -76,9 +104,12 @@ class Pages(Domain):
         view.phase, view.queue, view.hold = FREE, NONE, 0
         self.forget(record[1], view)
 
+    def _fake_free(self, record: Any, view: PageView, head: Head) -> None:
+        self.pages.pop(record[1], None)
+
     def forget(self, frame: int, view: PageView) -> None:
         """A frame that is free and that nothing refers to needs no view."""
-        if view.phase == FREE and not view.tlb and not view.ptes and not view.links and not view.sleepers:
+        if view.phase == FREE and not (view.tlb or view.ptes or view.links or view.sleepers or view.woken or view.table):
             self.pages.pop(frame, None)
 
     # Mappings ---------------------------------------------------------------------------------------------------------------
@@ -95,6 +126,8 @@ class Pages(Domain):
         bits = record[3]
         if bits & PTE_V:
             view.ptes += 1
+            if bits & PTE_RW:
+                view.writable += 1
             if bits & PTE_MANAGED:
                 self._link(record[2], view, head[3], record[1], HAS_PTE)
 
@@ -110,6 +143,8 @@ class Pages(Domain):
     def _pte_gone(self, frame: int, view: PageView, pmap: str, vpn: int, bits: int) -> None:
         if bits & PTE_V:
             view.ptes -= 1
+            if bits & PTE_RW:
+                view.writable -= 1
             if bits & PTE_MANAGED:
                 self._unlink(frame, view, pmap, vpn, HAS_PTE)
             if view.phase == FREE:
@@ -134,32 +169,31 @@ class Pages(Domain):
             self.open_links.pop((frame, pmap, vpn), None)
 
 
-def _without_view(hook: Hook) -> Handler:
-    """A check that looks at all of the view at a record that is about no frame."""
-
-    def handler(record: Any, head: Head, index: int) -> None:
-        hook(record, None, head, index)
-
-    return handler
-
-
 def _bind(record: Any, view: PageView, head: Head) -> None:
-    _, _, view.object, _, view.wire, flags, thread, _ = record
+    _, _, view.object, view.pindex, view.wire, flags, thread, _ = record
     view.phase, view.queue = BOUND, NONE
     view.flags = flags & ~BUSY
     view.owner = thread if flags & BUSY else NOT_BUSY
-    view.hold = view.dirty = view.soft = 0
-    view.io_seen = False
+    view.hold = view.dirty = view.soft = view.cow = view.unsaved = view.moving = 0
+    view.io_seen = view.reclaimable = view.unlinked = False
+    view.busied = -1
+    view.touched_ns = head[0]
+
+
+def _fake_new(record: Any, view: PageView, head: Head) -> None:
+    """A fictitious page never was on the free lists, and is no frame of the machine."""
+    _, _, view.object, _, view.owner = record
+    view.phase, view.queue, view.flags, view.wire = BOUND, NONE, FICTITIOUS, 1
     view.touched_ns = head[0]
 
 
 def _queue(record: Any, view: PageView, head: Head) -> None:
-    view.queue = record[3]
+    queue = view.queue = record[3]
     view.touched_ns = head[0]
-
-
-def _busy(record: Any, view: PageView, head: Head) -> None:
-    view.owner = record[2]
+    if queue == CACHE:
+        view.reclaimable = True
+    elif queue in (ACTIVE, INACTIVE):
+        view.reclaimable = False
 
 
 def _unbusy(record: Any, view: PageView, head: Head) -> None:
@@ -181,20 +215,37 @@ def _hold(record: Any, view: PageView, head: Head) -> None:
     view.touched_ns = head[0]
 
 
-def _dirty(record: Any, view: PageView, head: Head) -> None:
-    view.dirty = record[3]
+def _cow(record: Any, view: PageView, head: Head) -> None:
+    view.cow = record[3]
 
 
 def _rebind(record: Any, view: PageView, head: Head) -> None:
-    view.object = record[2]
+    view.object, view.pindex = record[2], record[3]
     view.touched_ns = head[0]
 
 
 def _take(record: Any, view: PageView, head: Head) -> None:
     view.phase = PRIVATE
     view.touched_ns = head[0]
+    if record[4]:
+        view.content = ZEROS
 
 
 def _soft(record: Any, view: PageView, head: Head) -> None:
     view.soft = record[4]
     view.io_seen = True
+
+
+def _pte_bits(record: Any, view: PageView, head: Head) -> None:
+    old, new = record[3], record[4]
+    if (old ^ new) & _WRITES:
+        view.writable += (new & _WRITES == _WRITES) - (old & _WRITES == _WRITES)
+
+
+def _installed(record: Any, view: PageView, head: Head) -> None:
+    view.table, view.unlinked = head[3], False
+
+
+def _unlinked(record: Any, view: PageView, head: Head) -> None:
+    view.table, view.unlinked = "", True
+    view.touched_ns = head[0]

@@ -17,7 +17,9 @@ from protocol.checks.routing import PMAP
 from protocol.checks.state import PmapsState, PmapView
 from protocol.checks.views.domain import ACTOR, Domain, Handler
 from protocol.identity import SHARED_WINDOW
+from protocol.machine import Machine
 from protocol.pages import PTE_RW, PTE_V
+from protocol.paging import PAGING
 from protocol.records import Head
 
 _RIGHTS = PTE_V | PTE_RW
@@ -31,17 +33,21 @@ class Pmaps(Domain):
 
     name = "pmaps"
 
-    def __init__(self, state: PmapsState, findings: Findings, checks: Sequence[Check]) -> None:
+    def __init__(self, state: PmapsState, machine: Machine, findings: Findings, checks: Sequence[Check]) -> None:
         self.pmaps = state.pmaps
         self.loaded = state.loaded
+        self.paging = PAGING[machine.pmap]
         super().__init__(findings, checks)
 
     def handlers(self) -> list[tuple[int, int, Handler]]:
         """As the base says."""
         pmaps, make = self.pmaps, PmapView
         return [
-            (PMAP, r.PTE_SET, self.compose(r.PTE_SET, pmaps, ACTOR, _pte_set, make)),
-            (PMAP, r.PTE_CLEAR, self.compose(r.PTE_CLEAR, pmaps, ACTOR, _pte_clear, make)),
+            (PMAP, r.PT_REFS, self.compose(r.PT_REFS, pmaps, ACTOR, self._refs, make)),
+            (PMAP, r.PT_INSTALL, self.compose(r.PT_INSTALL, pmaps, ACTOR, self._install, make)),
+            (PMAP, r.PT_REMOVE, self.compose(r.PT_REMOVE, pmaps, ACTOR, self._remove, make)),
+            (PMAP, r.PTE_SET, self.compose(r.PTE_SET, pmaps, ACTOR, self._pte_set, make)),
+            (PMAP, r.PTE_CLEAR, self.compose(r.PTE_CLEAR, pmaps, ACTOR, self._pte_clear, make)),
             (PMAP, r.PTE_BITS, self.compose(r.PTE_BITS, pmaps, ACTOR, _pte_bits, make)),
             (PMAP, r.TLB_FILL, self.compose(r.TLB_FILL, pmaps, 1, self._fill, make)),
             (PMAP, r.TLB_EVICT, self.compose(r.TLB_EVICT, pmaps, 1, _evict, None)),
@@ -52,6 +58,52 @@ class Pmaps(Domain):
             (PMAP, r.SHOOT_DONE, self.compose(r.SHOOT_DONE, pmaps, 2, _done, None)),
             (PMAP, r.LOCK_RELEASE, self.compose(r.LOCK_RELEASE, pmaps, 2, _released, None)),
         ]
+
+    # Page-table pages -------------------------------------------------------------------------------------------------------
+
+    def _refs(self, record: Any, view: PmapView, head: Head) -> None:
+        _, level, slot, frame, old, new = record
+        _uncounted(view, (level, slot), new - old)
+        if new == 0 and level != self.paging.kept_level:
+            view.empty[(level, slot)] = frame
+        elif view.empty:
+            view.empty.pop((level, slot), None)
+
+    def _install(self, record: Any, view: PmapView, head: Head) -> None:
+        _, level, slot, _ = record
+        self._child(view, level, slot, 1)
+
+    def _remove(self, record: Any, view: PmapView, head: Head) -> None:
+        _, level, slot, _ = record
+        view.empty.pop((level, slot), None)
+        view.uncounted.pop((level, slot), None)
+        self._child(view, level, slot, -1)
+
+    def _child(self, view: PmapView, level: int, slot: int, entries: int) -> None:
+        """A page-table page is an entry of the one above it; the root is no page of its own."""
+        if level + 1 < self.paging.levels:
+            _uncounted(view, (level + 1, slot >> self.paging.bits), -entries)
+
+    # PTEs -------------------------------------------------------------------------------------------------------------------
+
+    def _pte_set(self, record: Any, view: PmapView, head: Head) -> None:
+        _, vpn, frame, bits, old_frame, old_bits = record
+        if bits & PTE_V:
+            view.ptes[vpn] = (frame, bits)
+        else:
+            view.ptes.pop(vpn, None)
+        if old_bits & PTE_V and (old_frame != frame or old_bits & ~bits & _RIGHTS):
+            _changed(view, vpn)
+        entries = (bits & PTE_V) - (old_bits & PTE_V)
+        if entries:
+            _uncounted(view, (1, vpn >> self.paging.bits), -entries)
+
+    def _pte_clear(self, record: Any, view: PmapView, head: Head) -> None:
+        vpn = record[1]
+        view.ptes.pop(vpn, None)
+        if record[3] & PTE_V:
+            _changed(view, vpn)
+            _uncounted(view, (1, vpn >> self.paging.bits), 1)
 
     def _fill(self, record: Any, view: PmapView, head: Head) -> None:
         _, pmap, vpn, frame, bits = record
@@ -98,20 +150,15 @@ def _flush_one(view: PmapView, cpu: str, start: int, end: int) -> None:
             del entries[vpn]
 
 
-def _pte_set(record: Any, view: PmapView, head: Head) -> None:
-    _, vpn, frame, bits, old_frame, old_bits = record
-    if bits & PTE_V:
-        view.ptes[vpn] = (frame, bits)
+def _uncounted(view: PmapView, table: tuple[int, int], more: int) -> None:
+    """References more than valid entries; a change of one is followed by that of the other."""
+    uncounted = view.uncounted
+    if table not in uncounted:
+        uncounted[table] = more
+    elif uncounted[table] + more:
+        uncounted[table] += more
     else:
-        view.ptes.pop(vpn, None)
-    if old_bits & PTE_V and (old_frame != frame or old_bits & ~bits & _RIGHTS):
-        _changed(view, vpn)
-
-
-def _pte_clear(record: Any, view: PmapView, head: Head) -> None:
-    view.ptes.pop(record[1], None)
-    if record[3] & PTE_V:
-        _changed(view, record[1])
+        del uncounted[table]
 
 
 def _pte_bits(record: Any, view: PmapView, head: Head) -> None:
@@ -152,6 +199,9 @@ def _done(record: Any, view: PmapView, head: Head) -> None:
 
 
 def _released(record: Any, view: PmapView, head: Head) -> None:
-    if not record[5] and view.changed:
-        view.changed.clear()
-        view.flushes.clear()
+    if not record[5]:
+        if view.changed:
+            view.changed.clear()
+            view.flushes.clear()
+        if view.uncounted:
+            view.uncounted.clear()

@@ -14,6 +14,7 @@ from protocol.checks.base import Check, Derived, Findings
 from protocol.checks.routing import THREAD
 from protocol.checks.state import NEVER_NS, ThreadView
 from protocol.checks.views.domain import Domain, Handler, nothing
+from protocol.contracts import Contract
 from protocol.locks import LockClass, class_of, may_recurse
 from protocol.messages.queues import CHAN_NEEDED
 from protocol.records import Head
@@ -23,16 +24,23 @@ IDLE_CHANNELS = frozenset({CHAN_NEEDED})
 
 
 class Threads(Domain):
-    """All threads of one shard."""
+    """All threads of one shard. ``contracts``: what each routine promises of locks."""
 
     name = "threads"
 
     def __init__(
-        self, state: dict[int, ThreadView], findings: Findings, checks: Sequence[Check], kernel: Mapping[str, str] | None = None
+        self,
+        state: dict[int, ThreadView],
+        findings: Findings,
+        checks: Sequence[Check],
+        kernel: Mapping[str, str] | None = None,
+        contracts: Mapping[str, Contract] | None = None,
     ) -> None:
         self.threads = state
         self.kernel: Mapping[str, str] = kernel or {}
+        self.contracts: Mapping[str, Contract] = contracts or {}
         self.classes: dict[str, LockClass] = {}
+        self.left_ns = 0
         super().__init__(findings, checks)
 
     def lock_class(self, lock: str) -> LockClass:
@@ -50,9 +58,14 @@ class Threads(Domain):
         """As the base says."""
         updates = {
             r.LOCK_ACQUIRE: self._acquire, r.LOCK_RELEASE: self._release, r.LOCK_WAIT: _wait, r.SLEEP: self._sleep, r.WAKE: _wake,
-            r.SWITCH: nothing, r.ENTER: _enter, r.LEAVE: _leave,
+            r.SWITCH: nothing, r.ENTER: _enter, r.LEAVE: self._leave, r.LOOP: _loop, r.PANIC: nothing,
         }  # fmt: skip
-        return [(THREAD, number, self.compose(number, self.threads, 1, update, ThreadView)) for number, update in updates.items()]
+        table = [(THREAD, number, self.compose(number, self.threads, 1, update, ThreadView)) for number, update in updates.items()]
+        return [
+            *table,
+            (THREAD, r.PAGE_UNBUSY, self.compose(r.PAGE_UNBUSY, self.threads, 2, _unbusy, None)),
+            (THREAD, r.PAGE_CACHED_BUSY, self.compose(r.PAGE_CACHED_BUSY, self.threads, 3, _cached_busy, ThreadView)),
+        ]
 
     def _acquire(self, record: Any, view: ThreadView, head: Head) -> None:
         lock = record[2]
@@ -90,7 +103,13 @@ class Threads(Domain):
     def summary(self, shard: int) -> list[Derived]:
         """Since when a thread of this shard has been inside the kernel, at work."""
         since_ns = min((v.since_ns for v in self.threads.values() if v.inside > 0 and not v.idle), default=NEVER_NS)
-        return [((0, 0, 0, "", "", 0), 0, 0, shard, "active", (since_ns,))]
+        return [((0, 0, 0, "", "", 0), 0, 0, shard, "active", (since_ns, self.left_ns))]
+
+    def _leave(self, record: Any, view: ThreadView, head: Head) -> None:
+        view.inside -= 1
+        if view.stack:
+            view.stack.pop()
+        self.left_ns = head[0]
 
 
 def _wait(record: Any, view: ThreadView, head: Head) -> None:
@@ -107,7 +126,17 @@ def _enter(record: Any, view: ThreadView, head: Head) -> None:
     if view.inside == 0:
         view.since_ns = head[0]
     view.inside += 1
+    view.stack.append((record[2], tuple(view.held.items())))
 
 
-def _leave(record: Any, view: ThreadView, head: Head) -> None:
-    view.inside -= 1
+def _loop(record: Any, view: ThreadView, head: Head) -> None:
+    view.loops[record[2]] = record[4]
+
+
+def _unbusy(record: Any, view: ThreadView, head: Head) -> None:
+    if view.cached:
+        view.cached.pop(record[1], None)
+
+
+def _cached_busy(record: Any, view: ThreadView, head: Head) -> None:
+    view.cached[record[1]] = record[2]

@@ -155,7 +155,7 @@ def test_a_run_becomes_unmanaged_pages_of_nobody_and_an_object_adopts_them():
         (PAGE_BIND, 6, "", 0, 0, UNMANAGED | ZERO, 1, ALLOC_NOOBJ),
     ]
     b.ask(Adopt(6, "object.kernel", 9), locked=False)
-    assert b.take_records() == [(PAGE_REBIND, 6, "object.kernel", 9)], "no lock is asked of whoever owns the page alone"
+    assert b.take_records() == [(PAGE_REBIND, 6, "object.kernel", 9, "", 0)], "no lock is asked of whoever owns the page alone"
     assert b.ask(PageState(6)) == (NONE, UNMANAGED | ZERO, 0, 0, 0, 0, 0, "object.kernel", 9)
 
 

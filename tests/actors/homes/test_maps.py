@@ -23,7 +23,7 @@ from protocol.messages.space import (
     SetEntryObject,
     SpaceUsers,
 )
-from protocol.records import MAP_ADD, MAP_OBJECT, MAP_PROTECT, MAP_REMOVE, UNGUARDED
+from protocol.records import MAP_ADD, MAP_CLIP, MAP_OBJECT, MAP_PROTECT, MAP_REMOVE, UNGUARDED
 from tests.actors.fake_port import Bench, restored
 
 NAME = "map.1.cpu.0"
@@ -66,7 +66,7 @@ def test_neighbours_may_touch():
 def test_cutting_a_hole_clips_and_says_how_the_references_change():
     b = bench((10, 40))
     assert b.ask(Cut(20, 30)) == ((20, 30, OBJ, 20, 3, 0, 1),)
-    assert b.take_records() == [(MAP_REMOVE, 20, 30, OBJ, 20)]
+    assert b.take_records() == [(MAP_CLIP, 10, 20), (MAP_CLIP, 20, 30), (MAP_REMOVE, 20, 30, OBJ, 20)]
     assert b.ask(Entries(0, 99)) == ((10, 20, OBJ, 10, 3, 0), (30, 40, OBJ, 30, 3, 0))
     assert b.ask(Cut(15, 35)) == ((15, 20, OBJ, 15, 3, 0, 0), (30, 35, OBJ, 30, 3, 0, 0))
     assert b.ask(Cut(0, 99)) == ((10, 15, OBJ, 10, 3, 0, -1), (35, 40, OBJ, 35, 3, 0, -1))
@@ -84,7 +84,7 @@ def test_an_empty_range_cuts_and_protects_nothing(start, end):
 def test_protect_clips_and_answers_the_pieces_as_they_were():
     b = bench((10, 20), (30, 40))
     assert b.ask(ProtectEntries(15, 35, 1)) == ((15, 20, OBJ, 15, 3, 0, 1), (30, 35, OBJ, 30, 3, 0, 1))
-    assert b.take_records() == [(MAP_PROTECT, 15, 20, 1), (MAP_PROTECT, 30, 35, 1)]
+    assert b.take_records() == [(MAP_CLIP, 10, 15), (MAP_CLIP, 30, 35), (MAP_PROTECT, 15, 20, 1), (MAP_PROTECT, 30, 35, 1)]
     assert [row[4] for row in b.ask(Entries(0, 99))] == [3, 1, 1, 3]
     b.ask(ProtectEntries(15, 35, 1))
     assert b.take_records() == [], "a protection that does not change is no event"

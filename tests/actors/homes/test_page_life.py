@@ -76,7 +76,7 @@ def test_rename_clears_busy_deactivates_a_cached_page_and_dirties_it():
     b.ask(Rebind(9, "object.2.cpu.0", 7))
     assert b.take_records() == [
         (PAGE_UNBUSY, 9, 1),
-        (PAGE_REBIND, 9, "object.2.cpu.0", 7),
+        (PAGE_REBIND, 9, "object.2.cpu.0", 7, "object.1.cpu.0", 0),
         (PAGE_QUEUE, 9, CACHE, INACTIVE),
         (PAGE_DIRTY, 9, 0, VALID_ALL),
     ]
@@ -85,7 +85,7 @@ def test_rename_clears_busy_deactivates_a_cached_page_and_dirties_it():
 def test_removal_from_the_object_alone_dirties_nothing():
     b = bench(9)
     b.ask(Rebind(9, "", 0))
-    assert b.take_records() == [(PAGE_REBIND, 9, "", 0)]
+    assert b.take_records() == [(PAGE_REBIND, 9, "", 0, "object.1.cpu.0", 0)]
 
 
 def test_free_drops_the_record():

@@ -23,6 +23,7 @@ from actors.homes.maps import VmMap
 from actors.homes.objects import VmObject
 from actors.homes.page_queues import PageQueues
 from actors.homes.pmaps import Pmap
+from actors.homes.splay import Splay
 from actors.homes.vnodes import Vnode
 from actors.homes.windows import Window
 from actors.homes.zones import Zone
@@ -97,7 +98,7 @@ def steps_of(kind: str, draw: random.Random, count: int) -> list[Step]:
 
 def fresh(kind: str) -> Home:
     if HOME_CLASSES[kind] is VmObject:
-        return VmObject(name=f"{kind}.1.cpu.0", size=10, warm=True)
+        return VmObject(name=f"{kind}.1.cpu.0", size=10, warm=True, tree=Splay() if kind == "kernel" else None)
     if kind == "window":
         return Window(name="window.2")
     if kind == "zone":
@@ -154,7 +155,7 @@ def test_the_drawn_operations_make_every_kind_of_record_that_homes_make():
     """A guard of this file: what is never drawn is never tested."""
     found = set()
     for kind in HOME_CLASSES:
-        for seed in range(25):
+        for seed in range(60):
             b = Bench(fresh(kind))
             drive(b, steps_of(kind, random.Random(seed), 200))
             found |= {r[0] for r in b.port.records}

@@ -115,7 +115,7 @@ def test_a_lookup_in_the_middle_of_an_unlocked_removal_loses_pages_of_which_a_fa
 def test_without_the_lookup_nothing_is_lost():
     done = removed_unlocked({"C15": "exempt"}, looks=False)
     assert tree_of(done)[0] == (5, 5)
-    assert judged(done).violations == []
+    assert judged(done).names <= {"I-LOCKSET", "I-REMOVE-OBJ"}, "only those that ask for the lock"
 
 
 @pytest.mark.parametrize("pmap", ["alpha", "amd64"])

@@ -10,6 +10,7 @@ SMALL = {
     "fork_cow": {"pages": 8, "children": 2, "touches": 4},
     "file_read": {"tasks": 2, "pages": 8, "reads": 12},
     "memory_pressure": {"tasks": 2, "pages": 8, "touches": 12},
+    "kernel_mix": {"cpus": 2, "processes": 2, "steps": 12},
 }
 
 

@@ -12,13 +12,34 @@ from protocol import records as r
 from protocol.checks import Suite, Violation
 from protocol.machine import Machine, thresholds
 from protocol.messages.locks import EXCLUSIVE, SHARED, SPIN
-from protocol.pages import ACTIVE, BUSY, CACHE, FREE, NONE, PTE_A, PTE_M, PTE_MANAGED, PTE_RW, PTE_U, PTE_V
+from protocol.messages.objects import OBJ_DEAD
+from protocol.pages import (
+    ACTIVE,
+    ALLOC_NOBUSY,
+    BUSY,
+    CACHE,
+    FICTITIOUS,
+    FREE,
+    NONE,
+    OBJT_DEAD,
+    PTE_A,
+    PTE_M,
+    PTE_MANAGED,
+    PTE_RW,
+    PTE_U,
+    PTE_V,
+    UNMANAGED,
+)
+from protocol.paging import PAGING
 from protocol.records import Entry, Record
 
 FRAMES = 64
 OBJECT = "object.1.cpu.0"
 PMAP = "pmap.1.cpu.0"
 MAP = "map.1.cpu.0"
+OTHER = "object.2.cpu.0"
+TABLE = 60
+"""The frame of a page-table page."""
 RO = PTE_V | PTE_U | PTE_MANAGED | PTE_A
 RW = RO | PTE_RW | PTE_M
 MACHINE = Machine(cpus=4, cpu_domains=(0, 0, 0, 0), frames=FRAMES, thresholds=thresholds(FRAMES), latency_ns=(((20,),),) * 3)
@@ -33,13 +54,27 @@ class Stream:
         self.free = FRAMES
         self.fences = 0
         self.queues: dict[int, int] = {}
+        self.entries_in: dict[tuple[str, int], int] = {}
+        """(pmap, slot) of a leaf page-table page to its valid entries; there is always one more, so that none becomes empty."""
 
     def at(self, actor: str, *records: Record, sender: str = "cpu.0", step: int = 10) -> Stream:
-        """One event at ``actor``, ``step`` ns after the one before."""
+        """One event at ``actor``, ``step`` ns after the one before. A PTE's store is counted in its page-table page, as the pmap does."""
         self.now += step
         number = len(self.entries) + 1
-        self.entries.append(((self.now, 1, 0, actor, sender, number, sender, number - 1), "word", list(records)))
+        made = [each for record in records for each in self._counted(actor, record)]
+        word = "page.activate" if actor == "pq" else "word"
+        self.entries.append(((self.now, 1, 0, actor, sender, number, sender, number - 1), word, made))
         return self
+
+    def _counted(self, pmap: str, record: Any) -> list[Record]:
+        entries = (record[3] & PTE_V) - (record[5] & PTE_V) if record[0] == r.PTE_SET else -1 if record[0] == r.PTE_CLEAR else 0
+        if not entries:
+            return [record]
+        slot = record[1] >> PAGING[MACHINE.pmap].bits
+        old = self.entries_in.get((pmap, slot), 1)
+        self.entries_in[(pmap, slot)] = old + entries
+        refs = (r.PT_REFS, 1, slot, TABLE, old, old + entries)
+        return [refs, record] if entries > 0 else [record, refs]
 
     def on(self, thread: int, *records: Record) -> Stream:
         """One event on the thread's CPU."""
@@ -121,6 +156,8 @@ class Stream:
         self.acquire(thread, "smp").on(thread, (r.SHOOT_BEGIN, thread, PMAP, start, end, targets))
         for cpu in (thread, *targets):
             self.flush(cpu, start, end)
+        for left, cpu in zip(range(len(targets) - 1, -1, -1), targets):
+            self.at("smp", (r.SHOOT_ACK, cpu, left))
         return self.on(thread, (r.SHOOT_DONE, thread, PMAP, start, end, targets, 10)).release(thread, "smp")
 
     def unmap(self, thread: int, frame: int, vpn: int, *targets: int, bits: int = RW) -> Stream:
@@ -208,7 +245,15 @@ def speaks_first(stream: Stream, check: str, ended: str = "finished") -> Violati
 
 
 def story() -> Stream:
-    """Everything at least once: faults, a shootdown, a page slept on, a contended lock, recursion, cache, free."""
+    """Everything at least once: faults, a shootdown, a page slept on, a contended lock, recursion, cache, free; and what is rare."""
+    s = plain_story()
+    rare(s)
+    s.now += QUIET_NS
+    return s.flush(0, pmap="")
+
+
+def plain_story() -> Stream:
+    """The life of a few pages."""
     s = Stream()
     s.fault(0, 1, 0).fault(0, 2, 1).fill(1, 1, 100)
     s.unmap(0, 1, 100, 1).free_page(0, 1, 0)
@@ -216,5 +261,32 @@ def story() -> Stream:
     s.acquire(1, OBJECT, "pq").queue(3, ACTIVE).release(1, "pq", OBJECT).to_cache(1, 3)
     s.acquire(0, "pq").acquire(0, "pq", depth=2).release(0, "pq", depth=1)
     s.wait(3, "pq", 0).release(0, "pq").acquire(3, "pq", wait_ns=40).release(3, "pq")
-    s.flush(0, pmap="")
-    return s
+    return s.flush(0, pmap="")
+
+
+def rare(s: Stream) -> None:
+    """A page in transition, a send, a device's page, a page-table page, a map, an object that dies, and what routines say of themselves."""
+    s.on(1, (r.ALLOC_COLOUR, 1, "", 33, 1), (r.PEEK, "v_free_count", 1), (r.ARRAY, 1, 3, FRAMES))
+    s.on(1, (r.LOOP, 1, "scan", True, 9), (r.LOOP, 1, "scan", False, 4))
+    s.at("pq", (r.PAGE_ACT, 3, 5, 9), (r.PAGE_FLAGS, 3, 0, 0x80), (r.PAGE_COUNTS, 0, 1, 1, 0)).at("fq", (r.FREE_COUNTS, 62, 1, 0))
+    s.enter(0).acquire(0, OBJECT).alloc(0, 5, 7).at(OBJECT, (r.OBJECT_PIP, 0, 1))
+    s.on(0, (r.TRANSITION, 0, 5, OBJECT, 7, True)).release(0, OBJECT).acquire(0, OBJECT).on(0, (r.TRANSITION, 0, 5, OBJECT, 7, False))
+    s.at(OBJECT, (r.OBJECT_PIP, 1, 0), (r.OBJECT_TREE, 3, 3)).on(0, (r.BELIEF, 0, 5, OBJECT, 7)).acquire(0, "pq")
+    s.at("pq", (r.PAGE_UNBUSY, 5, 0), (r.PAGE_COW, 5, 0, 1), (r.PAGE_WIRE, 5, 0, 1)).release(0, "pq", OBJECT).acquire(0, "pq")
+    s.at("pq", (r.PAGE_COW, 5, 1, 0), (r.PAGE_WIRE, 5, 1, 0)).release(0, "pq").acquire(0, "pq").release(0, "pq").leave(0)
+    s.take(2, 6).at("pq", (r.PAGE_BIND, 6, "", 0, 1, FICTITIOUS, 2, 0))
+    s.take(2, TABLE).at("pq", (r.PAGE_BIND, TABLE, "", 0, 1, UNMANAGED, 2, ALLOC_NOBUSY)).at(PMAP, (r.PT_INSTALL, 1, 9, TABLE))
+    s.take(2, 7).on(2, (r.FRAME_ZERO, 7, 2)).acquire(2, "fq").at("fq", (r.FREE_PUT, 7, True, s.free + 1)).release(2, "fq")
+    s.free += 1
+    s.at(MAP, (r.MAP_ADD, 100, 200, OTHER, 0, 3, 0), (r.MAP_CLIP, 100, 150), (r.MAP_PROTECT, 150, 200, 1), (r.MAP_OBJECT, 100, OTHER, 0, 0))
+    s.on(0, (r.OBJECT_NEW, OTHER, 0, 100, 2, OBJECT, 3)).at(OBJECT, (r.OBJECT_SHADOWS, 0, 1))
+    s.at(MAP, (r.MAP_REMOVE, 100, 150, OTHER, 0), (r.MAP_REMOVE, 150, 200, OTHER, 50)).at(OTHER, (r.OBJECT_REFS, 2, 0))
+    s.at(OTHER, (r.OBJECT_FLAGS, 0, OBJ_DEAD), (r.OBJECT_TYPE, 0, OBJT_DEAD)).at(OBJECT, (r.OBJECT_SHADOWS, 1, 0))
+    s.on(0, (r.OBJECT_NEW, THIRD, 0, 8, 1, "", 0)).at(MAP, (r.MAP_ADD, 300, 308, THIRD, 0, 3, 0))
+    s.at(OBJECT, (r.OBJECT_IO, 7, 5, 0, 1)).sleep_on(2, 5).acquire(1, "pq").at(OBJECT, (r.OBJECT_IO, 7, 5, 1, 0))
+    s.at("pq", (r.WAKEUP, "page.5", (2,))).release(1, "pq").on(2, (r.WAKE, 2, "page.5", "wakeup")).acquire(3, "pq").release(3, "pq")
+
+
+QUIET_NS = 50_000
+"""So long after its last step a run is at rest."""
+THIRD = "object.3.cpu.0"

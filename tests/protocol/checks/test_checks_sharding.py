@@ -69,6 +69,60 @@ threads, frames, vpns = st.integers(0, 3), st.integers(1, 6), st.integers(100, 1
 locks = st.sampled_from(["pq", "fq", "smp", OBJECT, PMAP, MAP, "object.2.cpu.1"])
 bits = st.sampled_from([RO, RW])
 chans = st.sampled_from(["page.1", "page.2", "vm_pages_needed"])
+
+
+def made(actor: st.SearchStrategy[str] | str, kind: int, *fields: Any) -> Any:
+    """A strategy for a record of this kind, its fields given by strategies or values, at an actor."""
+
+    def any_of(value: Any) -> Any:
+        return value if isinstance(value, st.SearchStrategy) else st.just(value)
+
+    return st.tuples(any_of(actor), st.tuples(st.just(kind), *map(any_of, fields)))
+
+
+names, maps = st.sampled_from([OBJECT, "object.2.cpu.1", "object.3", "object.uma", ""]), st.sampled_from([MAP, "map.2.cpu.1"])
+objects, pmaps = st.sampled_from([OBJECT, "object.2.cpu.1", "object.3", "object.uma"]), st.sampled_from([PMAP, "pmap.2.cpu.1"])
+few, bools = st.integers(0, 3), st.booleans()
+RARE: list[tuple[Any, ...]] = [
+    ("pq", r.PAGE_REBIND, frames, names, few, names, few),
+    ("pq", r.PAGE_CACHED_BUSY, frames, objects, threads),
+    ("pq", r.PAGE_WIRE, frames, few, few),
+    ("pq", r.PAGE_HOLD, frames, few, few),
+    ("pq", r.PAGE_FLAGS, frames, few, st.sampled_from([0, 0x8, 0x40, 0x800])),
+    ("pq", r.PAGE_COW, frames, few, few),
+    ("pq", r.PAGE_ACT, frames, few, st.integers(-1, 66)),
+    ("pq", r.PAGE_DIRTY, frames, few, few),
+    ("pq", r.PAGE_COUNTS, few, few, few, few),
+    ("fq", r.FREE_COUNTS, st.integers(60, 64), few, few),
+    ("cpu.1", r.FRAME_ZERO, frames, threads),
+    ("cpu.1", r.FRAME_FILL, frames, threads),
+    (PMAP, r.FRAME_STORE, frames, threads, "pte"),
+    (pmaps, r.PTE_BITS, vpns, frames, bits, bits),
+    (pmaps, r.PT_INSTALL, 1, few, frames),
+    (pmaps, r.PT_REMOVE, 1, few, frames),
+    (pmaps, r.PT_REFS, 1, few, frames, few, few),
+    ("smp", r.SHOOT_ACK, few, few),
+    (objects, r.OBJECT_PIP, few, few),
+    (objects, r.OBJECT_REFS, few, few),
+    (objects, r.OBJECT_SHADOWS, few, few),
+    (objects, r.OBJECT_FLAGS, few, st.sampled_from([0, 8])),
+    (objects, r.OBJECT_TYPE, 0, st.sampled_from([1, 5])),
+    (objects, r.OBJECT_TREE, few, few),
+    (objects, r.OBJECT_BACKING, names, few),
+    ("cpu.1", r.OBJECT_NEW, objects, 0, 8, few, names, few),
+    (maps, r.MAP_ADD, few, st.integers(0, 6), names, few, 3, 0),
+    (maps, r.MAP_REMOVE, few, st.integers(0, 6), names, few),
+    (maps, r.MAP_CLIP, few, st.integers(0, 6)),
+    (maps, r.MAP_OBJECT, few, names, few, 0),
+    (maps, r.MAP_PROTECT, few, st.integers(0, 6), 1),
+    ("cpu.2", r.TRANSITION, threads, frames, objects, few, bools),
+    ("cpu.2", r.BELIEF, threads, frames, objects, st.integers(-1, 2)),
+    ("cpu.2", r.ARRAY, threads, st.integers(-1, 3), 3),
+    ("cpu.2", r.LOOP, threads, "scan", bools, few),
+    ("cpu.2", r.ALLOC_COLOUR, threads, names, few, few),
+    ("cpu.2", r.PEEK, st.sampled_from(["v_free_count", "secret"]), threads),
+    (st.sampled_from([OBJECT, "pq", PMAP]), r.UNGUARDED, st.sampled_from(["memq", "object", "flags"]), locks, threads, "locks"),
+]
 wild: list[st.SearchStrategy[tuple[str, tuple[Any, ...]]]] = [
     st.tuples(st.just("cpu.1"), st.tuples(st.just(r.LOCK_ACQUIRE), threads, locks, st.integers(0, 5), st.just(1), st.just(0), st.just(1))),
     st.tuples(st.just("cpu.1"), st.tuples(st.just(r.LOCK_RELEASE), threads, locks, st.just(1), st.just(5), st.integers(0, 1))),
@@ -103,6 +157,7 @@ wild: list[st.SearchStrategy[tuple[str, tuple[Any, ...]]]] = [
     st.tuples(st.just("cpu.0"), st.tuples(st.just(r.ENTER), threads, st.just("x"), st.just(()), st.just(()))),
     st.tuples(st.just("cpu.0"), st.tuples(st.just(r.LEAVE), threads, st.just("x"), st.just(None), st.just(()))),
     st.tuples(st.just("cpu.0"), st.tuples(st.just(r.STORE), threads, st.just(PMAP), vpns, frames)),
+    *[made(actor, kind, *fields) for actor, kind, *fields in RARE],
 ]
 
 

@@ -82,7 +82,8 @@ def test_tlb_done_hears_every_entry_of_a_space_shot_down_whole():
 
 def test_an_entry_filled_after_the_call_is_not_the_calls_business():
     s = shared_page().acquire(0, PMAP, "smp").on(0, (r.SHOOT_BEGIN, 0, PMAP, 100, 101, (1,)))
-    s.flush(0, 100, 101).flush(1, 100, 101).fill(1, 1, 100).on(0, (r.SHOOT_DONE, 0, PMAP, 100, 101, (1,), 5)).release(0, "smp", PMAP)
+    s.flush(0, 100, 101).flush(1, 100, 101).fill(1, 1, 100).at("smp", (r.SHOOT_ACK, 1, 0))
+    s.on(0, (r.SHOOT_DONE, 0, PMAP, 100, 101, (1,), 5)).release(0, "smp", PMAP)
     assert not judge(s)[0]
 
 

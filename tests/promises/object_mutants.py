@@ -1,0 +1,144 @@
+"""Mutants of the machine that concern objects, maps, and what routines promise of locks and beliefs; see machine_mutants."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from actors.home import Home
+from actors.homes.maps import VmMap
+from actors.homes.objects import VmObject
+from actors.kernel import step, vm_map, vm_object, vm_page
+from protocol.identity import PAGE_QUEUES
+from protocol.messages.locks import Woken
+from protocol.messages.objects import Enter
+from protocol.messages.queues import WantBusy, page_channel
+from protocol.records import MAP_ADD, WAKEUP
+from protocol.workload import Munmap
+from tests.promises.machine_mutants import Patch
+
+
+def removal_loses_another_page(patch: Patch) -> None:
+    """vm_page_remove's join of the two subtrees loses one (C15)."""
+    remove = VmObject.remove
+
+    def loses(self, op):
+        value = remove(self, op)
+        lost = op.pindex + 1
+        if lost in self.pages:
+            del self.pages[lost]
+            self.index.discard(lost)
+        return value
+
+    patch.setattr(VmObject, "remove", loses)
+
+
+def object_is_unlocked_before_its_pages_are_freed(patch: Patch) -> None:
+    """vm_object_page_remove gives the object's lock back before it frees, and vm_page_remove does not assert it (C15)."""
+    free = vm_object._free_or_disown
+
+    async def unlocked(k, frame, obj, pindex):
+        await k.release(obj)
+        await free(k, frame, obj, pindex)
+        await k.acquire(obj)
+
+    patch.setattr(vm_object, "_free_or_disown", unlocked)
+    patch.setattr(vm_page, "_leave_object", vm_page.remove_resident)
+
+
+def munmap_leaves_the_map_locked(patch: Patch) -> None:
+    """munmap forgets vm_map_unlock."""
+
+    async def munmap(k, s):
+        await k.enter("munmap", s.start, s.end)
+        await k.acquire(k.map)
+        await vm_map.vm_map_delete(k, s.start, s.end)
+        await k.leave("munmap", "ok")
+        return "ok"
+
+    patch.setitem(step.OPERATIONS, Munmap, munmap)
+
+
+def sleeper_comes_back_to_another_object(patch: Patch) -> None:
+    """vm_page_sleep_if_busy locks the object that the page names after the sleep (C12)."""
+
+    async def sleep_if_busy(k, frame, soft, obj):
+        if not await k.call(PAGE_QUEUES, WantBusy(frame, soft)):
+            return False
+        await k.release(obj)
+        await k.sleep(PAGE_QUEUES, page_channel(frame))
+        await k.acquire(await vm_page.owner_now(k, frame, obj))
+        return True
+
+    patch.setattr("actors.kernel.litmus.vm_page_sleep_if_busy", sleep_if_busy)
+
+
+def only_the_first_sleeper_is_told(patch: Patch) -> None:
+    """wakeup() takes all sleepers off the channel and makes one of them runnable."""
+
+    def wake_all(self, chan):
+        queue = self.sleepers.pop(chan, None)
+        if queue:
+            self.record((WAKEUP, chan, tuple(thread for _, thread in queue)))
+            self.tell(queue[0][0], Woken(queue[0][1], chan))
+        return len(queue or ())
+
+    patch.setattr(Home, "wake_all", wake_all)
+
+
+def paging_in_progress_is_not_counted(patch: Patch) -> None:
+    """vm_object_pip_add does nothing, and nor does its opposite."""
+    enter = VmObject.enter
+
+    def uncounted(self, op):
+        op.pip = 0
+        return enter(self, op)
+
+    patch.setattr(VmObject, "enter", uncounted)
+
+
+def termination_leaves_pages(patch: Patch) -> None:
+    """vm_object_terminate frees the first pages only."""
+    patch.setattr(vm_object, "EVERYTHING", 4)
+
+
+def references_are_taken_twice(patch: Patch) -> None:
+    """vm_object_reference counts two."""
+
+    async def reference(k, obj, shared=True):
+        await k.acquire(obj)
+        await k.post(obj, Enter(2, 0))
+        await k.release(obj)
+
+    patch.setattr("actors.kernel.mman.vm_object_reference", reference)
+
+
+def mapping_of_a_file_takes_no_reference(patch: Patch) -> None:
+    """fork shares an object between two maps and counts one."""
+
+    async def reference(k, obj, shared=True):
+        pass
+
+    patch.setattr("actors.kernel.process.vm_object_reference", reference)
+
+
+def shadow_that_goes_is_not_counted(patch: Patch) -> None:
+    """vm_object_terminate does not take itself off the shadow list of what is behind it."""
+    count = VmObject.count_shadows
+
+    def counted(self, op):
+        op.delta = max(0, op.delta)
+        return count(self, op)
+
+    patch.setattr(VmObject, "count_shadows", counted)
+
+
+def mapping_is_put_over_another(patch: Patch) -> None:
+    """vm_map_findspace does not look, and nor does vm_map_insert."""
+
+    def add(self, op):
+        place = bisect_left(self.starts, op.start)
+        self._splice(place, place, [(op.start, op.end, op.object, op.offset, op.prot, op.flags)])
+        self.record((MAP_ADD, op.start, op.end, op.object, op.offset, op.prot, op.flags))
+
+    patch.setattr(VmMap, "find_space", lambda self, op: op.hint)
+    patch.setattr(VmMap, "add", add)
