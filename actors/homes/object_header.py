@@ -94,9 +94,9 @@ class ObjectHeader(Home, kw_only=True):
             self.shadow_count += op.delta
         if op.delta > 0:
             self.shadow_head.insert(0, op.shadow)
-        elif op.delta < 0:
+        elif op.delta < 0 and op.shadow in self.shadow_head:
             self.shadow_head.remove(op.shadow)
-        elif op.instead:
+        elif op.instead in self.shadow_head:
             self.shadow_head[self.shadow_head.index(op.instead)] = op.shadow
         self.generation += 1
         return self.shadow_count

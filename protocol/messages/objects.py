@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from protocol.messages.base import Op
 
@@ -115,9 +115,25 @@ class WantPip(Op, tag=86, gc=False):
 
 
 class Describe(Op, tag=87, gc=False):
-    """Value: (type, size, refs, shadow count, pip, backing or "", backing offset in pages, flags, resident, pager blocks, colour)."""
+    """Value: the fields of a :class:`Header`."""
 
     word: ClassVar[str] = "object.describe"
+
+
+class Header(NamedTuple):
+    """An object's header. ``backing`` is "" for none, ``offset`` the backing object's, in pages; ``resident`` counts pages."""
+
+    type: int
+    size: int
+    refs: int
+    shadows: int
+    pip: int
+    backing: str
+    offset: int
+    flags: int
+    resident: int
+    blocks: int
+    colour: int
 
 
 class Backing(Op, tag=88, gc=False):

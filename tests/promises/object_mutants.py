@@ -7,7 +7,7 @@ from bisect import bisect_left
 from actors.home import Home
 from actors.homes.maps import VmMap
 from actors.homes.objects import VmObject
-from actors.kernel import step, vm_map, vm_object, vm_page
+from actors.kernel import step, vm_map, vm_object_deallocate, vm_object_pages, vm_page
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.locks import Woken
 from protocol.messages.objects import Enter
@@ -34,14 +34,14 @@ def removal_loses_another_page(patch: Patch) -> None:
 
 def object_is_unlocked_before_its_pages_are_freed(patch: Patch) -> None:
     """vm_object_page_remove gives the object's lock back before it frees, and vm_page_remove does not assert it (C15)."""
-    free = vm_object._free_or_disown
+    free = vm_object_pages.free_or_disown
 
     async def unlocked(k, frame, obj, pindex):
         await k.release(obj)
         await free(k, frame, obj, pindex)
         await k.acquire(obj)
 
-    patch.setattr(vm_object, "_free_or_disown", unlocked)
+    patch.setattr(vm_object_pages, "free_or_disown", unlocked)
     patch.setattr(vm_page, "_leave_object", vm_page.remove_resident)
 
 
@@ -98,7 +98,7 @@ def paging_in_progress_is_not_counted(patch: Patch) -> None:
 
 def termination_leaves_pages(patch: Patch) -> None:
     """vm_object_terminate frees the first pages only."""
-    patch.setattr(vm_object, "EVERYTHING", 4)
+    patch.setattr(vm_object_deallocate, "EVERYTHING", 4)
 
 
 def references_are_taken_twice(patch: Patch) -> None:
@@ -115,10 +115,10 @@ def references_are_taken_twice(patch: Patch) -> None:
 def mapping_of_a_file_takes_no_reference(patch: Patch) -> None:
     """fork shares an object between two maps and counts one."""
 
-    async def reference(k, obj, shared=True):
+    async def reference(k, obj):
         pass
 
-    patch.setattr("actors.kernel.process.vm_object_reference", reference)
+    patch.setattr("actors.kernel.process.vm_object_share", reference)
 
 
 def shadow_that_goes_is_not_counted(patch: Patch) -> None:
