@@ -149,7 +149,6 @@ _WORDS = {"page": "pq", "free": "fq", "ipi-arm": "smp"}
 UNGUARDED_OPERATIONS = frozenset(
     {
         "page.bind", "page.owner", "page.counts", "page.needed", "page.poke", "page.adopt", "page.boot-slab", "free.cache-count",
-        "page.fake-new", "page.fake-free", "object.device-page",
         "free.counts", "free.withhold", "free.return", "pmap.walk", "pmap.resident-count",
         "pmap.active", "pmap.active-mask", "pmap.active-cpus", "pmap.pte-object", "window.walk", "map.users",
     }

@@ -3,8 +3,8 @@
 A task's thread bears its number, and between two ``task.step`` records of a thread everything it does belongs to the first; so the join
 needs no times. It is a second way to the figures of the summary, which come from counting records alone.
 
-Copy on write write-protects a page; the first store into it faults, and the fault copies the page, or moves it up if nobody else can want it
-any more, which the kernel counts as the same (v_cow_faults). Where a collapse has moved the page up before, the fault only makes it
+Copy on write write-protects a page; the first store into it faults, and the fault copies the page, or moves it up if nobody else can want
+it any more, which the kernel counts as the same (v_cow_faults). Where a collapse has moved the page up before, the fault only makes it
 writable, and the kernel counts a soft fault. A recording tells no difference, so here all three went through copy on write; the kernel's
 own count is in the summary.
 """
