@@ -7,10 +7,11 @@ from bisect import bisect_left
 from actors.home import Home
 from actors.homes.maps import VmMap
 from actors.homes.objects import VmObject
-from actors.kernel import step, vm_map, vm_object_deallocate, vm_object_pages, vm_page
+from actors.kernel import step, vm_map, vm_object_collapse, vm_object_deallocate, vm_object_pages, vm_object_scan, vm_page
+from actors.kernel.vm_object_header import EVERYTHING
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.locks import Woken
-from protocol.messages.objects import Enter
+from protocol.messages.objects import Backing, Enter, Resident
 from protocol.messages.queues import WantBusy, page_channel
 from protocol.records import MAP_ADD, WAKEUP
 from protocol.workload import Munmap
@@ -130,6 +131,36 @@ def shadow_that_goes_is_not_counted(patch: Patch) -> None:
         return count(self, op)
 
     patch.setattr(VmObject, "count_shadows", counted)
+
+
+def collapse_forgets_an_offset(patch: Patch) -> None:
+    """vm_object_collapse does not add the offset of the object that goes."""
+
+    async def shadow_what_is_behind(k, obj, front, behind):
+        await k.call(obj, Backing(behind.backing, front.offset))
+
+    patch.setattr(vm_object_collapse, "_shadow_what_is_behind", shadow_what_is_behind)
+
+
+def collapse_leaves_a_page(patch: Patch) -> None:
+    """vm_object_backing_scan looks at the first page only."""
+
+    async def first_page(k, pair):
+        rows = await k.call(pair.backing, Resident(0, EVERYTHING, 1))
+        return (int(await vm_object_scan._take(k, pair, rows[0])), 0) if rows else (0, 0)
+
+    patch.setattr(vm_object_collapse, "scan_collapse_wait", first_page)
+
+
+def bypass_drops_two_references(patch: Patch) -> None:
+    """An object that goes round another drops its reference on that one twice."""
+    bypass = vm_object_collapse._bypass
+
+    async def twice(k, pair):
+        await bypass(k, pair)
+        await k.call(pair.backing, Enter(-1, 0))
+
+    patch.setattr(vm_object_collapse, "_bypass", twice)
 
 
 def mapping_is_put_over_another(patch: Patch) -> None:
