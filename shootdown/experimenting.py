@@ -113,7 +113,7 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
     made = {count: ways.run(experiment, arm, scenario, count) for count in workers}
     first = made[workers[0]]
     said = _said(first)
-    workload = scenario.compile(ways.seed)
+    workload = experiment.workload(arm, ways.seed)
     held = _held(first)
     result = ArmResult(
         name=arm,
@@ -190,4 +190,6 @@ def experiments(names: Sequence[str] = (), sets: Mapping[str, int] | None = None
     from cluster.experiments.experiment import experiment_files
 
     for name in names or experiment_files():
-        yield load_experiment(name, sets)
+        experiment = load_experiment(name, sets)
+        experiment.refuse_impossible()
+        yield experiment
