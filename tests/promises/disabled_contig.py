@@ -69,6 +69,16 @@ def what_is_taken_is_looked_at_again(patch: Patch) -> None:
     patch.setattr(contig, "TakeRun", lambda first, pages, checked: TakeRun(first, pages, True))
 
 
+def what_is_taken_is_not_looked_at(patch: Patch) -> None:
+    """C24: a run is taken as it was when it was seen."""
+    patch.setattr(contig, "TakeRun", lambda first, pages, checked: TakeRun(first, pages, False))
+
+
+def scan_is_without_the_free_lock(patch: Patch) -> None:
+    """C24: the page array is scanned with the page queues held and no more."""
+    in_form(patch, contig.scan, "C24", "pq-only")
+
+
 def cached_pages_are_freed_first(patch: Patch) -> None:
     """C25: nothing is taken before everything that can fail is over."""
     patch.setattr(contig, "_dequeue_as_you_go", contig._convert_first)
@@ -102,4 +112,6 @@ CONTIG = [
     Disabled("C27", no_page_guards_the_array, "after: nothing said 'Fatal trap 12"),
     Disabled("C29", walk_asserts_nothing, "after: panic did not speak"),
     Disabled("C29", walk_keeps_the_page_queues, "before: I-ONEQ did not speak"),
+    Disabled("C24", what_is_taken_is_not_looked_at, "after: I-LOCKSET, I-ONEQ"),
+    Disabled("C24", scan_is_without_the_free_lock, "after: I-LOCKSET"),
 ]

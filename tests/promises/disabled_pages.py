@@ -47,6 +47,11 @@ def callers_leave_the_zero_flag(patch: Patch) -> None:
     replace(patch, vm_page_grab.zero_grabbed, nothing)
 
 
+def grab_zeroes_nothing(patch: Patch) -> None:
+    """C18: vm_page_grab gives out what it was given."""
+    patch.setattr(vm_page_grab, "zero_unless", nothing)
+
+
 def dirty_is_tested_after_the_mappings_are_gone(patch: Patch) -> None:
     """C20: the test takes the mappings away first, in every form."""
     patch.setattr(vm_page_cache, "vm_page_test_dirty", pmap_remove_all)
@@ -131,4 +136,5 @@ PAGES = [
     Disabled("C31", colour_is_kept, "before: colours computed is 6"),
     Disabled("C32", helper_searches_upwards, "before: schedules in which other frames were chosen is 2"),
     Disabled("C32", nobody_searches_upwards, "other-order: a form that differs was not told apart"),
+    Disabled("C18", grab_zeroes_nothing, "zeroing-after: pages zeroed inside vm_page_grab is 0"),
 ]

@@ -7,10 +7,11 @@ from actors.kernel import fault_unwire, pmap, pmap_copy, pmap_enter, pmap_table,
 from actors.kernel.requests import KernelPanic
 from actors.processor import asking
 from actors.processor.cpu import Cpu
-from protocol.identity import PAGE_QUEUES, address_of
+from protocol.identity import LOCAL_WINDOW, PAGE_QUEUES, address_of
 from protocol.messages.space import SetActive
+from protocol.messages.windows import PointWindow
 from protocol.pages import FAKE
-from tests.promises.disabled_mechanisms import Disabled, Patch, in_form
+from tests.promises.disabled_mechanisms import Disabled, Patch, in_form, replace
 
 
 def every_lock_recurses(patch: Patch) -> None:
@@ -40,9 +41,27 @@ def shared_window_is_flushed_here_only(patch: Patch) -> None:
     patch.setattr(pmap_window, "pmap_invalidate_window", flush)
 
 
+def local_window_is_not_flushed(patch: Patch) -> None:
+    """C10: a CPU goes on with the page-table page that the window showed last."""
+
+    async def quick(k, space, vpn):
+        table = await pmap_window._far_table(k, space, vpn)
+        if not table:
+            return pmap_window.DIRECT
+        await k.call(LOCAL_WINDOW, PointWindow(table, k.cpu))
+        return await pmap_window._reached(k, LOCAL_WINDOW)
+
+    replace(patch, pmap_window.pmap_pte_quick, quick)
+
+
 def pmap_enter_keeps_its_locks(patch: Patch) -> None:
     """C11: page queues and pmap are held from the search for the table to the end of the shootdown."""
     patch.setattr(pmap_enter, "pmap_enter_partial", pmap_enter._enter_locked)
+
+
+def quick_keeps_its_locks(patch: Patch) -> None:
+    """C11: pmap_enter_quick alone holds the page queues throughout."""
+    in_form(patch, pmap_enter.pmap_enter_quick, "C11", "locked")
 
 
 def page_table_pages_have_no_object(patch: Patch) -> None:
@@ -132,4 +151,6 @@ PMAPS = [
     Disabled("R02", queues_are_kept_until_all_have_flushed, "before: I-FREE-UNMAPPED did not speak"),
     Disabled("R03", pm_active_is_set_first, "before: stale TLB entries when pmap_remove gives the pmap lock back is 0"),
     Disabled("R04", early_exit_is_under_the_pmap_lock, "before: I-FREE-UNMAPPED did not speak"),
+    Disabled("C11", quick_keeps_its_locks, "quick-before: pages made busy by a fault is 1"),
+    Disabled("C10", local_window_is_not_flushed, "copied-after: entries stored into the child's page table is 1"),
 ]
