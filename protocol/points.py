@@ -21,6 +21,7 @@ POINTS: dict[str, str] = {
     "contigmalloc1.scanned": "a run has been found; unless C19 is held the free-queue lock is dropped, the page-queues lock never is",
     "object_hold.locked": "a script's step holds an object's lock",
     "vm_pageout_page_stats.dropped": "the injected fault: the walk has let the page queues go, and holds on to the next page",
+    "vm_pageout_scan.clean": "no mapping of an inactive page was modified, and those through which it can be are there still (C21)",
     "vm_pageout_scan.tested": "an inactive page's dirty bits have been looked at",
     "vm_pageout_scan.window": "a cached page is busy, and neither the page queues nor its object are locked (C28 window)",
     "vnode_hold.locked": "a script's step holds a vnode's interlock",
