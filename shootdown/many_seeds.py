@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
+from cluster.errors import RunError
 from cluster.scenario import Scenario
 from shootdown.result import Run
 from shootdown.running import run
@@ -23,10 +24,14 @@ BATCH = 10
 
 
 def runs(scenario: Scenario, seeds: Sequence[int]) -> Iterator[tuple[int, Run]]:
-    """Each seed with its run, whose directory goes when the next is asked for."""
+    """Each seed with its run, whose directory goes when the next is asked for. Raises RunError, which names the seed."""
     for seed in seeds:
         with TemporaryDirectory(prefix="shootdown-seed-") as directory:
-            yield seed, run(scenario, seed=seed, out=Path(directory) / "run", trace=False)
+            try:
+                made = run(scenario, seed=seed, out=Path(directory) / "run", trace=False)
+            except RunError as error:
+                raise RunError(f"seed {seed} of {scenario.name}: {error}", found=seed) from error
+            yield seed, made
 
 
 class Processes:

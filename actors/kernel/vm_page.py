@@ -12,6 +12,7 @@ from actors.kernel.requests import KernelPanic
 from actors.kernel.vnode import insert_resident, page_gone, remove_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Put
+from protocol.messages.locks import TRY
 from protocol.messages.objects import TreeJoin, TreeRise, TreeStore
 from protocol.messages.queues import (
     CHAN_FREE,
@@ -164,9 +165,19 @@ async def owner_now(k: Context, frame: int, obj: str) -> str:
     await k.peek("m.object")
     await k.note(BELIEF, k.tid, frame, obj, -1)
     owner, _ = await k.call(PAGE_QUEUES, PageOwner(frame))
+    _assert_owned(frame, owner)
+    return str(owner)
+
+
+async def try_owner(k: Context, frame: int, owner: str) -> bool:
+    """VM_OBJECT_TRYLOCK(m->object), by whoever holds the page queues and so may not wait for it. Raises KernelPanic where there is none."""
+    _assert_owned(frame, owner)
+    return bool(await k.acquire(owner, TRY))
+
+
+def _assert_owned(frame: int, owner: str) -> None:
     if not owner:
         raise KernelPanic(f"Fatal trap 12: page fault while in kernel mode (the lock of the NULL object of vm page {frame:#x})")
-    return str(owner)
 
 
 # Content --------------------------------------------------------------------------------------------------------------------------
