@@ -18,6 +18,8 @@ FILE_VPN = HEAP_VPN + 0x4000
 SCRATCH_VPN = HEAP_VPN + 0x8000
 """Where a thread's own short-lived mappings begin, SCRATCH_PAGES apart."""
 SCRATCH_PAGES, SCRATCH_STRIDE = 6, 0x400
+DEVICE_VPN, DEVICE_PHYS, DEVICE_PAGES = HEAP_VPN + 0x30000, 1 << 24, 4
+"""Where devices' memory is mapped, and where it is: beyond all RAM, no two mappings on the same."""
 HOLD_NS, SEND_NS = 20_000, 60_000
 """Mean times for which an object's lock is held by a thread that works under it, and for which a network card has a page."""
 
@@ -106,6 +108,17 @@ def _map(worker: Worker) -> None:
     builder.munmap(worker.task, start, pages)
 
 
+def _device(worker: Worker) -> None:
+    """A device's memory mapped, locked, touched, and removed again."""
+    builder, place = worker.builder, worker.number * SCRATCH_STRIDE + len(worker.builder.tasks[worker.task].steps)
+    start, pages = DEVICE_VPN + worker.number * SCRATCH_STRIDE, 1 + worker.stream.below(DEVICE_PAGES)
+    worker.kernel("device_mmap", start, DEVICE_PHYS + place * DEVICE_PAGES, pages)
+    worker.kernel("mlock", start, pages)
+    builder.access(worker.task, start + worker.stream.below(pages), True)
+    worker.kernel("munlock", start, pages)
+    builder.munmap(worker.task, start, pages)
+
+
 def _drop(worker: Worker) -> None:
     """MADV_DONTNEED on a part of the heap that the process's threads use."""
     start = worker.below("heap_pages")
@@ -165,7 +178,7 @@ def _send(worker: Worker) -> None:
 
 ACTIONS: dict[str, Callable[[Worker], None]] = {
     "touches": _touch, "file_touches": _touch_file, "maps": _map, "drops": _drop, "forks": _fork, "truncates": _truncate, "reads": _read,
-    "waits": _wait, "caches": _cache, "holds": _hold, "sends": _send,
+    "waits": _wait, "caches": _cache, "holds": _hold, "sends": _send, "devices": _device,
 }  # fmt: skip
 """Parameter that is an action's weight to the action."""
 
@@ -200,6 +213,7 @@ GENERATOR = Generator(
         _weight("caches", 8, "pages given up to the cache queue or freed if clean"),
         _weight("holds", 4, "work with the file's object locked"),
         _weight("sends", 6, "zero-copy sends"),
+        _weight("devices", 3, "mappings of a device's memory, made, locked in memory, touched and removed"),
     ),
     build,
 )
