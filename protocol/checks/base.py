@@ -102,8 +102,6 @@ class Check:
     domains: ClassVar[tuple[str, ...]] = ()
     before: ClassVar[dict[str, dict[int, str]]] = {}
     after: ClassVar[dict[str, dict[int, str]]] = {}
-    unexercised: ClassVar[str] = ""
-    """Why no recording and no generator evaluates it, if none does: such a check is exercised by scripts only."""
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings

@@ -50,10 +50,10 @@ class Worker:
 
 
 def build(builder: Builder, parameters: Parameters) -> None:
-    """The driver, and every process with its threads."""
+    """The drivers, and every process with its threads."""
     file = builder.file("shared", parameters["file_pages"] + 1, warm=False)
-    if parameters["drives"]:
-        _driver(builder, parameters, builder.task("driver", 0))
+    for number in range(parameters["drivers"]):
+        _driver(builder, parameters, builder.task("driver", number))
     for process in range(parameters["processes"]):
         first = builder.task("worker", process)
         builder.mmap(first, HEAP_VPN, parameters["heap_pages"])
@@ -120,10 +120,11 @@ def _device(worker: Worker) -> None:
 
 
 def _drop(worker: Worker) -> None:
-    """MADV_DONTNEED on a part of the heap that the process's threads use."""
-    start = worker.below("heap_pages")
-    end = min(worker.parameters["heap_pages"], start + 1 + worker.stream.below(4))
-    worker.builder.add(worker.task, Madvise(start=HEAP_VPN + start, end=HEAP_VPN + end, advice="drop"))
+    """MADV_DONTNEED on a part of the heap, whose pages go, or of the file, of which the mappings go; other threads use both."""
+    first, pages = (FILE_VPN, "file_pages") if percent(worker.stream, 50) else (HEAP_VPN, "heap_pages")
+    start = worker.below(pages)
+    end = min(worker.parameters[pages], start + 1 + worker.stream.below(4))
+    worker.builder.add(worker.task, Madvise(start=first + start, end=first + end, advice="drop"))
 
 
 def _fork(worker: Worker) -> None:
@@ -200,12 +201,13 @@ GENERATOR = Generator(
         Parameter("heap_pages", 24, 1, 4096, "pages of each process's heap"),
         Parameter("file_pages", 12, 1, 4096, "pages of the file that all map"),
         Parameter("child_touches", 8, 0, 100_000, "accesses of each forked child"),
-        Parameter("drives", 12, 0, 100_000, "contiguous stretches of memory that a driver takes and gives back"),
+        Parameter("drivers", 1, 0, 64, "drivers"),
+        Parameter("drives", 12, 0, 100_000, "contiguous stretches of memory that each takes and gives back"),
         Parameter("drive_pages", 4, 1, 256, "greatest length of such a stretch, in pages"),
         Parameter("touches", 30, 1, 1000, "weight: accesses to the heap"),
         _weight("file_touches", 20, "accesses to the file"),
         _weight("maps", 8, "mappings made, touched and removed"),
-        _weight("drops", 6, "madvise that drops a part of the heap"),
+        _weight("drops", 6, "madvise that drops a part of the heap or of the file"),
         _weight("forks", 4, "forks"),
         _weight("truncates", 8, "truncations of the file"),
         _weight("reads", 8, "I/O into a page of the file"),
