@@ -1,8 +1,8 @@
 """Zero-copy sends: set up, fault, completion (vm-facts 3.8; C03, C04, C08, R01).
 
 R01 open: after waiting for memory, with both locks dropped, the routine still trusts the page it was called with. Closed: it looks the
-page up again and gives up if it is another, or is not being sent any more: such a page may be on the cache queue by then, and the next try
-would take it out of its object there, for an allocation to find a victim without one.
+page up again and gives up if it is another, or has come to the cache queue, its send complete: the next try would take it out of its object
+there, and the allocation that follows would find a victim without one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from protocol.identity import NETWORK_CARD, PAGE_QUEUES
 from protocol.messages.device import NicSend
 from protocol.messages.objects import Lookup, SetValid
 from protocol.messages.queues import CowCount, PageState, SetDirty, Unbusy, Unwire, Wire
-from protocol.pages import CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
+from protocol.pages import CACHE, CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
 from protocol.records import BELIEF
 
 
@@ -82,15 +82,15 @@ async def _memory_came(k: Context, frame: int, obj: str, pindex: int) -> bool:
     await k.at("vm_page_cowfault.woken")
     await k.acquire(obj)
     await k.acquire(PAGE_QUEUES)
-    if k.form("R01") == "looks-again" and not await _still_sent(k, frame, obj, pindex):
+    if k.form("R01") == "looks-again" and not await _still_there(k, frame, obj, pindex):
         return False
     await k.note(BELIEF, k.tid, frame, obj, pindex)
     return True
 
 
-async def _still_sent(k: Context, frame: int, obj: str, pindex: int) -> bool:
+async def _still_there(k: Context, frame: int, obj: str, pindex: int) -> bool:
     there: int = (await k.call(obj, Lookup(pindex)))[0]
-    return there == frame and bool((await k.call(PAGE_QUEUES, PageState(frame)))[6])
+    return there == frame and (await k.call(PAGE_QUEUES, PageState(frame)))[0] != CACHE
 
 
 async def _give_up(k: Context, frame: int, fresh: int, obj: str, pindex: int) -> None:

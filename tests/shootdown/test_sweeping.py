@@ -52,15 +52,16 @@ def test_what_speaks_is_counted_and_its_first_seed_is_told():
     assert found.metrics() == {"pageouts": 6, "pages.resident_max": 8}, "counts are added, of a maximum the greatest is told"
 
 
-def test_a_hazard_of_the_kernel_is_found():
+def test_a_change_put_back_is_found():
+    """C19 in a third of all schedules; the seeds are of those that meet it."""
     with Processes(1) as processes:
-        found = sweep(Subject("kernel-mix", (), None, ("R05",)), range(1, 4), processes)
+        found = sweep(Subject("kernel-mix", (), None, ("C19",)), range(1, 7), processes)
     assert not found.silent
-    assert found.violations()["I-COW"]["first_seed"] in (1, 2, 3)
+    assert min(said["first_seed"] for said in found.violations().values()) < 7
 
 
 def test_bad_input_is_refused_before_anything_is_run():
-    with Processes(1) as processes, pytest.raises(InputError, match="machine.frames"):
+    with Processes(1) as processes, pytest.raises(InputError, match=r"machine\.frames"):
         sweep(Subject("fault-storm", ("machine.frames=1",)), range(1, 9), processes)
 
 
@@ -71,5 +72,5 @@ def test_a_run_that_fails_is_told_with_its_seed(monkeypatch):
     monkeypatch.setattr(many_seeds, "run", fails)
     from cluster.scenario import load
 
-    with pytest.raises(RunError, match="seed 4 of fault-storm: cpu.0 failed"):
+    with pytest.raises(RunError, match=r"seed 4 of fault-storm: cpu\.0 failed"):
         list(runs(load("fault-storm", []), [4]))

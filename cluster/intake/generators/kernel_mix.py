@@ -51,17 +51,21 @@ class Worker:
 
 
 def build(builder: Builder, parameters: Parameters) -> None:
-    """The drivers, and every process with its threads."""
+    """The driver, and every process with its threads."""
     file = builder.file("shared", parameters["file_pages"] + 1, warm=False)
-    for number in range(parameters["drivers"]):
-        _driver(builder, parameters, builder.task("driver", number))
+    if parameters["drives"]:
+        _driver(builder, parameters, builder.task("driver", 0))
     for process in range(parameters["processes"]):
         first = builder.task("worker", process)
         builder.mmap(first, HEAP_VPN, parameters["heap_pages"])
         builder.mmap(first, FILE_VPN, parameters["file_pages"], file, shared=True)
         tasks = [first] + [builder.task("worker", process + n, first, "thread") for n in range(1, parameters["threads"])]
         for number, task in enumerate(tasks):
-            _work(Worker(builder, parameters, task, process * parameters["threads"] + number, file, builder.stream(task)), ACTIONS, parameters["steps"])
+            _work(
+                Worker(builder, parameters, task, process * parameters["threads"] + number, file, builder.stream(task)),
+                ACTIONS,
+                parameters["steps"],
+            )
     for number in range(parameters["syncers"]):
         task = builder.task("syncer", parameters["processes"] + parameters["threads"] + number - 1)
         first = parameters["processes"] * parameters["threads"]
@@ -69,12 +73,12 @@ def build(builder: Builder, parameters: Parameters) -> None:
 
 
 def _driver(builder: Builder, parameters: Parameters, task: int) -> None:
-    """Contiguous memory, taken and given back, now and then while the workers work."""
+    """Contiguous memory, taken and given back now and then while the workers work; half of the time the driver can wait for laundering."""
     stream = builder.stream(task)
     for _ in range(parameters["drives"]):
         builder.add(task, Think(for_ns=stream.exponential_ns(DRIVE_NS) + 1))
         pages = 1 + stream.below(parameters["drive_pages"])
-        builder.add(task, Kernel(routine="contig_alloc", arguments=(pages, 1, 0, 1, 0, False)))
+        builder.add(task, Kernel(routine="contig_alloc", arguments=(pages, 1, 0, 1, 0, percent(stream, 50))))
         builder.think(task, stream)
         builder.add(task, Kernel(routine="contig_free", arguments=(0,)))
     builder.exit(task)
@@ -215,8 +219,7 @@ GENERATOR = Generator(
         Parameter("child_touches", 8, 0, 100_000, "accesses of each forked child"),
         Parameter("syncers", 1, 0, 64, "threads of the file system, which truncate, read and cache pages of the file"),
         Parameter("syncs", 60, 0, 1_000_000, "actions of each of these"),
-        Parameter("drivers", 1, 0, 64, "drivers"),
-        Parameter("drives", 12, 0, 100_000, "contiguous stretches of memory that each takes and gives back"),
+        Parameter("drives", 12, 0, 100_000, "contiguous stretches of memory that a driver takes and gives back"),
         Parameter("drive_pages", 4, 1, 256, "greatest length of such a stretch, in pages"),
         Parameter("touches", 30, 1, 1000, "weight: accesses to the heap"),
         _weight("file_touches", 20, "accesses to the file"),
@@ -230,7 +233,7 @@ GENERATOR = Generator(
         _weight("holds", 4, "work with the file's object locked"),
         _weight("sends", 6, "zero-copy sends"),
         _weight("devices", 3, "mappings of a device's memory, made, locked in memory, touched and removed"),
-        _weight("bursts", 2, "bursts of packets, whose interrupts take the last free pages for a while"),
+        _weight("bursts", 5, "bursts of packets, whose interrupts take the last free pages for a while"),
     ),
     build,
 )
