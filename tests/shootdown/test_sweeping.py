@@ -28,7 +28,7 @@ def test_a_sweep_of_silent_runs():
         found = sweep(SMALL, range(3, 5), processes)
     assert [one.seed for one in found.seen] == [3, 4]
     assert found.silent and found.violations() == {}
-    assert found.endings() == {"finished": {"runs": 2, "first_seed": 3, "why": ""}}
+    assert found.endings() == {"finished": {"runs": 2, "first_seed": 3, "why": "all 2 tasks are done"}}
     assert set(found.evaluated()) == set(CHECKS)
     assert "I-COW" in found.not_evaluated and "I-ONEQ" not in found.not_evaluated
     assert found.as_json()["metrics"]["faults.zero_fill"] == sum(one.metrics["faults.zero_fill"] for one in found.seen) > 0
@@ -53,11 +53,11 @@ def test_what_speaks_is_counted_and_its_first_seed_is_told():
 
 
 def test_a_change_put_back_is_found():
-    """C19 in a third of all schedules; the seeds are of those that meet it."""
+    """C24 is met in nearly every schedule."""
     with Processes(1) as processes:
-        found = sweep(Subject("kernel-mix", (), None, ("C19",)), range(1, 7), processes)
+        found = sweep(Subject("kernel-mix", (), None, ("C24",)), range(1, 4), processes)
     assert not found.silent
-    assert min(said["first_seed"] for said in found.violations().values()) < 7
+    assert min(said["first_seed"] for said in found.violations().values()) < 4
 
 
 def test_bad_input_is_refused_before_anything_is_run():
