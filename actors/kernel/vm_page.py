@@ -19,12 +19,13 @@ from protocol.messages.queues import (
     FreePage,
     PageOwner,
     PagesNeeded,
+    PageState,
     Rebind,
     SetBusy,
     WantBusy,
     page_channel,
 )
-from protocol.pages import VALID_ALL
+from protocol.pages import FREE, VALID_ALL
 from protocol.records import BELIEF, FRAME_COPY, FRAME_ZERO
 
 
@@ -33,6 +34,18 @@ async def vm_page_busy(k: Context, frame: int) -> None:
     refusal = await k.call(PAGE_QUEUES, SetBusy(frame))
     if refusal:
         raise KernelPanic(str(refusal))
+
+
+PageFields = tuple[int, int, int, int, int, int, int, str, int]
+"""(queue, flags, wire, hold, act, dirty, cow, object, pindex) of a page record."""
+NOBODYS: PageFields = (FREE, 0, 0, 0, 0, 0, 0, "", -1)
+"""What is read of a frame on the free lists, by whoever still believes it to be a page."""
+
+
+async def page_state(k: Context, frame: int) -> PageFields:
+    """The page record as it is, also if the frame is free: a thread that an old protocol has misled goes on with what it reads. [L: PQ]"""
+    found: PageFields | None = await k.call(PAGE_QUEUES, PageState(frame))
+    return NOBODYS if found is None else found
 
 
 # Removing and freeing --------------------------------------------------------------------------------------------------------------

@@ -12,11 +12,11 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks
 from actors.kernel.page_io import soft_busy
-from actors.kernel.vm_page import vm_page_busy, vm_wait, zero_unless
+from actors.kernel.vm_page import page_state, vm_page_busy, vm_wait, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc, vm_page_alloc_idle
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Generation, Lookup
-from protocol.messages.queues import Deactivate, PageState, SetFlags, Unbusy, WantBusy, Wire, page_channel
+from protocol.messages.queues import Deactivate, SetFlags, Unbusy, WantBusy, Wire, page_channel
 from protocol.pages import ALLOC_NOBUSY, ALLOC_RETRY, ALLOC_WIRED, ALLOC_ZERO, CACHE, ZERO
 
 Grabbed = tuple[int, bool, bool]
@@ -71,7 +71,7 @@ async def _claimed(k: Context, frame: int, obj: str, pindex: int, soft: int, fla
 
 async def _uncache(k: Context, frame: int) -> None:
     """R07: a page that is about to be busy does not stay among those that may be taken. [L: PQ, OBJ]"""
-    if k.form("R07") == "deactivated" and (await k.call(PAGE_QUEUES, PageState(frame)))[0] == CACHE:
+    if k.form("R07") == "deactivated" and (await page_state(k, frame))[0] == CACHE:
         await k.post(PAGE_QUEUES, Deactivate(frame))
 
 

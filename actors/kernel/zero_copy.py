@@ -11,7 +11,7 @@ from actors.kernel.context import Context
 from actors.kernel.contracts import locks, nothing_held
 from actors.kernel.pmap import pmap_page_protect, pmap_remove_all
 from actors.kernel.vm_map import vm_map_lookup
-from actors.kernel.vm_page import copy_page, vm_page_busy, vm_page_free, vm_page_insert, vm_page_remove, vm_wait
+from actors.kernel.vm_page import copy_page, page_state, vm_page_busy, vm_page_free, vm_page_insert, vm_page_remove, vm_wait
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.identity import NETWORK_CARD, PAGE_QUEUES
 from protocol.messages.device import NicSend
@@ -66,7 +66,7 @@ async def _cowfault(k: Context, frame: int, obj: str, pindex: int) -> bool:
         await vm_page_insert(k, frame, obj, pindex)
         if not await _memory_came(k, frame, obj, pindex):
             return False
-    state = await k.call(PAGE_QUEUES, PageState(frame))
+    state = await page_state(k, frame)
     if not state[6]:
         await _give_up(k, frame, fresh, obj, pindex)
         return False
@@ -90,7 +90,7 @@ async def _memory_came(k: Context, frame: int, obj: str, pindex: int) -> bool:
 
 async def _still_there(k: Context, frame: int, obj: str, pindex: int) -> bool:
     there: int = (await k.call(obj, Lookup(pindex)))[0]
-    return there == frame and (await k.call(PAGE_QUEUES, PageState(frame)))[0] != CACHE
+    return there == frame and (await page_state(k, frame))[0] != CACHE
 
 
 async def _give_up(k: Context, frame: int, fresh: int, obj: str, pindex: int) -> None:
