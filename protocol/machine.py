@@ -92,6 +92,10 @@ class Machine(msgspec.Struct, frozen=True):
         """How many domains there are."""
         return max(self.cpu_domains) + 1
 
+    def message_max_ns(self) -> int:
+        """The longest that a message is on its way."""
+        return max(ns for link in self.latency_ns for row in link for ns in row) + self.costs.service_ns
+
     def domain_of(self, name: str) -> int:
         """The domain an actor belongs to: its root's."""
         root = root_of(name)

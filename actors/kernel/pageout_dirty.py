@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.pmap import pmap_is_modified, pmap_remove_all
+from actors.kernel.vm_page import page_state
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import PageState, SetDirty
+from protocol.messages.queues import SetDirty
 from protocol.pages import VALID_ALL, WRITEABLE
 
 
@@ -54,4 +55,4 @@ async def _unmapped(k: Context, frame: int) -> int:
 
 
 async def _dirty_now(k: Context, frame: int) -> int:
-    return int((await k.call(PAGE_QUEUES, PageState(frame)))[5])
+    return (await page_state(k, frame))[5]

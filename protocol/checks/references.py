@@ -20,12 +20,13 @@ from protocol.pages import OBJT_DEAD
 from protocol.records import Head
 
 QUIET_NS = 20_000
-"""A run's end is judged if no thread has left the kernel for so long: what threads posted last has arrived by then."""
+"""A run's end is judged if no thread has left the kernel for the longest that a message takes, and so much longer: what threads posted last
+has arrived by then, each message of a pair behind the one before."""
 
 
 def _at_rest(domain: Objects, head: Head, ended: str) -> Iterator[tuple[str, ObjectView]]:
     """The objects of a run that has ended with its work done, in order of name; none if something may be under way."""
-    if ended == "finished" and domain.known.left_ns + QUIET_NS <= head[0]:
+    if ended == "finished" and domain.known.left_ns + QUIET_NS + domain.findings.late_ns <= head[0]:
         yield from sorted(domain.objects.items())
 
 

@@ -19,11 +19,16 @@ SHOWS = {
     "fault-storm": ["faults.zero_fill", "lock.vm_page_queue.contended"],
     "file-read": ["faults.hard"],
     "fork-cow": ["faults.cow", "collapses"],
-    "kernel-mix": ["faults.cow", "lock.vm_page_queue.contended"],
+    "kernel-mix": ["faults.cow", "pageouts", "vm_waits", "lock.vm_page_queue.contended"],
     "lost-ipi": ["ipi.sent"],
     "map-churn": ["tlb.shootdowns_remote", "lock.vm_map.contended"],
     "memory-pressure": ["pageouts", "vm_waits", "lock.vm_page_queue.contended"],
     "pager-error": ["faults.hard"],
+    "scarce-fault-storm": ["pageouts", "vm_waits", "lock.vm_page_queue.contended"],
+    "scarce-file-read": ["pageouts", "vm_waits", "faults.hard"],
+    "scarce-fork-cow": ["pageouts", "vm_waits", "faults.cow"],
+    "scarce-map-churn": ["pageouts", "vm_waits", "tlb.shootdowns_remote"],
+    "scarce-memory-pressure": ["pageouts", "vm_waits", "faults.hard"],
     "scarce": ["pageouts", "faults.hard", "vm_waits", "lock.vm_page_queue.contended"],
 }
 
