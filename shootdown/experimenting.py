@@ -8,11 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from cluster.experiments.diagrams import diagram
 from cluster.experiments.experiment import Experiment, load_experiment
 from cluster.experiments.judging import ArmResult, reasons_against
-from cluster.experiments.measures import Names, Said, decisions, distance, measured, panics_of
-from cluster.experiments.telling import steps, told
+from cluster.experiments.measures import Names, Said, decisions, distance, matcher, measured, panics_of
+from cluster.experiments.telling import Telling, steps
 from cluster.scenario import Scenario
 from protocol.workload import Workload
 from shootdown.result import Run
@@ -80,8 +79,8 @@ def reproduce(
 ) -> Reproduction:
     """Run every arm of an experiment (an id, a slug, a file or a loaded one) on each number of workers.
 
-    ``keep``: a directory in which the runs stay, as ``<id>-<arm>``; otherwise they are measured and dropped. ``tell``: each arm is also
-    told step by step and drawn. ``transport``: as of :func:`shootdown.run`, for several workers. Raises InputError, RunError.
+    ``keep``: a directory in which the runs stay, as ``<id>-<arm>``; otherwise they are measured and dropped. ``tell``: the steps of
+    each arm are kept. ``transport``: as of :func:`shootdown.run`, for several workers. Raises InputError, RunError.
     """
     experiment = name if isinstance(name, Experiment) else load_experiment(name, sets)
     results: dict[str, ArmResult] = {}
@@ -135,8 +134,8 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
     elif not figure.decisions:
         result.figure = measured(figure, first.stored, first.metrics, names)
     if ways.tell:
-        result.told = told(first.stored, said, names.tasks)
-        result.drawn = diagram(steps(first.stored, said, names.tasks))
+        counts = matcher(figure.records, names) if figure.records is not None else None
+        result.steps = list(steps(first.stored, Telling(said, names.tasks, experiment.arms[arm].shows, counts)))
     return result
 
 
