@@ -147,9 +147,9 @@ _WORDS = {"page": "pq", "free": "fq", "ipi-arm": "smp"}
 
 UNGUARDED_OPERATIONS = frozenset(
     {
-        "page.bind", "page.owner", "page.counts", "page.needed", "page.poke", "page.adopt", "page.boot-slab", "free.cache-count",
-        "free.counts", "free.withhold", "free.return", "pmap.walk", "pmap.resident-count",
-        "pmap.active", "pmap.active-mask", "pmap.active-cpus", "pmap.pte-object", "window.walk", "map.users",
+        "page.bind", "page.fake-new", "page.fake-free", "object.device-page", "page.owner", "page.counts", "page.needed", "page.poke",
+        "page.adopt", "page.boot-slab", "free.cache-count", "free.counts", "free.withhold", "free.return", "pmap.walk",
+        "pmap.resident-count", "pmap.active", "pmap.active-mask", "pmap.active-cpus", "pmap.pte-object", "window.walk", "map.users",
     }
 )  # fmt: skip
 """Operations that ask for no lock: hardware, atomic operations, private frames, and reads that the kernel's threads declare as peeks."""

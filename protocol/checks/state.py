@@ -169,10 +169,14 @@ class MapView(msgspec.Struct, array_like=True):
 
 
 class ShootView(msgspec.Struct, array_like=True):
-    """The rendezvous: thread to number of targets of each shootdown under way, and the acknowledgements that came for it."""
+    """The rendezvous: thread to number of targets of each shootdown under way, and the acknowledgements that came for it.
+
+    ``lazy``: CPUs told to load another page table (LAZYPMAP), which acknowledge to the same count without a shootdown.
+    """
 
     targets: dict[int, int] = {}
     acks: int = 0
+    lazy: int = 0
 
 
 class QueuesView(msgspec.Struct, array_like=True):

@@ -120,9 +120,12 @@ def three_cpus() -> InlineRun:
 
 
 def written_after_reading() -> InlineRun:
-    """More anonymous pages than there are frames, each read before it is written: the modified bit is all that tells of the write."""
-    pages = [Access(1000 + i, write=write) for i in range(150) for write in (False, True)]
-    return run(workload([Mmap(1000, 1200), *pages, Exit()]), frames=110, until_ns=30_000_000)
+    """Pages of a file, read before they are written and then unmapped: the modified bit is all that tells of the write. Then memory is
+    short."""
+    pages = [Access(1000 + i, write=write) for i in range(40) for write in (False, True)]
+    late = [Mmap(2000, 2100), *touches(2000, 2090), Exit()]
+    steps = [Mmap(1000, 1040, file=0, shared=True), *pages, Munmap(1000, 1040), *late]
+    return run(workload(steps, files=(File("data", 40),)), frames=110, until_ns=30_000_000)
 
 
 def sent() -> InlineRun:

@@ -51,6 +51,7 @@ class Objects(Domain):
             (OBJECT, r.OBJECT_TREE, self.compose(r.OBJECT_TREE, objects, ACTOR, nothing, None)),
             (OBJECT, r.OBJECT_IO, self.compose(r.OBJECT_IO, objects, ACTOR, _io, None)),
             (OBJECT, r.PAGE_BIND, _if_named(2, self.compose(r.PAGE_BIND, objects, 2, _bind, ObjectView))),
+            (OBJECT, r.FAKE_NEW, self.compose(r.FAKE_NEW, objects, 2, _rebound, ObjectView)),
             (OBJECT, r.PAGE_RELEASE, self.compose(r.PAGE_RELEASE, objects, 2, self._release, None)),
             (OLD_OBJECT, r.PAGE_REBIND, self.compose(r.PAGE_REBIND, objects, 4, self._unbound, None)),
             (OBJECT, r.PAGE_REBIND, _if_named(2, self.compose(r.PAGE_REBIND, objects, 2, _rebound, ObjectView))),

@@ -182,7 +182,7 @@ def _bind(record: Any, view: PageView, head: Head) -> None:
 
 def _fake_new(record: Any, view: PageView, head: Head) -> None:
     """A fictitious page never was on the free lists, and is no frame of the machine."""
-    _, _, view.object, _, view.owner = record
+    _, _, view.object, view.pindex, view.owner = record
     view.phase, view.queue, view.flags, view.wire = BOUND, NONE, FICTITIOUS, 1
     view.touched_ns = head[0]
 

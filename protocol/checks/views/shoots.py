@@ -15,6 +15,7 @@ from protocol.checks.routing import SHOOT
 from protocol.checks.state import ShootView
 from protocol.checks.views.domain import Domain, Handler
 from protocol.identity import RENDEZVOUS
+from protocol.messages.processor import LAZYPMAP
 from protocol.records import Head
 
 
@@ -46,8 +47,15 @@ class Shoots(Domain):
 
         def ack(record: Any, head: Head, index: int) -> None:
             view = self.shoots.setdefault(RENDEZVOUS, ShootView())
+            if view.lazy:
+                view.lazy -= 1
+                return
             view.acks += 1
             for hook in acked:
                 hook(record, view, head, index)
 
-        return [(SHOOT, r.SHOOT_BEGIN, begin), (SHOOT, r.SHOOT_DONE, end), (SHOOT, r.SHOOT_ACK, ack)]
+        def told(record: Any, head: Head, index: int) -> None:
+            if record[1] == LAZYPMAP:
+                self.shoots.setdefault(RENDEZVOUS, ShootView()).lazy += 1
+
+        return [(SHOOT, r.IPI_SEND, told), (SHOOT, r.SHOOT_BEGIN, begin), (SHOOT, r.SHOOT_DONE, end), (SHOOT, r.SHOOT_ACK, ack)]

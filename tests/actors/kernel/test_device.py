@@ -28,10 +28,10 @@ def kernel(routine, *arguments):
     return Kernel(routine=routine, arguments=arguments)
 
 
-def silent(done):
-    """Everything has ended and no check has spoken."""
+def silent(done, speaks=frozenset()):
+    """Everything has ended and no check but ``speaks`` has spoken."""
     assert all_done(done)
-    assert judged(done).violations == []
+    assert judged(done).names == speaks
     return done
 
 
@@ -41,7 +41,7 @@ DEVICE = [kernel("device_mmap", 0x100, PHYS, 3), Access(0x101, write=True), Acce
 @pytest.mark.parametrize("pmap", ["i386", "amd64", "alpha"])
 @pytest.mark.parametrize("revert", [(), ("C11",)])
 def test_a_device_is_mapped_through_pages_without_ram(pmap, revert):
-    done = silent(run(workload([*DEVICE, Munmap(0x100, 0x103), Exit()]), pmap=pmap, revert=revert))
+    done = silent(run(workload([*DEVICE, Munmap(0x100, 0x103), Exit()]), pmap=pmap, revert=revert), {"I-LOCKSET"} if revert else set())
     assert outcomes(done) == ["soft", "soft"]
     fakes = [FAKE + PHYS + 1, FAKE + PHYS + 2]
     assert [record[1] for record in done.records(FAKE_NEW)] == fakes
