@@ -29,10 +29,7 @@ def command(
     sets: Parameters = [],
     workers: WorkerCounts = "1,2",
     seed: Seed = 1,
-    out: Pages = Annotated[
-    Path | None, typer.Option("--pages", metavar="DIRECTORY", help="Write each change's page of the catalogue there.", show_default=False)
-]
-Keep = None,
+    out: Keep = None,
     explain: Explain = False,
     pages: Pages = None,
     as_json: Json = False,

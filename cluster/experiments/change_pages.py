@@ -203,9 +203,9 @@ def index_page(rows: list[str]) -> Iterator[str]:
     changes, hazards = ([row for row in rows if row.startswith(f"| [{letter}")] for letter in "CR")
     yield "# The catalogue of changes"
     yield ""
-    yield f"{len(changes)} changes made to a real kernel's page and lock protocols, and {len(hazards)} hazards that its 2006 code kept. Each page"
-    yield "tells what was wrong, draws the failing interleaving, and says what the change did and what it is measured to have done. Pages and"
-    yield "figures are written from the experiments, by `shootdown experiments --pages docs/changes`; none is edited by hand."
+    yield f"{len(changes)} changes made to a real kernel's page and lock protocols, and {len(hazards)} hazards that its 2006 code kept."
+    yield "Each page tells what was wrong, draws the failing interleaving, and says what the change did and what it is measured to have"
+    yield "done. Pages and figures are written from the experiments, by `shootdown experiments --pages docs/changes`."
     for head, part in (("Changes", changes), ("Hazards left in the 2006 code", hazards)):
         yield from _section(head, "| id | slug | kind | when | what | before | after | figure |")
         yield "|---|---|---|---|---|--:|--:|---|"
