@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from cluster.experiments.experiment import Experiment, load_experiment
 from cluster.experiments.judging import ArmResult, reasons_against
-from cluster.experiments.measures import Names, Said, decisions, distance, matcher, measured, panics_of
+from cluster.experiments.measures import Names, Said, counted_by, decisions, distance, matcher, measured, panics_of
 from cluster.experiments.telling import Telling, steps
 from cluster.scenario import Scenario
 from protocol.workload import Workload
@@ -124,6 +124,7 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
         unheld=sorted(_meant(workload) - set(held)) if _old(experiment, arm) and first.ended == "finished" else [],
         forms=scenario.kernel,
         run_dir=str(first.path),
+        tasks={number: task.name for number, task in enumerate(workload.tasks)},
     )
     figure = experiment.figure(arm)
     names = Names({task.name: number for number, task in enumerate(workload.tasks)}, experiment.known(arm))
@@ -134,7 +135,8 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
     elif not figure.decisions:
         result.figure = measured(figure, first.stored, first.metrics, names)
     if ways.tell:
-        counts = matcher(figure.records, names) if figure.records is not None else None
+        looked_at = figure.records or counted_by(figure.metric)
+        counts = matcher(looked_at, names) if looked_at is not None else None
         result.steps = list(steps(first.stored, Telling(said, names.tasks, experiment.arms[arm].shows, counts)))
     return result
 

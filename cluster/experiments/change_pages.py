@@ -13,6 +13,7 @@ from cluster.experiments.diagrams import diagram
 from cluster.experiments.experiment import Experiment
 from cluster.experiments.judging import ArmResult
 from cluster.experiments.stories import common
+from cluster.experiments.telling import named
 from protocol.changes import CHANGES, Change
 
 WORDS_MAX = 6
@@ -36,9 +37,7 @@ class Shown:
 def change_page(shown: Shown) -> Iterator[str]:
     """The lines of a change's page."""
     experiment, change = shown.experiment, shown.experiment.change
-    yield f"# {change.id} {change.slug}"
-    yield ""
-    yield f"{experiment.title[:1].upper()}{experiment.title[1:]}."
+    yield f"# {change.id} {change.slug}: {escape(experiment.title)}"
     yield ""
     yield from _facts(experiment)
     for reason in shown.against:
@@ -123,13 +122,13 @@ def _words(result: ArmResult) -> Iterator[str]:
     for said in spoke[:WORDS_MAX]:
         count = sum(other.check == said.check for other in result.said)
         times = f" ({count} times)" if count > 1 else ""
-        yield f"- {said.check}{times}: {escape(said.message)}"
+        yield f"- {said.check}{times}: {escape(named(said.message, result.tasks))}"
 
 
 def _measured(shown: Shown) -> Iterator[str]:
     experiment = shown.experiment
     figure = experiment.table.figure
-    yield from _section("Measured", f"{figure.name[:1].upper()}{figure.name[1:]}, in {figure.unit}:", "")
+    yield from _section("Measured", f"The figure: {escape(figure.name)} ({figure.unit}).", "")
     yield "| arm | forms that are not the newest | measured | predicted | formula | spoke | ended |"
     yield "|---|---|--:|--:|---|---|---|"
     for arm in MAIN:

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from cluster.experiments.stories import begins, common
 from cluster.experiments.telling import Step
 
-ARROWS_MAX, HEAD_ARROWS, LEAD_ARROWS = 26, 8, 3
+ARROWS_MAX, HEAD_ARROWS, LEAD_ARROWS = 27, 14, 9
 LABEL_WIDTH, NOTE_WIDTH = 34, 84
 _HIDDEN = ("task.", "fault.done", "free.fail", "wakeup", "enter", "leave", "access.", "injected", "tlb.evict", "peek")
 _IDLE = ("sleeps on vm_pages_needed", "TLB drops everything not global (load)")
@@ -32,7 +32,7 @@ _FRAME = re.compile(r"\b(?:pages?|frames?) (0x[0-9a-f]+)")
 def diagram(found: Sequence[Step], other: Sequence[Step] = (), shows: Sequence[str] = ()) -> list[str]:
     """The lines of a ``sequenceDiagram`` of an arm: ``other`` is the arm it is compared with, ``shows`` what it must show."""
     end = _end(found, shows)
-    frames = _frames(found, end)
+    frames = _frames(found, end, shows)
     kept = [(number, step) for number, step in _in_hand(found[:end]) if _matters(step, frames)]
     start = _start([number for number, _ in kept], found, other)
     before, stretch = [step for _, step in kept[:start]], _merged([step for _, step in kept[start:]])
@@ -59,12 +59,13 @@ def _end(found: Sequence[Step], shows: Sequence[str]) -> int:
             end += 1
         return end
     counted = [number for number, step in enumerate(found) if step.counted]
-    return min(counted[min(len(counted), 2) - 1] + ARROWS_MAX // 2, len(found)) if counted else len(found)
+    return min(counted[min(len(counted), 3) - 1] + LEAD_ARROWS, len(found)) if counted else len(found)
 
 
-def _frames(found: Sequence[Step], end: int) -> set[str]:
-    """The frames that the last words name; none if they name none."""
-    return {frame for step in found[max(0, end - 1) : end] if step.spoken for frame in _FRAME.findall(step.text)}
+def _frames(found: Sequence[Step], end: int, shows: Sequence[str]) -> set[str]:
+    """The frames that the words told up to name; none if they name none."""
+    spoken = [step for step in found[:end] if step.spoken and (not shows or step.kind == shows[0])]
+    return set(_FRAME.findall(spoken[0].text)) if spoken else set()
 
 
 def _matters(step: Step, frames: set[str]) -> bool:

@@ -31,6 +31,8 @@ class ArmResult:
     """Points at which the script meant to hold a thread that never came there."""
     forms: Mapping[str, str] = field(default_factory=dict)
     run_dir: str = ""
+    tasks: Mapping[int, str] = field(default_factory=dict)
+    """Threads to the names of their tasks."""
     steps: list[Step] = field(default_factory=list)
     """The run step by step, if it was asked for."""
 

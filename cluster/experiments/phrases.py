@@ -109,6 +109,8 @@ def _rebind(words: Words) -> str:
     page, new, old = f"page {words['frame']}", words["object"], words["old"]
     if new and old:
         return f"{page} moves from {old} at {words['old_pindex']} to {new} at {words['pindex']}"
+    if not new and not old:
+        return f"{page} has no owner"
     return f"{page} belongs to {new} at {words['pindex']}" if new else f"{page} belongs to {old} no more"
 
 

@@ -124,5 +124,9 @@ def _thread(number: int, names: Mapping[int, str]) -> str:
 
 def _word(one: Said, names: Mapping[int, str]) -> Step:
     """What a check said, with threads by their names."""
-    text = re.sub(r"\bthread (\d+)\b", lambda found: f"thread {_thread(int(found[1]), names)}", escaped(one.message))
-    return Step(one.time_ns, one.check, one.actor, one.check, text, spoken=True, event=one.event)
+    return Step(one.time_ns, one.check, one.actor, one.check, named(one.message, names), spoken=True, event=one.event)
+
+
+def named(message: str, names: Mapping[int, str]) -> str:
+    """A message with the threads that it numbers by the names of their tasks."""
+    return re.sub(r"\bthread (\d+)\b", lambda found: f"thread {_thread(int(found[1]), names)}", escaped(message))
