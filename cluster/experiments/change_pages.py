@@ -20,7 +20,7 @@ WORDS_MAX = 6
 """How many checks' words a page quotes."""
 LEGEND = (
     "The stretch from the first step that differs to the violation. A bar on a home lasts as long as its lock is held; ● marks what the "
-    "figure counts; pages that the violation does not name are left out."
+    "figure counts; pages that the violation does not name are left out. `k0.1` would be the second kernel thread of CPU 0."
 )
 MAIN = ("before", "after", "clean")
 

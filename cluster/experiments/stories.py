@@ -27,7 +27,7 @@ def story(arm: str, arms: Mapping[str, Sequence[Step]]) -> list[str]:
     if like and alike == len(found) == len(arms[like]):
         return [_gap(f"step for step as {like}")]
     if arm == "before":
-        alike, like = common(found, arms.get("after", ())), ""
+        alike, like = common(found, arms["after"]) if "after" in arms else len(found), ""
     start = max(0, (alike if like else min(alike, begins(found))) - LEAD_STEPS)
     head = [_gap(f"{start} steps{f' as {like}' if like else ''}")] if start else []
     return head + _lines(found[start:])
