@@ -6,6 +6,7 @@ times on the wall, paths) is in them, so that a page written again is the same t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -20,8 +21,10 @@ WORDS_MAX = 6
 """How many checks' words a page quotes."""
 LEGEND = (
     "The stretch from the first step that differs to the violation. A bar on a home lasts as long as its lock is held; ● marks what the "
-    "figure counts; pages that the violation does not name are left out. `k0.1` would be the second kernel thread of CPU 0."
+    "figure counts; pages that the violation does not name are left out."
 )
+KERNEL_THREADS = " `k0.1` would be the second kernel thread of CPU 0: a daemon or an interrupt's thread."
+_KERNEL_THREAD = re.compile(r"participant \S+ as k[0-9]")
 MAIN = ("before", "after", "clean")
 
 
@@ -88,10 +91,11 @@ def _failing(shown: Shown) -> Iterator[str]:
     table, result = shown.experiment.arms[arm], shown.arms[arm]
     head = "How it fails" if table.shows else "What it costs, step by step"
     yield from _section(head, f"Arm `{arm}`{f', {escape(table.title)}' if table.title else ''}: {old_forms(result)}.", "", "```mermaid")
-    yield from diagram(result.steps, shown.arms[_like(shown, arm)].steps, table.shows)
+    lines = diagram(result.steps, shown.arms[_like(shown, arm)].steps, table.shows)
+    yield from lines
     yield "```"
     yield ""
-    yield LEGEND
+    yield LEGEND + (KERNEL_THREADS if any(_KERNEL_THREAD.search(line) for line in lines) else "")
     yield from _words(result)
 
 
@@ -136,6 +140,8 @@ def _measured(shown: Shown) -> Iterator[str]:
     if not experiment.table.parameters:
         return
     yield ""
+    yield "Its parameters:"
+    yield ""
     yield "| parameter | value | from | to | is |"
     yield "|---|--:|--:|--:|---|"
     for name, parameter in experiment.table.parameters.items():
@@ -152,7 +158,8 @@ def _further(shown: Shown) -> Iterator[str]:
     for arm in further:
         figure = shown.experiment.figure(arm)
         title = shown.experiment.arms[arm].title or old_forms(shown.arms[arm])
-        yield f"| {arm} | {escape(title)} | {escape(figure.name)}, {figure.unit} | {_numbers(shown, arm)} |"
+        name = "as above" if figure == shown.experiment.table.figure else f"{escape(figure.name)} ({figure.unit})"
+        yield f"| {arm} | {escape(title)} | {name} | {_numbers(shown, arm)} |"
 
 
 def _numbers(shown: Shown, arm: str) -> str:
