@@ -7,7 +7,8 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.experiments.diagrams import ARROWS_MAX, diagram
+from cluster.experiments.diagrams import diagram
+from cluster.experiments.stretches import ARROWS_MAX
 from cluster.experiments.telling import Step
 
 TYPES = {"pq": "vm page queue mutex", "fq": "vm page queue free mutex", "object.1": "vm object"}
