@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cluster.errors import RunError
 from cluster.experiments.change_pages import Shown, change_page, index_page, index_row
 from cluster.experiments.experiment import experiment_files
 
@@ -16,12 +17,15 @@ INDEX = "README.md"
 
 
 class Catalogue:
-    """The pages of a directory."""
+    """The pages of a directory. Raises RunError if they cannot be written."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._rows: dict[str, str] = {}
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _not_written(directory, error) from error
 
     def add(self, done: Reproduction) -> None:
         """Write a change's page; its steps are not needed any more and dropped."""
@@ -42,4 +46,11 @@ class Catalogue:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    try:
+        path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    except OSError as error:
+        raise _not_written(path, error) from error
+
+
+def _not_written(path: Path, error: OSError) -> RunError:
+    return RunError(f"{path}: the catalogue cannot be written: {error.strerror}", file=str(path), found=error.strerror)

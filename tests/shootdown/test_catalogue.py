@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from cluster.cli.experiment_pages import INDEX, Catalogue
+from cluster.cli.main import main
+from cluster.cli.output import FAILED
 from cluster.experiments.change_pages import index_page
 from cluster.experiments.experiment import experiment_files, load_experiment
 from protocol.changes import CHANGES
@@ -60,6 +62,12 @@ def test_the_index_is_made_of_its_rows():
 def test_the_index_is_not_written_from_some_of_the_changes(tmp_path):
     regenerated("C30", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["C30.md"]
+
+
+def test_a_directory_that_cannot_be_made_is_refused_before_anything_runs(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["experiments", "C30", "--pages", str(tmp_path / "file" / "pages")]) == FAILED
+    assert "the catalogue cannot be written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", UNCERTAIN)
