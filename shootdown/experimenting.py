@@ -8,11 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from cluster.experiments.diagrams import diagram
 from cluster.experiments.experiment import Experiment, load_experiment
 from cluster.experiments.judging import ArmResult, reasons_against
-from cluster.experiments.measures import Names, Said, decisions, distance, measured, panics_of
-from cluster.experiments.telling import steps, told
+from cluster.experiments.measures import Names, Said, counted_by, decisions, distance, matcher, measured, panics_of
+from cluster.experiments.telling import Telling, steps
 from cluster.scenario import Scenario
 from protocol.workload import Workload
 from shootdown.result import Run, open_run
@@ -80,8 +79,8 @@ def reproduce(
 ) -> Reproduction:
     """Run every arm of an experiment (an id, a slug, a file or a loaded one) on each number of workers.
 
-    ``keep``: a directory in which the runs stay, as ``<id>-<arm>``; otherwise they are measured and dropped. ``tell``: each arm is also
-    told step by step and drawn. ``transport``: as of :func:`shootdown.run`, for several workers. Raises InputError, RunError.
+    ``keep``: a directory in which the runs stay, as ``<id>-<arm>``; otherwise they are measured and dropped. ``tell``: the steps of
+    each arm are kept. ``transport``: as of :func:`shootdown.run`, for several workers. Raises InputError, RunError.
     """
     experiment = name if isinstance(name, Experiment) else load_experiment(name, sets)
     results: dict[str, ArmResult] = {}
@@ -125,6 +124,7 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
         unheld=sorted(_meant(workload) - set(held)) if _old(experiment, arm) and first.ended == "finished" else [],
         forms=scenario.kernel,
         run_dir=str(first.path),
+        tasks={number: task.name for number, task in enumerate(workload.tasks)},
     )
     figure = experiment.figure(arm)
     names = Names({task.name: number for number, task in enumerate(workload.tasks)}, experiment.known(arm))
@@ -135,8 +135,9 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
     elif not figure.decisions:
         result.figure = measured(figure, first.stored, first.metrics, names)
     if ways.tell:
-        result.told = told(first.stored, said, names.tasks)
-        result.drawn = diagram(steps(first.stored, said, names.tasks))
+        looked_at = figure.records or counted_by(figure.metric)
+        counts = matcher(looked_at, names) if looked_at is not None else None
+        result.steps = list(steps(first.stored, Telling(said, names.tasks, experiment.arms[arm].shows, counts)))
     return result
 
 

@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cluster.experiments.stories import story
+
 if TYPE_CHECKING:
     from shootdown.experimenting import Reproduction
 
@@ -37,12 +39,17 @@ def _arm(done: Reproduction, arm: str) -> Iterator[str]:
     yield ""
     yield f"--- {arm}{f' ({table.title})' if table.title else ''}: {', '.join(old) or 'all forms new'}"
     yield f"{'ns':>12}  {'who':<12} what"
-    yield from result.told
+    yield from story(arm, {name: one.steps for name, one in done.arms.items()})
     spoke = ", ".join(sorted(result.spoke)) or "nothing"
     yield f"  ended {result.ended}; spoke: {spoke}"
-    predicted = done.experiment.predicted(arm)
-    wanted = f", predicted {predicted} = {table.predict}" if predicted is not None else ""
-    yield f"  {figure.name}: {result.figure} {figure.unit}{wanted}"
+    yield f"  {figure.name} ({figure.unit}): {'not measured' if result.figure is None else f'{result.figure:,}'}{_predicted(done, arm)}"
+
+
+def _predicted(done: Reproduction, arm: str) -> str:
+    number, formula = done.experiment.predicted(arm), done.experiment.arms[arm].predict
+    if number is None or formula is None:
+        return ""
+    return f"; predicted {number:,}{'' if formula.isdecimal() else f' = {formula}'}"
 
 
 def _newest(name: str) -> str:

@@ -140,6 +140,8 @@ class ExperimentTable(Table):
 
     id: Annotated[str, Field(pattern=r"^[CR][0-9]{2}$")]
     title: str = ""
+    dated: str = ""
+    """When the change was made, as far as it can be told."""
     wrong: str
     did: str
     uncertain: str = ""

@@ -12,6 +12,7 @@ from typing import Any
 from cluster.experiments.experiment import Experiment
 from cluster.experiments.form import ArmTable
 from cluster.experiments.measures import Said
+from cluster.experiments.telling import Step
 
 
 @dataclass
@@ -30,10 +31,10 @@ class ArmResult:
     """Points at which the script meant to hold a thread that never came there."""
     forms: Mapping[str, str] = field(default_factory=dict)
     run_dir: str = ""
-    told: list[str] = field(default_factory=list)
+    tasks: Mapping[int, str] = field(default_factory=dict)
+    """Threads to the names of their tasks."""
+    steps: list[Step] = field(default_factory=list)
     """The run step by step, if it was asked for."""
-    drawn: list[str] = field(default_factory=list)
-    """Its end as a sequence diagram, likewise."""
 
     @property
     def spoke(self) -> set[str]:

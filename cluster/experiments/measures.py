@@ -60,6 +60,14 @@ def measured(figure: FigureTable, run: StoredRun, metrics: Mapping[str, int], na
     return metrics[figure.metric]
 
 
+def counted_by(metric: str) -> RecordsTable | None:
+    """The records that a metric counts, where it counts records of one kind."""
+    return RecordsTable(kind=_COUNTED_BY[metric]) if metric in _COUNTED_BY else None
+
+
+_COUNTED_BY = {"ipi.delivered": "ipi.deliver", "ipi.sent": "ipi.send", "tlb.shootdowns": "shootdown.begin"}
+
+
 def _of_records(figure: FigureTable, wanted: RecordsTable, run: StoredRun, names: Names) -> int:
     takes = matcher(wanted, names)
     field = figure.sum or figure.max

@@ -1,17 +1,21 @@
-"""A run of an arm told step by step: who did what to which page, lock and mapping, up to the first word that was spoken.
+"""A run of an arm as steps: who did what to which page, lock and mapping, up to the words that the arm is expected to show.
 
-The log's own words (cluster.inspect.lines) for the records that are steps of a protocol; costs, counters and bookkeeping are left out. What
-only sets the scene is counted, not told: the telling begins shortly before the first thread that the script holds, or calls a routine.
+The records that are steps of a protocol, in words (:mod:`cluster.experiments.phrases`); costs, counters and bookkeeping are left out,
+unless they are what the experiment counts. How much of it is told, and how, is the business of :mod:`cluster.experiments.stories` and
+:mod:`cluster.experiments.diagrams`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from cluster.experiments.form import PANIC
 from cluster.experiments.measures import Said, Seen, seen
+from cluster.experiments.phrases import phrase
 from cluster.inspect.escape import escaped
-from cluster.inspect.lines import thread_name, what
+from cluster.inspect.lines import thread_name
 from cluster.recording.stored import StoredRun
 from protocol import records as kinds
 from protocol.records import KINDS
@@ -21,12 +25,10 @@ LEFT_OUT = frozenset(
         kinds.COMPUTE, kinds.SWITCH, kinds.TASK_END, kinds.PAGE_ACT, kinds.PT_REFS, kinds.OBJECT_REFS, kinds.OBJECT_PIP,
         kinds.OBJECT_FLAGS, kinds.OBJECT_TREE, kinds.OBJECT_NEW, kinds.FREE_COUNTS, kinds.PAGE_COUNTS, kinds.PAGES_NEEDED, kinds.LOOP,
         kinds.ALLOC_COLOUR, kinds.PMAP_ACTIVE, kinds.MAP_ADD, kinds.MAP_OBJECT, kinds.PT_INSTALL, kinds.PT_REMOVE, kinds.BELIEF,
-        kinds.TRANSITION, kinds.ARRAY,
+        kinds.TRANSITION, kinds.ARRAY, kinds.PAGE_CACHED_BUSY,
     }
 )  # fmt: skip
 """Records that are no step of a protocol, or tell what another record tells."""
-LEAD_STEPS, HEAD_STEPS, TAIL_STEPS = 16, 40, 44
-"""Steps told before the first thread is held, from there on, and before the end."""
 
 
 class Step(NamedTuple):
@@ -38,22 +40,56 @@ class Step(NamedTuple):
     kind: str
     text: str
     spoken: bool = False
+    """A check speaks, or the kernel panics: ``kind`` is its name."""
+    counted: bool = False
+    """The experiment's figure counts this."""
+    event: str = ""
+    """The identity of the event in which it was made, ``sender:seq``."""
+    cause: str = ""
+    """The identity of the event that was being handled when that one was sent."""
 
 
-def steps(run: StoredRun, said: Sequence[Said], tasks: Mapping[str, int]) -> Iterator[Step]:
-    """The steps of a run in order, and what was spoken where it was; the first panic or violation ends it with the event it belongs to."""
-    names = {number: name for name, number in tasks.items()}
-    words = {(word.time_ns, word.event): [w for w in said if (w.time_ns, w.event) == (word.time_ns, word.event)] for word in said}
-    last = min(words) if words else None
+class Telling(NamedTuple):
+    """What steps are made from besides the run."""
+
+    said: Sequence[Said]
+    tasks: Mapping[str, int]
+    """Threads by the names of their tasks."""
+    until: Sequence[str] = ()
+    """Checks: the run is told until each of them has spoken, to its end if one does not."""
+    counts: Callable[[Seen], bool] | None = None
+
+
+def steps(run: StoredRun, telling: Telling) -> Iterator[Step]:
+    """The steps of a run in order, and what was spoken where it was."""
+    names = {number: name for name, number in telling.tasks.items()}
+    words: dict[tuple[int, str], list[Step]] = {}
+    for word in telling.said:
+        words.setdefault((word.time_ns, word.event), []).append(_word(word, names))
+    last = _last(telling)
     for event, found in _events(seen(run)):
+        panicked = ""
         for one in found:
-            if one.record[0] not in LEFT_OUT:
-                yield _step(one, names)
-        if event in words:
-            yield from (Step(word.time_ns, word.check, word.actor, word.check, word.message, True) for word in words[event])
+            if one.record[0] == kinds.PANIC and one.thread is not None:
+                panicked = _thread(one.thread, names)
+            counted = telling.counts is not None and telling.counts(one)
+            if one.record[0] != kinds.PANIC and (counted or one.record[0] not in LEFT_OUT):
+                yield _step(one, names, counted)
+        yield from (word._replace(who=panicked) if word.kind == PANIC and panicked else word for word in words.get(event, ()))
         if event == last:
             return
-    yield from (Step(word.time_ns, word.check, word.actor, word.check, word.message, True) for word in said if word.event == "end:0")
+    yield from (_word(one, names) for one in telling.said if one.event == "end:0")
+
+
+def _last(telling: Telling) -> tuple[int, str] | None:
+    """The event at which the last of the checks told up to speaks for the first time."""
+    firsts: dict[str, Said] = {}
+    for one in telling.said:
+        firsts.setdefault(one.check, one)
+    if not telling.until or any(name not in firsts for name in telling.until):
+        return None
+    word = max((firsts[name] for name in telling.until), key=lambda one: one.time_ns)
+    return word.time_ns, word.event
 
 
 def _events(found: Iterable[Seen]) -> Iterator[tuple[tuple[int, str], list[Seen]]]:
@@ -72,34 +108,25 @@ def _events(found: Iterable[Seen]) -> Iterator[tuple[tuple[int, str], list[Seen]
         yield key, batch
 
 
-def _step(one: Seen, names: Mapping[int, str]) -> Step:
+def _step(one: Seen, names: Mapping[int, str], counted: bool) -> Step:
     head = one.entry[0]
-    who = head[3] if one.thread is None else names.get(one.thread) or thread_name(one.thread)
-    return Step(head[0], who, head[3], KINDS[int(one.record[0])].name, what(one.record))  # type: ignore[call-overload]
+    who = head[3] if one.thread is None else _thread(one.thread, names)
+    if one.record[0] == kinds.SHOOT_ACK:
+        who = head[4]  # the CPU that was interrupted, not the thread that happened to run there
+    kind = KINDS[int(one.record[0])].name  # type: ignore[call-overload]
+    event, cause = f"{head[4]}:{head[5]}", f"{head[6]}:{head[7]}"
+    return Step(head[0], who, head[3], kind, phrase(one.record), counted=counted, event=event, cause=cause)
 
 
-def told(run: StoredRun, said: Sequence[Said], tasks: Mapping[str, int]) -> list[str]:
-    """The steps as lines, those that nobody needs to read as counts."""
-    found = list(steps(run, said, tasks))
-    start = max(0, _begins(found) - LEAD_STEPS)
-    lines = [_line(step) for step in found[start:]]
-    if len(lines) > HEAD_STEPS + TAIL_STEPS:
-        lines = [*lines[:HEAD_STEPS], _left_out(len(lines) - HEAD_STEPS - TAIL_STEPS), *lines[-TAIL_STEPS:]]
-    return [_left_out(start), *lines] if start else lines
+def _thread(number: int, names: Mapping[int, str]) -> str:
+    return escaped(names.get(number) or thread_name(number))
 
 
-def _begins(found: Sequence[Step]) -> int:
-    """Where the story begins: the first thread held, or else the first routine that a script calls."""
-    held = (number for number, step in enumerate(found) if step.kind == "held")
-    called = (number for number, step in enumerate(found) if step.kind == "task.step" and "operation=kernel" in step.text)
-    return next(held, next(called, 0))
+def _word(one: Said, names: Mapping[int, str]) -> Step:
+    """What a check said, with threads by their names."""
+    return Step(one.time_ns, one.check, one.actor, one.check, named(one.message, names), spoken=True, event=one.event)
 
 
-def _left_out(count: int) -> str:
-    return f"{'':>12}  ... {count} steps ..."
-
-
-def _line(step: Step) -> str:
-    if step.spoken:
-        return f"{step.time_ns:>12,}  *** {step.kind}: {escaped(step.text)}"
-    return f"{step.time_ns:>12,}  {escaped(step.who):<12} {step.text}"
+def named(message: str, names: Mapping[int, str]) -> str:
+    """A message with the threads that it numbers by the names of their tasks."""
+    return re.sub(r"\bthread (\d+)\b", lambda found: f"thread {_thread(int(found[1]), names)}", escaped(message))

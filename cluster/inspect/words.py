@@ -105,6 +105,8 @@ _BY_FIELD: dict[str, Word] = {
 _QUEUE, _FLAGS, _PTE = _one_of(QUEUE_NAMES), _bits(FLAG_NAMES), _bits(PTE_NAMES)
 _BY_KIND: dict[str, dict[str, Word]] = {
     "shootdown.arm": {"targets": _plain},
+    "frame.copy": {"source": _frame},
+    "window.set": {"old": _frame},
     "page.bind": {"flags": _FLAGS},
     "page.queue": {"old": _QUEUE, "new": _QUEUE},
     "page.flags": {"old": _FLAGS, "new": _FLAGS},

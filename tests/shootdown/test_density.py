@@ -8,8 +8,9 @@ import pytest
 
 from cluster.errors import InputError
 from cluster.experiments.experiment import experiment_files, load_experiment
-from shootdown import density
-from shootdown.density import BATCH, REPAIRED, Case, Density, cases, densities
+from shootdown import density, many_seeds
+from shootdown.density import REPAIRED, Case, Density, cases, densities
+from shootdown.many_seeds import BATCH
 
 SCHEDULED = [
     "C03",
@@ -34,6 +35,7 @@ SCHEDULED = [
     "R04",
     "R05",
     "R06",
+    "R07",
 ]
 
 
@@ -90,7 +92,7 @@ def drawn(monkeypatch):
         asked.append((seed, scenario, out.name, trace))
         return SimpleNamespace(violations=[SimpleNamespace(check="I-TLB")] if seed == 3 else [], ended=ends.get(seed, "finished"))
 
-    monkeypatch.setattr(density, "run", run)
+    monkeypatch.setattr(many_seeds, "run", run)
     monkeypatch.setattr(density, "load", lambda name, sets, kernel, revert: (name, tuple(sets), kernel, revert))
     return asked
 
@@ -127,15 +129,12 @@ def test_batches_cover_every_seed_once(drawn, monkeypatch):
         def __init__(self, jobs, mp_context):
             assert jobs == 3
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
+        def shutdown(self, cancel_futures):
+            assert cancel_futures
 
         map = staticmethod(map)
 
-    monkeypatch.setattr(density, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(many_seeds, "ProcessPoolExecutor", Here)
     seeds = range(1, 2 * BATCH + 2)
     (found,) = densities([small("R03")], seeds, jobs=3)
     assert [seed for seed, *_ in drawn] == list(seeds) and found.met == {3: "I-TLB", 5: "panic", 7: "stuck"}

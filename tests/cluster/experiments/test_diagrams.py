@@ -1,0 +1,139 @@
+"""The picture of an interleaving: what it leaves out, that its bars balance, and that Mermaid can read every line of it."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster.experiments.diagrams import diagram
+from cluster.experiments.stretches import ARROWS_MAX
+from cluster.experiments.telling import Step
+
+TYPES = {"pq": "vm page queue mutex", "fq": "vm page queue free mutex", "object.1": "vm object"}
+
+
+def lock(who, verb, home, time=0, event=""):
+    sign = "+" if verb == "acquire" else "-"
+    return Step(time, who, "cpu.0", f"lock.{verb}", f"{sign}{TYPES[home]} {home} (held 5 ns)", event=event)
+
+
+def page(who, text, where="pq", kind="page.busy", **more):
+    return Step(0, who, where, kind, text, **more)
+
+
+def word(check, text):
+    return Step(9, check, "pq", check, text, spoken=True)
+
+
+def arrows(lines):
+    return [line.strip() for line in lines if "->>" in line]
+
+
+def test_locks_are_arrows_with_bars_that_last_until_the_release():
+    lines = diagram([lock("a", "acquire", "pq"), page("a", "page 0x1 busy"), lock("a", "release", "pq")])
+    assert [line.strip() for line in lines if not line.strip().startswith("participant")] == [
+        "sequenceDiagram",
+        "p_a->>p_pq: acquire",
+        "activate p_pq",
+        "p_a->>p_pq: page 0x1 busy",
+        "p_a->>p_pq: release",
+        "deactivate p_pq",
+    ]
+
+
+def test_a_lock_that_is_never_given_back_has_a_bar_to_the_end():
+    lines = diagram([lock("a", "acquire", "pq"), page("a", "page 0x1 busy")])
+    assert lines[-1].strip() == "deactivate p_pq"
+
+
+def test_a_posted_write_is_drawn_under_its_lock():
+    """The home hears of it after the release is recorded; the thread sent it before, while handling the event that released."""
+    posted = page("a", "page 0x1 busy", event="cpu.0:7", cause="cpu.0:5")
+    lines = arrows(diagram([lock("a", "acquire", "pq", event="cpu.0:4"), lock("a", "release", "pq", event="cpu.0:5"), posted]))
+    assert lines == ["p_a->>p_pq: acquire", "p_a->>p_pq: page 0x1 busy", "p_a->>p_pq: release"]
+
+
+def test_what_a_later_event_sends_is_drawn_where_it_is():
+    late = page("a", "page 0x1 busy", event="cpu.0:8", cause="cpu.0:6")
+    found = [
+        lock("a", "acquire", "pq", event="cpu.0:4"),
+        page("a", "page 0x1: dirty", event="x:1"),
+        lock("a", "release", "pq", event="cpu.0:5"),
+    ]
+    found += [page("a", "page 0x1: wired", where="object.1", event="cpu.0:6"), late]
+    assert arrows(diagram(found))[-1] == "p_a->>p_pq: page 0x1 busy"
+
+
+def test_empty_critical_sections_are_left_out_unless_they_are_counted():
+    pair = [lock("a", "acquire", "pq", event="cpu.0:1"), lock("a", "release", "pq", event="cpu.0:2")]
+    later = page("a", "page 0x1 busy", event="cpu.0:4", cause="cpu.0:3")
+    assert arrows(diagram([*pair, later])) == ["p_a->>p_pq: page 0x1 busy"]
+    pair[0] = pair[0]._replace(counted=True)
+    assert arrows(diagram([*pair, later]))[0] == "p_a->>p_pq: acquire, release ●"
+
+
+def test_pages_that_the_violation_does_not_name_are_left_out():
+    found = [page("a", "page 0x1 busy"), page("a", "page 0x2 busy"), word("I-COW", "vm page 0x1: sent and writable")]
+    assert arrows(diagram(found, shows=["I-COW"])) == ["p_a->>p_pq: page 0x1 busy"]
+
+
+def test_it_ends_with_the_check_that_names_the_bug():
+    found = [page("a", "page 0x1 busy"), word("I-LOCKSET", "page 0x1"), page("a", "page 0x1 freed"), word("I-COW", "page 0x1: x")]
+    lines = diagram([*found, page("a", "page 0x1 wired")], shows=["I-COW", "I-LOCKSET"])
+    assert [line for line in lines if "wired" in line] == []
+    assert any("I-COW: page 0x1: x" in line for line in lines)
+
+
+def test_a_check_speaks_once():
+    found = [page("a", "page 0x1 busy"), *[word("I-COW", f"page 0x1: {number}") for number in range(3)]]
+    assert sum("I-COW" in line for line in diagram(found, shows=["I-COW"])) == 1
+
+
+def test_a_kernel_thread_that_only_takes_locks_is_left_out():
+    found = [lock("k0.0", "acquire", "pq"), page("a", "page 0x1 busy"), lock("k0.0", "release", "pq")]
+    assert not any("k0" in line for line in diagram(found))
+
+
+def test_many_steps_alike_are_one():
+    found = [page("a", f"page {frame:#x}: wire count 0 -> 1", kind="page.wire") for frame in range(8)]
+    assert arrows(diagram(found)) == ["p_a->>p_pq: page 0x0: wire count 0 to 1 (and 7<br/>more such)"]
+
+
+def test_the_middle_of_a_long_stretch_is_left_out_but_not_where_a_thread_is_held():
+    found = [page("a", f"page 0x1: {number}", kind=f"page.{number % 2}") for number in range(40)]
+    found[20] = Step(0, "a", "cpu.0", "held", "held at x: y")
+    lines = diagram([*found, *found], [page("b", "page 0x1 busy")])
+    assert len(arrows(lines)) <= ARROWS_MAX + 1
+    assert any("held at x" in line for line in lines)
+    left_out = [int(found[1]) for line in lines if (found := re.search(r"\.\.\. (\d+) steps left out", line))]
+    drawn = [line for line in lines if line.strip().startswith("p_a->>") or "held at" in line]
+    assert sum(left_out) + len(drawn) == 80
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.builds(lock, st.sampled_from("ab"), st.sampled_from(("acquire", "release")), st.sampled_from(("pq", "fq", "object.1"))),
+        st.builds(page, st.sampled_from("ab"), st.text(max_size=60).map(lambda text: f"page 0x1: {' '.join(text.split())}")),
+        st.builds(word, st.sampled_from(("I-COW", "I-TLB")), st.just("vm page 0x1: a; b # c -> d < e")),
+    ),
+    max_size=120,
+)
+
+
+@given(STEPS, STEPS)
+def test_whatever_the_steps_bars_balance_and_lines_are_mermaids(found, other):
+    bars: dict[str, int] = {}
+    people = set()
+    for line in diagram(found, other, ["I-COW"])[1:]:
+        verb, _, rest = line.strip().partition(" ")
+        if verb == "participant":
+            people.add(rest.partition(" ")[0])
+        elif verb in ("activate", "deactivate"):
+            bars[rest] = bars.get(rest, 0) + (1 if verb == "activate" else -1)
+            assert bars[rest] >= 0
+        assert ";" not in line
+        assert "#" not in line
+    assert not any(bars.values())
+    assert set(bars) <= people

@@ -1,0 +1,70 @@
+"""What documents list is what there is: every file of the house, every point at which a thread can be held."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cluster.cli.main import COMMANDS
+from cluster.scenario.checks_named import known_checks
+from protocol.changes import CHANGES
+from protocol.points import POINTS
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("protocol", "actors", "cluster", "shootdown")
+TEXT = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+ROWS = {found[1]: found[2] for found in re.finditer(r"^\| `([a-z_/]+)/` \| (.*) \|$", TEXT, re.MULTILINE)}
+NOT_FILES = re.compile(r"`(?:--[a-z-]+|[a-z_]+/)`")
+"""In the rows, what is in backticks and no file: options and folders."""
+
+
+def files(room):
+    return {path.stem for path in (ROOT / room).glob("*.py")} - {"__init__"}
+
+
+def named(room):
+    return set(re.findall(r"`([A-Za-z_]+)`", NOT_FILES.sub("", ROWS[room])))
+
+
+def rooms():
+    found = {path.parent.relative_to(ROOT).as_posix() for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
+    return sorted(room for room in found if files(room))
+
+
+def test_every_room_has_a_row():
+    assert sorted(ROWS) == rooms()
+
+
+@pytest.mark.parametrize("room", rooms())
+def test_a_room_s_row_names_its_files_and_no_other(room):
+    assert named(room) == files(room)
+
+
+def test_every_point_at_which_a_script_may_hold_a_thread_is_described():
+    text = (ROOT / "docs" / "workload-form.md").read_text("utf-8")
+    assert dict(re.findall(r"^\| `([a-z_A-Z0-9]+\.[a-z_-]+)` \| (.*) \|$", text, re.MULTILINE)) == POINTS
+
+
+def test_the_counts_that_documents_give_are_the_code_s():
+    changes = sum(not change.hazard for change in CHANGES.values())
+    hazards, checks = len(CHANGES) - changes, len(known_checks())
+    readme, rooms_text = (ROOT / "README.md").read_text("utf-8"), TEXT
+    assert f"{changes} changes that were made" in readme
+    assert f"{hazards} hazards that its code of 2006 kept" in readme
+    assert f"{checks} invariants are checked" in readme
+    assert f"all {changes + hazards}" in readme
+    assert f"| {checks} invariants as predicates" in rooms_text
+    assert f"All {changes} changes" in rooms_text
+    assert f"all {hazards} hazards" in rooms_text
+
+
+def test_every_check_is_described():
+    text = (ROOT / "docs" / "checks.md").read_text("utf-8")
+    assert sorted(re.findall(r"^## (I-[A-Z-]+)$", text, re.MULTILINE)) == sorted(known_checks())
+
+
+def test_every_command_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert [name for name in COMMANDS if f"`{name}" not in readme] == []
