@@ -1,4 +1,4 @@
-"""The table of changes: 33 and 6, each with names, forms and kinds that are well formed, and needs that name what exists."""
+"""The table of changes: 33 and the hazards, each with names, forms and kinds that are well formed, and needs that name what exists."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ KINDS = {"bug", "cost", "rule", "detection", "equivalence"}
 PMAPS = {"i386", "amd64", "alpha"}
 
 
-def test_33_changes_and_6_hazards():
-    assert list(CHANGES) == [f"C{number:02}" for number in range(1, 34)] + [f"R{number:02}" for number in range(1, 7)]
-    assert [change.id for change in CHANGES.values() if change.hazard] == [f"R{number:02}" for number in range(1, 7)]
+def test_33_changes_and_the_hazards_behind_them():
+    hazards = [change.id for change in CHANGES.values() if change.hazard]
+    assert hazards == [f"R{number:02}" for number in range(1, len(hazards) + 1)] and len(hazards) >= 6
+    assert list(CHANGES) == [*(f"C{number:02}" for number in range(1, 34)), *hazards]
     assert set(CHANGE_BY_SLUG.values()) == set(CHANGES.values()) and len(CHANGE_BY_SLUG) == len(CHANGES)
 
 
