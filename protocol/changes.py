@@ -132,6 +132,10 @@ _ROWS = (
     ),
     _C("R05", "cow-read-writable", ("bug",), ("writable", "read-only"), "a read fault on a page with cow > 0 re-enters it writable"),
     _C("R06", "cow-before-busy", ("bug",), ("cow-first", "busy-first"), "a write fault looks at cow before it looks at busy"),
+    _C(
+        "R07", "grab-busy-cached", ("bug",), ("left-cached", "deactivated"),
+        "vm_page_grab makes a cached page busy and leaves it on the cache queue",
+    ),
 )  # fmt: skip
 
 CHANGES: dict[str, Change] = {change.id: change for change in _ROWS}

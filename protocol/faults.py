@@ -6,6 +6,8 @@ means the same for any number of workers. Counting at the senders was rejected: 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 FAULT_KINDS = ("delay", "jitter", "lose", "stall", "pager-error", "memory")
@@ -46,3 +48,13 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     at_ns: int = 0
     duration_ns: int = 0
     frames: int = 0
+
+
+def delay_max_ns(faults: Sequence[Fault]) -> int:
+    """How much later than without these faults a message may arrive: by one delay, since those behind it are only kept in order."""
+    return max((fault.delay_ns for fault in faults), default=0)
+
+
+def stalled_ns(faults: Sequence[Fault]) -> int:
+    """For how long these faults keep CPUs from handling what has arrived."""
+    return sum(fault.duration_ns for fault in faults if fault.kind == "stall")

@@ -9,21 +9,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from functools import partial
 from typing import Any, NamedTuple
 
 from cluster.errors import InputError
 from cluster.experiments.experiment import experiment_files, load_experiment
 from cluster.scenario import load
 from protocol.changes import CHANGES
-from shootdown.running import run
+from shootdown.many_seeds import Processes, runs
 
 REPAIRED = "repaired"
-BATCH = 20
-"""Seeds that one process runs before it reports."""
 
 
 class Case(NamedTuple):
@@ -74,14 +69,9 @@ def cases(ids: Sequence[str] = ()) -> list[Case]:
 
 def densities(wanted: Sequence[Case], seeds: Sequence[int], jobs: int = 1) -> Iterator[Density]:
     """Run each case on every seed, in ``jobs`` processes."""
-    if jobs < 2:
-        yield from (Density(case, len(seeds), _met([_batch(case, seeds)])) for case in wanted)
-        return
-    batches = [seeds[at : at + BATCH] for at in range(0, len(seeds), BATCH)]
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with Processes(jobs) as processes:
         for case in wanted:
-            found = list(pool.map(_batch, [case] * len(batches), batches))
-            yield Density(case, len(seeds), _met(found))
+            yield Density(case, len(seeds), _met(processes.over(seeds, partial(_batch, case))))
 
 
 def _met(found: Sequence[dict[int, str]]) -> dict[int, str]:
@@ -93,10 +83,8 @@ def _batch(case: Case, seeds: Sequence[int]) -> dict[int, str]:
     old = () if case.id == REPAIRED else (case.id,)
     scenario = load(case.scenario, [*case.sets, "checks.stop_at_first=true"], None, old)
     met = {}
-    with TemporaryDirectory(prefix="shootdown-density-") as directory:
-        for seed in seeds:
-            made = run(scenario, seed=seed, out=Path(directory) / str(seed), trace=False)
-            word = made.violations[0].check if made.violations else "" if made.ended == "finished" else made.ended
-            if word:
-                met[seed] = word
+    for seed, made in runs(scenario, seeds):
+        word = made.violations[0].check if made.violations else "" if made.ended == "finished" else made.ended
+        if word:
+            met[seed] = word
     return met

@@ -28,7 +28,7 @@ def recheck(run: Run | str | Path, checks: Sequence[str] = ()) -> dict[str, Any]
     if model.machine is None:
         raise InputError(f"{run.path}: a run of the model {model.name} has nothing to check", file=str(run.path), found=model.name)
     try:
-        suite = Suite(checks, model.machine, model.kernel, contracts=contracts())
+        suite = Suite(checks, model.machine, model.kernel, contracts=contracts(), faults=model.faults)
     except KeyError as error:
         raise InputError(str(error.args[0]), key="checks", found=list(checks)) from None
     found = []

@@ -104,7 +104,8 @@ class PageLife(PageStore, kw_only=True):
         return None
 
     def rebind(self, op: Rebind) -> Value:
-        """vm_page_rename (3.4): remove, which clears BUSY, and insert; with object "" it is vm_page_remove alone."""
+        """vm_page_rename (3.4): remove, which clears BUSY, and insert, either of which may come alone; only a page that changes its object
+        is dirty and uncached for it."""
         frame = op.frame
         page = self.pages.get(frame) or self.stray(op, frame)
         if op.must_be_busy and page.object and not page.flags & BUSY:
@@ -112,8 +113,9 @@ class PageLife(PageStore, kw_only=True):
         if page.flags & BUSY:
             self.unbusy(op, frame, page)
         self.record((PAGE_REBIND, frame, op.object, op.pindex, page.object, page.pindex))
+        renamed = bool(page.object and op.object)
         page.object, page.pindex = op.object, op.pindex
-        if op.object:
+        if renamed:
             if page.queue == CACHE:
                 self.deactivate_page(frame, page)
             self.set_dirty(frame, page, VALID_ALL)

@@ -18,10 +18,9 @@ from actors.kernel.contig_launder import launder_queues
 from actors.kernel.contig_map import kernel_unmap, map_run
 from actors.kernel.contig_scan import CachedPage, Run, Want, scan
 from actors.kernel.contracts import nothing_held
-from actors.kernel.vm_page import vm_page_free
+from actors.kernel.vm_page import try_owner, vm_page_free
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.contig import BindRun, TakeRun
-from protocol.messages.locks import TRY
 from protocol.messages.objects import Lookup
 from protocol.pages import BUSY
 from protocol.records import LOOP
@@ -133,7 +132,7 @@ async def _dequeue(k: Context, first: int, pages: int) -> tuple[int, ...] | None
 async def _free_cached(k: Context, page: CachedPage, whatever: bool = False) -> bool:
     """Free a cached page, whose object is only tried. ``whatever``: even one that is held or busy. Returns whether it is free. [L: PQ]"""
     frame, obj, pindex, flags, hold = page
-    if (hold and not whatever) or not await k.acquire(obj, TRY):
+    if (hold and not whatever) or not await try_owner(k, frame, obj):
         return False
     soft = (await k.call(obj, Lookup(pindex)))[2]
     idle = not (flags & BUSY or soft)

@@ -15,11 +15,10 @@ from actors.kernel.contracts import locks
 from actors.kernel.page_clean import flush_page, vm_object_page_clean
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_remove_all
-from actors.kernel.vm_object import vm_object_deallocate
-from actors.kernel.vm_page import owner_now, vm_page_sleep_if_busy
+from actors.kernel.vm_object_deallocate import vm_object_deallocate
+from actors.kernel.vm_page import owner_now, page_state, try_owner, vm_page_sleep_if_busy
 from actors.kernel.vm_page_cache import vm_page_cache, vm_page_test_dirty
 from protocol.identity import PAGE_QUEUES, vnode_lock, vnode_of
-from protocol.messages.locks import TRY
 from protocol.messages.objects import OBJ_DEAD, Describe, Enter, Lookup, SoftBusy
 from protocol.messages.queues import NextAfter, PageState, QueueCounts
 from protocol.pages import ACTIVE, INACTIVE
@@ -57,7 +56,7 @@ async def _launder_page(k: Context, frame: int, obj: str, pindex: int) -> str:
     """vm_contig_launder_page. [L: PQ on entry and exit]"""
     if k.form("C13") == "reversed":
         return await _launder_reversed(k, frame, obj, pindex)
-    if not await k.acquire(obj, TRY):
+    if not await try_owner(k, frame, obj):
         return NEXT
     soft = (await k.call(obj, Lookup(pindex)))[2]
     if await vm_page_sleep_if_busy(k, frame, await soft_busy(k, obj, pindex, soft), obj):
@@ -87,7 +86,7 @@ async def _launder_idle(k: Context, frame: int, obj: str, pindex: int) -> str:
     held, dirty = state[3], state[5]
     if not dirty and not held:
         await pmap_remove_all(k, frame)
-        dirty = (await k.call(PAGE_QUEUES, PageState(frame)))[5]
+        dirty = (await page_state(k, frame))[5]
     if dirty:
         return await _write(k, frame, obj, pindex)
     if not held:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.fault_state import Fault
 from actors.kernel.pmap_enter import pmap_enter_quick
+from actors.kernel.vm_page import page_state
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup
-from protocol.messages.queues import Deactivate, PageState
+from protocol.messages.queues import Deactivate
 from protocol.messages.space import Find, PteTest, PtFind
 from protocol.pages import BUSY, CACHE, FICTITIOUS, OBJT_DEFAULT, VALID_ALL
 
@@ -53,7 +54,7 @@ async def _prefault(k: Context, vpn: int, obj: str, pindex: int) -> bool:
 
 async def _enter_idle(k: Context, vpn: int, frame: int, valid: int, soft: int, obj: str) -> None:
     """[L: obj, PQ]"""
-    queue, flags, *_ = await k.call(PAGE_QUEUES, PageState(frame))
+    queue, flags, *_ = await page_state(k, frame)
     if valid != VALID_ALL or soft or flags & (BUSY | FICTITIOUS):
         return
     if queue == CACHE:

@@ -11,9 +11,10 @@ from actors.kernel.contracts import locks
 from actors.kernel.page_io import vm_page_io_start
 from actors.kernel.pager import vm_pager_put_pages
 from actors.kernel.pmap import pmap_page_protect
+from actors.kernel.vm_page import page_state
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Resident
-from protocol.messages.queues import PageState, SetFlags
+from protocol.messages.queues import SetFlags
 from protocol.pages import BUSY, INACTIVE, VALID_ALL, WINATCFLS
 
 CLUSTER = 16
@@ -44,7 +45,7 @@ async def _neighbours(k: Context, obj: str, pindex: int) -> list[tuple[int, int]
     for at, frame, valid, soft in await k.call(obj, Resident(pindex + 1, pindex + CLUSTER)):
         if at != pindex + 1 + len(found) or soft or valid != VALID_ALL:
             break
-        queue, flags, wire, hold, _, dirty, *_ = await k.call(PAGE_QUEUES, PageState(frame))
+        queue, flags, wire, hold, _, dirty, *_ = await page_state(k, frame)
         if queue != INACTIVE or flags & BUSY or wire or hold or not dirty:
             break
         found.append((at, frame))

@@ -11,12 +11,11 @@ from actors.kernel.launder import pageout_clean
 from actors.kernel.page_io import soft_busy, vm_page_io_start
 from actors.kernel.pager import vm_pager_put_pages
 from actors.kernel.pmap import pmap_page_protect
-from actors.kernel.vm_object import EVERYTHING
-from actors.kernel.vm_page import vm_page_sleep_if_busy
+from actors.kernel.vm_object_header import EVERYTHING
+from actors.kernel.vm_page import page_state, vm_page_sleep_if_busy
 from actors.kernel.vm_page_cache import vm_page_test_dirty
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import CHAN_PIP, Lookup, Resident, WantPip
-from protocol.messages.queues import PageState
 
 
 async def flush_page(k: Context, frame: int, obj: str, pindex: int, kind: int) -> None:
@@ -49,7 +48,7 @@ async def _clean_page(k: Context, frame: int, obj: str, pindex: int, kind: int) 
     if await vm_page_sleep_if_busy(k, frame, await soft_busy(k, obj, pindex, found[2]), obj):
         return -1
     await vm_page_test_dirty(k, frame)
-    dirty = (await k.call(PAGE_QUEUES, PageState(frame)))[5]
+    dirty = (await page_state(k, frame))[5]
     return await pageout_clean(k, frame, obj, pindex, kind) if dirty else 0
 
 

@@ -13,6 +13,7 @@ from actors.kernel.context import Context
 from actors.kernel.pageout_scan import ACT_ADVANCE, ACT_MAX, MARKER, PAGES_AT_ONCE
 from actors.kernel.pmap import page_referenced, pmap_remove_all
 from actors.kernel.requests import KernelPanic
+from actors.kernel.vm_page import page_state
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
 from protocol.messages.locks import TRY
@@ -105,7 +106,7 @@ async def _lock_object(k: Context, queue: int, frame: int, obj: str, following: 
 async def _age(k: Context, frame: int, obj: str, pindex: int) -> None:
     """More active if it was used, less if not; inactive, and unmapped, when it has been unused for long. [L: PQ, OBJ]"""
     found = await k.call(obj, Lookup(pindex))
-    _, flags, _, hold, act, *_ = await k.call(PAGE_QUEUES, PageState(frame))
+    _, flags, _, hold, act, *_ = await page_state(k, frame)
     if flags & BUSY or found[2] or hold:
         await k.post(PAGE_QUEUES, Requeue(frame))
         return

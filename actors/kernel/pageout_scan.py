@@ -11,10 +11,9 @@ from actors.kernel.context import Context
 from actors.kernel.launder import pageout_clean
 from actors.kernel.pageout_dirty import dirty_for_pageout
 from actors.kernel.pmap import page_referenced, pmap_remove_all
-from actors.kernel.vm_page import vm_page_free
+from actors.kernel.vm_page import try_owner, vm_page_free
 from actors.kernel.vm_page_cache import vm_page_cache
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.locks import TRY
 from protocol.messages.objects import Describe, Lookup
 from protocol.messages.queues import Activate, Deactivate, Mark, NextAfter, PageState, Requeue, SetFlags
 from protocol.pages import ACTIVE, BUSY, INACTIVE, REFERENCED, WINATCFLS
@@ -55,7 +54,7 @@ async def _next(k: Context, scan: Scan, queue: int) -> Row | None:
 
 async def _lock_object(k: Context, queue: int, frame: int, obj: str) -> bool:
     """Lock the page's object out of order. False: the page changed meanwhile, and the object is not held. [L: PQ on entry and exit]"""
-    if await k.acquire(obj, TRY):
+    if await try_owner(k, frame, obj):
         return True
     await k.call(PAGE_QUEUES, Mark(queue, MARKER, frame))
     await k.release(PAGE_QUEUES)

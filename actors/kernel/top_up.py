@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.requests import KernelPanic
-from actors.kernel.vm_page import owner_now, vm_page_busy, vm_page_free
+from actors.kernel.vm_page import owner_now, try_owner, vm_page_busy, vm_page_free
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
-from protocol.messages.locks import TRY
 from protocol.messages.queues import CacheRover, Deactivate, NextAfter, PageOwner, QueueCounts, SelectCache
 from protocol.pages import BUSY, CACHE, UNMANAGED
 
@@ -51,7 +50,7 @@ async def _free_cached(k: Context, colour: int) -> bool:
     frame = 0
     while row := await k.call(PAGE_QUEUES, NextAfter(CACHE, frame, colour)):
         frame, obj, pindex, flags, _, hold, *_ = row
-        if not hold and await k.acquire(obj, TRY):
+        if not hold and await try_owner(k, frame, obj):
             if flags & BUSY:
                 raise KernelPanic(f"Found busy cache page {frame:#x}")
             await vm_page_free(k, frame, obj, pindex)

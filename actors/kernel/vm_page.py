@@ -12,18 +12,20 @@ from actors.kernel.requests import KernelPanic
 from actors.kernel.vnode import insert_resident, page_gone, remove_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Put
+from protocol.messages.locks import TRY
 from protocol.messages.objects import TreeJoin, TreeRise, TreeStore
 from protocol.messages.queues import (
     CHAN_FREE,
     FreePage,
     PageOwner,
     PagesNeeded,
+    PageState,
     Rebind,
     SetBusy,
     WantBusy,
     page_channel,
 )
-from protocol.pages import VALID_ALL
+from protocol.pages import FREE, VALID_ALL
 from protocol.records import BELIEF, FRAME_COPY, FRAME_ZERO
 
 
@@ -32,6 +34,18 @@ async def vm_page_busy(k: Context, frame: int) -> None:
     refusal = await k.call(PAGE_QUEUES, SetBusy(frame))
     if refusal:
         raise KernelPanic(str(refusal))
+
+
+PageFields = tuple[int, int, int, int, int, int, int, str, int]
+"""(queue, flags, wire, hold, act, dirty, cow, object, pindex) of a page record."""
+NOBODYS: PageFields = (FREE, 0, 0, 0, 0, 0, 0, "", -1)
+"""What is read of a frame on the free lists, by whoever still believes it to be a page."""
+
+
+async def page_state(k: Context, frame: int) -> PageFields:
+    """The page record as it is, also if the frame is free: a thread that an old protocol has misled goes on with what it reads. [L: PQ]"""
+    found: PageFields | None = await k.call(PAGE_QUEUES, PageState(frame))
+    return NOBODYS if found is None else found
 
 
 # Removing and freeing --------------------------------------------------------------------------------------------------------------
@@ -112,11 +126,14 @@ async def vm_page_remove(k: Context, frame: int, obj: str, pindex: int, busy: bo
         raise KernelPanic(str(refusal))
 
 
-async def vm_page_rename(k: Context, frame: int, old: str, old_pindex: int, obj: str, pindex: int) -> None:
-    """Move a page, which the caller has busy, to another object: remove, which un-busies it, and insert. [L: PQ, both objects]"""
+async def vm_page_rename(k: Context, frame: int, old: str, old_pindex: int, obj: str, pindex: int, valid: int = VALID_ALL) -> None:
+    """Move a page, valid as it is, to another object: remove, which un-busies it if the caller has it busy, and insert.
+
+    [L: PQ, both objects]
+    """
     must_be_busy = k.form("C01") == "busy-first"
     await _leave_object(k, old, old_pindex)
-    await insert_resident(k, obj, pindex, frame, VALID_ALL)
+    await insert_resident(k, obj, pindex, frame, valid)
     refusal = await k.call(PAGE_QUEUES, Rebind(frame, obj, pindex, must_be_busy))
     if refusal:
         raise KernelPanic(str(refusal))
@@ -164,9 +181,19 @@ async def owner_now(k: Context, frame: int, obj: str) -> str:
     await k.peek("m.object")
     await k.note(BELIEF, k.tid, frame, obj, -1)
     owner, _ = await k.call(PAGE_QUEUES, PageOwner(frame))
+    _assert_owned(frame, owner)
+    return str(owner)
+
+
+async def try_owner(k: Context, frame: int, owner: str) -> bool:
+    """VM_OBJECT_TRYLOCK(m->object), by whoever holds the page queues and so may not wait for it. Raises KernelPanic where there is none."""
+    _assert_owned(frame, owner)
+    return bool(await k.acquire(owner, TRY))
+
+
+def _assert_owned(frame: int, owner: str) -> None:
     if not owner:
         raise KernelPanic(f"Fatal trap 12: page fault while in kernel mode (the lock of the NULL object of vm page {frame:#x})")
-    return str(owner)
 
 
 # Content --------------------------------------------------------------------------------------------------------------------------

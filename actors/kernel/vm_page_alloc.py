@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.requests import KernelPanic
-from actors.kernel.vm_page import vm_page_free
+from actors.kernel.vm_page import try_owner, vm_page_free
 from actors.kernel.vnode import insert_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES, address_of
 from protocol.messages.free import Take
-from protocol.messages.locks import TRY
 from protocol.messages.objects import Lookup
 from protocol.messages.queues import Bind, Deactivate, PagesNeeded, SelectCache, Unbusy
 from protocol.pages import (
@@ -187,7 +186,7 @@ def _assert_cached(victim: Victim) -> None:
 async def _freed(k: Context, victim: Victim, owned: str) -> bool:
     frame, obj, pindex, flags, wire, hold, *_ = victim
     unfit = flags & (BUSY | UNMANAGED) or wire if k.form("C17") == "deactivate-and-retry" else 0
-    if hold or unfit or (obj != owned and not await k.acquire(obj, TRY)):
+    if hold or unfit or (obj != owned and not await try_owner(k, frame, obj)):
         return False
     if flags & BUSY:
         raise KernelPanic(f"Found busy cache page {frame:#x}")

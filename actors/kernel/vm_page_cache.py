@@ -10,9 +10,9 @@ from actors.kernel.context import Context
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_is_modified, pmap_page_protect, pmap_remove_all
 from actors.kernel.requests import KernelPanic
-from actors.kernel.vm_page import vm_page_free
+from actors.kernel.vm_page import page_state, vm_page_free
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import MakeCache, PageState, SetDirty
+from protocol.messages.queues import MakeCache, SetDirty
 from protocol.pages import BUSY, UNMANAGED, VALID_ALL
 from protocol.records import PAGE_RECLAIM
 
@@ -45,7 +45,7 @@ async def vm_page_cache(k: Context, frame: int) -> None:
 
 async def _idle(k: Context, frame: int, obj: str, pindex: int, soft: int) -> bool:
     """Is the page one that nobody is using? Dirty pages are none of these routines' business."""
-    _, flags, wire, hold, _, dirty, *_ = await k.call(PAGE_QUEUES, PageState(frame))
+    _, flags, wire, hold, _, dirty, *_ = await page_state(k, frame)
     return not (dirty or hold or wire or flags & (BUSY | UNMANAGED) or await soft_busy(k, obj, pindex, soft))
 
 
@@ -58,7 +58,7 @@ async def _clean(k: Context, frame: int) -> bool:
         await pmap_page_protect(k, frame)
     else:
         await vm_page_test_dirty(k, frame)
-    dirty = (await k.call(PAGE_QUEUES, PageState(frame)))[5]
+    dirty = (await page_state(k, frame))[5]
     await k.at("vm_page_try_to_cache.tested")
     return not dirty
 

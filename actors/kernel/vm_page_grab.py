@@ -1,7 +1,10 @@
-"""vm_page_grab: the page at an offset, resident or allocated, waited for if it is busy (vm-facts 3.6; C02, C18, C26).
+"""vm_page_grab: the page at an offset, resident or allocated, waited for if it is busy (vm-facts 3.6; C02, C18, C26, R07).
 
 C26 ``generation-check``: a sleeper that wakes takes the page queues to see whether the object's generation is what it was and the page busy
 still, before it looks the page up again, which takes the page queues once more. ``relookup``: it looks the page up again.
+
+R07 ``left-cached``: a page found on the cache queue is made busy where it stands, among those that an allocation may take, and the caller
+gives the object back for as long as its I/O lasts. ``deactivated``: it leaves the queue first, as a cached page does that is mapped.
 """
 
 from __future__ import annotations
@@ -9,12 +12,12 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks
 from actors.kernel.page_io import soft_busy
-from actors.kernel.vm_page import vm_page_busy, vm_wait, zero_unless
+from actors.kernel.vm_page import page_state, vm_page_busy, vm_wait, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc, vm_page_alloc_idle
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Generation, Lookup
-from protocol.messages.queues import SetFlags, Unbusy, WantBusy, Wire, page_channel
-from protocol.pages import ALLOC_NOBUSY, ALLOC_RETRY, ALLOC_WIRED, ALLOC_ZERO, ZERO
+from protocol.messages.queues import Deactivate, SetFlags, Unbusy, WantBusy, Wire, page_channel
+from protocol.pages import ALLOC_NOBUSY, ALLOC_RETRY, ALLOC_WIRED, ALLOC_ZERO, CACHE, ZERO
 
 Grabbed = tuple[int, bool, bool]
 """(frame or 0, it was allocated here, its content was zero when it was)."""
@@ -58,11 +61,18 @@ async def _claimed(k: Context, frame: int, obj: str, pindex: int, soft: int, fla
         await k.post(PAGE_QUEUES, Wire(frame))
     idle = flags & ALLOC_NOBUSY and k.form("C02") == "nobusy"
     if not idle:
+        await _uncache(k, frame)
         await vm_page_busy(k, frame)
     await k.release(PAGE_QUEUES)
     if flags & ALLOC_NOBUSY and not idle:
         await _clear_busy(k, frame)
     return True
+
+
+async def _uncache(k: Context, frame: int) -> None:
+    """R07: a page that is about to be busy does not stay among those that may be taken. [L: PQ, OBJ]"""
+    if k.form("R07") == "deactivated" and (await page_state(k, frame))[0] == CACHE:
+        await k.post(PAGE_QUEUES, Deactivate(frame))
 
 
 async def _clear_busy(k: Context, frame: int) -> None:

@@ -1,7 +1,8 @@
 """Zero-copy sends: set up, fault, completion (vm-facts 3.8; C03, C04, C08, R01).
 
 R01 open: after waiting for memory, with both locks dropped, the routine still trusts the page it was called with. Closed: it looks the
-page up again and gives up if it is another.
+page up again and gives up if it is another, or has come to the cache queue, its send complete: the next try would take it out of its object
+there, and the allocation that follows would find a victim without one.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from actors.kernel.context import Context
 from actors.kernel.contracts import locks, nothing_held
 from actors.kernel.pmap import pmap_page_protect, pmap_remove_all
 from actors.kernel.vm_map import vm_map_lookup
-from actors.kernel.vm_page import copy_page, vm_page_busy, vm_page_free, vm_page_insert, vm_page_remove, vm_wait
+from actors.kernel.vm_page import copy_page, page_state, vm_page_busy, vm_page_free, vm_page_insert, vm_page_remove, vm_wait
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.identity import NETWORK_CARD, PAGE_QUEUES
 from protocol.messages.device import NicSend
 from protocol.messages.objects import Lookup, SetValid
 from protocol.messages.queues import CowCount, PageState, SetDirty, Unbusy, Unwire, Wire
-from protocol.pages import CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
+from protocol.pages import CACHE, CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
 from protocol.records import BELIEF
 
 
@@ -65,7 +66,7 @@ async def _cowfault(k: Context, frame: int, obj: str, pindex: int) -> bool:
         await vm_page_insert(k, frame, obj, pindex)
         if not await _memory_came(k, frame, obj, pindex):
             return False
-    state = await k.call(PAGE_QUEUES, PageState(frame))
+    state = await page_state(k, frame)
     if not state[6]:
         await _give_up(k, frame, fresh, obj, pindex)
         return False
@@ -81,10 +82,15 @@ async def _memory_came(k: Context, frame: int, obj: str, pindex: int) -> bool:
     await k.at("vm_page_cowfault.woken")
     await k.acquire(obj)
     await k.acquire(PAGE_QUEUES)
-    if k.form("R01") == "looks-again" and (await k.call(obj, Lookup(pindex)))[0] != frame:
+    if k.form("R01") == "looks-again" and not await _still_there(k, frame, obj, pindex):
         return False
     await k.note(BELIEF, k.tid, frame, obj, pindex)
     return True
+
+
+async def _still_there(k: Context, frame: int, obj: str, pindex: int) -> bool:
+    there: int = (await k.call(obj, Lookup(pindex)))[0]
+    return there == frame and (await page_state(k, frame))[0] != CACHE
 
 
 async def _give_up(k: Context, frame: int, fresh: int, obj: str, pindex: int) -> None:

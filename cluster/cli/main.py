@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cluster.cli import bare, bench, check, check_run, demo, density, doctor, experiments, init, listing, log, run, schema, verify
+from cluster.cli import bare, bench, check, check_run, demo, density, doctor, experiments, init, listing, log, run, schema, sweep, verify
 from cluster.cli.output import BAD_INPUT, DONE, FAILED, INTERRUPTED, note, print_error, printable
 from cluster.errors import InputError, RunError, ShootdownError
 
@@ -26,6 +26,7 @@ COMMANDS: dict[str, Callable[..., object]] = {
     "verify": verify.command,
     "experiments": experiments.command,
     "density": density.command,
+    "sweep": sweep.command,
     "log": log.command,
     "check-run": check_run.command,
     "list": listing.command,

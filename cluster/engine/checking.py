@@ -131,7 +131,7 @@ def checks_for(plan: Plan, rank: int) -> CheckShard:
     if not plan.checks or machine is None:
         return NoChecks()
     try:
-        suite = Suite(plan.checks, machine, plan.model.kernel, rank, plan.workers, contracts())
+        suite = Suite(plan.checks, machine, plan.model.kernel, rank, plan.workers, contracts(), plan.model.faults)
     except KeyError as error:
         raise InputError(str(error.args[0]), key="checks", found=list(plan.checks)) from error
     return SuiteShard(suite, rank)

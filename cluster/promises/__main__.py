@@ -18,6 +18,8 @@ from cluster.promises.progress import Progress, code_identity
 WIDTHS = {
     "one digest": (24, 7, 7, 9, 5, 32, 7, 5),
     "replays": (27, 6, 7, 12, 36, 11),
+    "silence": (24, 5, 19, 6),
+    "checks": (29, 15, 11),
     "snapshots": (20, 4, 4, 2, 6, 6, 32, 5),
 }
 DIRECTORY = Path("runs") / "promises"

@@ -21,7 +21,8 @@ from cluster.promises.job import Found, Job
 from cluster.promises.progress import Progress
 from cluster.promises.replaying import PRESSED, Replay, ample, scarce, unexercised
 from cluster.promises.restoring import restored
-from cluster.promises.sizes import GENERATED, ONLY_LOCKS_DRAW, RECORDINGS, SHORTENED_SCARCE, SMALL, WITH_FAULTS, Size
+from cluster.promises.silence import silence
+from cluster.promises.sizes import GENERATED, ONLY_LOCKS_DRAW, RECORDINGS, SCARCE, SEEDS, SHORTENED_SCARCE, SMALL, WITH_FAULTS, Size
 
 HOW = ((1, 2, 3, 4), ("trio", "asyncio"), (0, 1, 2), (True, False))
 RESTORED = {**SMALL, "spin-locks": ONLY_LOCKS_DRAW, "gcc-compile, scarce": SHORTENED_SCARCE, "lost-ipi": Size("lost-ipi")}
@@ -54,6 +55,8 @@ class Row(NamedTuple):
 HEADS = {
     "one digest": ("scenario", "workers", "backend", "hash seed", "trace", "digest", "seconds", "equal"),
     "replays": ("recording", "frames", "seconds", "copied", "pageouts, hard, vm_waits, contended", "as promised"),
+    "silence": ("scenario", "seeds", "pageouts, vm_waits", "silent"),
+    "checks": ("over", "never evaluated", "as promised"),
     "snapshots": ("scenario", "seed", "from", "to", "edge", "of", "digest", "equal"),
 }
 Work = Callable[[], dict[str, Any]]
@@ -72,7 +75,7 @@ class LongForm:
             yield from self._one_digest(name, Size(name))
         for name in RECORDINGS:
             yield from self._one_digest(f"{name}, scarce", Size(name), memory_of=name)
-        yield from self._replays()
+        yield from self._evaluated_somewhere()
         for draw in DRAWS:
             for name, size in RESTORED.items():
                 yield from self._restored(name, size, draw)
@@ -121,18 +124,31 @@ class LongForm:
 
     # Replays --------------------------------------------------------------------------------------------------------------
 
-    def _replays(self) -> Iterator[Row]:
-        evaluated = []
+    def _evaluated_somewhere(self) -> Iterator[Row]:
+        """Replays and silence; and that every check was evaluated in one of them, where all have been asked for."""
+        evaluated: list[dict[str, Any]] = []
+        yield from self._replays(evaluated)
+        yield from self._silence(evaluated)
+        if len(evaluated) == 2 * len(RECORDINGS) + len(SCARCE):
+            idle = unexercised(evaluated)
+            yield Row("checks", ("all recordings and generators", ", ".join(idle) or "none", "NO" if idle else "yes"), not idle)
+
+    def _replays(self, evaluated: list[dict[str, Any]]) -> Iterator[Row]:
         for name in RECORDINGS:
             for how in ("ample", "scarce"):
                 found = self._piece(f"replay/{name}/{how}", partial(self._replay, name, how))
                 if found is not None:
                     evaluated.append(found["evaluated"])
                     yield _replay_row(f"{name}, {how}", found)
-        idle = unexercised(evaluated)
-        if len(evaluated) == 2 * len(RECORDINGS):
-            told = ", ".join(idle) or "every check was evaluated in one of them"
-            yield Row("replays", ("all twelve", "", "", "", told, "no" if idle else "yes"), not idle)
+
+    def _silence(self, evaluated: list[dict[str, Any]]) -> Iterator[Row]:
+        for name in SCARCE:
+            found = self._piece(f"silence/{name}", partial(silence, name, SEEDS, self._carry))
+            if found is not None:
+                evaluated.append(found["evaluated"])
+                broken = "; ".join(found["broken"])
+                cells = (name, str(found["seeds"]), ", ".join(map(str, found["reached"])), f"NO: {broken}" if broken else "yes")
+                yield Row("silence", cells, not broken)
 
     def _replay(self, name: str, how: str) -> dict[str, Any]:
         job = Job(label=name, scenario=name)

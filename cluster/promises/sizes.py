@@ -9,7 +9,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 RECORDINGS = ("gcc-compile", "gcc-compile.rich", "mprotect-storm", "mprotect-storm.rich", "redis-bgsave", "redis-bgsave.rich")
-GENERATED = ("fault-storm", "map-churn", "fork-cow", "file-read", "memory-pressure", "domains-64")
+GENERATED = ("fault-storm", "map-churn", "fork-cow", "file-read", "memory-pressure", "kernel-mix", "domains-64")
+SCARCE = ("scarce-fault-storm", "scarce-map-churn", "scarce-fork-cow", "scarce-file-read", "scarce-memory-pressure", "kernel-mix")
+"""Every generator with less memory than it needs and with random delays."""
+SEEDS = range(1, 201)
+"""On so many schedules of each of these the repaired kernel is silent."""
 WITH_FAULTS = ("demo", "lost-ipi", "pager-error")
 """Scenarios whose injected delays, losses and errors must not depend on anything either."""
 

@@ -60,9 +60,13 @@ class Violation(msgspec.Struct, frozen=True, array_like=True):
 class Findings:
     """Where checks and views put what they find during one slice."""
 
-    __slots__ = ("after_entry", "derived", "violations")
+    __slots__ = ("after_entry", "derived", "late_ns", "stalled_ns", "violations")
 
-    def __init__(self) -> None:
+    def __init__(self, late_ns: int = 0, stalled_ns: int = 0) -> None:
+        self.late_ns = late_ns
+        """The longest that a message of this run may be on its way, declared delays included."""
+        self.stalled_ns = stalled_ns
+        """For how long a CPU may do nothing, by declared faults."""
         self.after_entry: list[Callable[[], None]] = []
         """Judgements that must wait until all records of the current entry are applied."""
         self.violations: list[Violation] = []
@@ -98,8 +102,6 @@ class Check:
     domains: ClassVar[tuple[str, ...]] = ()
     before: ClassVar[dict[str, dict[int, str]]] = {}
     after: ClassVar[dict[str, dict[int, str]]] = {}
-    unexercised: ClassVar[str] = ""
-    """Why no recording and no generator evaluates it, if none does: such a check is exercised by scripts only."""
 
     def __init__(self, findings: Findings) -> None:
         self.findings = findings

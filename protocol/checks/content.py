@@ -55,15 +55,14 @@ class Cow(Check):
     of it is gone.
 
     Evaluated: when a send begins or the last one ends, and when a page that is being sent is mapped writable, each at the ``lock.acquire``
-    of the page-queues lock that follows. Detects: a store into what is on the wire (C03, C04, C08, R05). Only scripts send pages: no
-    recording and no generator does.
+    of the page-queues lock that follows. Detects: a store into what is on the wire (C03, C04, C08, R05). No recording sends a page without
+    copying it; the generator kernel_mix does.
     """
 
     name = "I-COW"
     domains = ("pages",)
     before = {"pages": {r.PAGE_COW: "counted", r.LOCK_ACQUIRE: "queues_locked"}}
     after = {"pages": {r.PTE_SET: "mapped", r.PTE_BITS: "allowed"}}
-    unexercised = "no recording and no generator sends a page without copying it"
 
     def attach(self, domain: Any) -> None:
         """What is to be judged at the next grant is kept by the view."""

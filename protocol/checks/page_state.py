@@ -81,14 +81,13 @@ class Fictitious(Check):
     """Statement: a fictitious page that is no scan's marker is wired once for the whole of its life, and is never on a queue.
 
     Evaluated: at every ``page.bind``, ``page.wire``, ``page.queue`` and ``page.flags`` of a fictitious page. Detects: a wiring of device
-    memory that is counted in the fake page and taken back from a real one (C16). No recording and no generator has a device mapping, so
-    only scripts of one evaluate it.
+    memory that is counted in the fake page and taken back from a real one (C16). No recording maps a device's memory; the generator
+    kernel_mix does.
     """
 
     name = "I-FICT"
     domains = ("pages",)
     after = {"pages": {r.PAGE_BIND: "changed", r.PAGE_WIRE: "changed", r.PAGE_QUEUE: "changed", r.PAGE_FLAGS: "changed"}}
-    unexercised = "no recording and no generator has a device mapping"
 
     def changed(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """Whatever of it changes."""

@@ -20,12 +20,13 @@ from protocol.pages import OBJT_DEAD
 from protocol.records import Head
 
 QUIET_NS = 20_000
-"""A run's end is judged if no thread has left the kernel for so long: what threads posted last has arrived by then."""
+"""A run's end is judged if no thread has left the kernel for the longest that a message takes, and so much longer: what threads posted last
+has arrived by then, each message of a pair behind the one before."""
 
 
 def _at_rest(domain: Objects, head: Head, ended: str) -> Iterator[tuple[str, ObjectView]]:
     """The objects of a run that has ended with its work done, in order of name; none if something may be under way."""
-    if ended == "finished" and domain.known.left_ns + QUIET_NS <= head[0]:
+    if ended == "finished" and domain.known.left_ns + QUIET_NS + domain.findings.late_ns <= head[0]:
         yield from sorted(domain.objects.items())
 
 
@@ -100,12 +101,19 @@ class RefCount(Check):
     """Statement: an object's reference count is the number of map entries and shadows that refer to it, and of whoever holds it for a
     while; a file's object has one reference of its own.
 
-    Evaluated: when an object begins to die, that nothing refers to it; and for every object at the end of a run whose work is done.
-    Detects: a reference dropped twice or never (C12, C33).
+    Evaluated: at every ``object.refs``, that the count is not negative; when an object has no reference left and dies, that nothing refers
+    to it; and for every object at the end of a run whose work is done. Detects: a reference dropped twice or never (C12, C33).
     """
 
     name = "I-REFCOUNT"
     domains = ("objects", "maps")
+    before = {"objects": {r.OBJECT_REFS: "counted"}}
+
+    def counted(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
+        """vm_object_reference and vm_object_deallocate."""
+        self.evaluated += 1
+        if record[2] < 0:
+            self.violate(head, index, f"{head[3]}: reference count is {record[2]}")
 
     def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:
         """Nobody holds it for a while any more."""

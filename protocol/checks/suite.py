@@ -29,6 +29,7 @@ from protocol.checks.routing import RoutedEntry, Router
 from protocol.checks.state import SuiteState
 from protocol.checks.views.domain import Domain, Handler
 from protocol.contracts import Contract
+from protocol.faults import Fault, delay_max_ns, stalled_ns
 from protocol.guards import is_guarded
 from protocol.machine import Machine
 from protocol.records import KINDS, Entry
@@ -38,7 +39,8 @@ class Suite:
     """The checks called ``names`` (all if empty), for shard ``shard`` of ``shards``.
 
     ``machine`` gives frames, colours, thresholds and the kind of page table; ``kernel`` the forms in force, for checks that hold in some
-    forms only; ``contracts`` what each routine promises of locks. Raises KeyError with a sentence for a name that is no check.
+    forms only; ``contracts`` what each routine promises of locks; ``faults`` what may delay a message or stall a CPU. Raises KeyError
+    with a sentence for a name that is no check.
     """
 
     def __init__(
@@ -49,11 +51,13 @@ class Suite:
         shard: int = 0,
         shards: int = 1,
         contracts: Mapping[str, Contract] | None = None,
+        faults: Sequence[Fault] = (),
     ) -> None:
         self.names = check_names(names)
         self.machine = machine
         self.kernel = kernel
         self.contracts = contracts or {}
+        self.faults = faults
         self.shard = shard
         self.shards = shards
         self.router = Router(shards)
@@ -64,7 +68,7 @@ class Suite:
     def restore(self, state: SuiteState) -> None:
         """Go on from a state; it belongs to the suite from now on. For another number of shards see protocol.checks.reshard."""
         self._state = state
-        self.findings = Findings()
+        self.findings = Findings(self.machine.message_max_ns() + delay_max_ns(self.faults), stalled_ns(self.faults))
         self.checks: dict[str, Check] = {name: CHECKS[name](self.findings) for name in self.names}
         for name, (evaluated, violations) in state.counts.items():
             if name in self.checks:

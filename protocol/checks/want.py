@@ -63,8 +63,9 @@ class Want(Check):
                     self.violate(head, 0, f"{page_name(frame)}: {thread_name(thread)} asleep on it since {since_ns} ns, but it is not busy")
 
 
-NOLOST_NS = 1_000_000
-"""How long a wake-up may be under way: thousands of times what its message takes."""
+PATIENCE_NS = 1_000_000
+"""How long a wake-up may be under way beyond the longest that a message takes and a CPU is stalled: the CPU that it reaches may be in
+interrupt handlers."""
 
 
 class NoLost(Check):
@@ -73,7 +74,8 @@ class NoLost(Check):
     Evaluated: when the last I/O on a page with sleepers has ended, at the ``lock.acquire`` of the page-queues lock that follows; when a
     woken thread runs; and for those woken and not yet running at the end of the run. Detects: an end of I/O that nobody announces, a
     wake-up that reaches only one of several sleepers (C12, C26), a message lost on its way. "Runs" is the end of its sleep: when it gets a
-    CPU is the scheduler's business. A wake-up under way for more than 1 ms of virtual time is taken for lost.
+    CPU is the scheduler's business. A wake-up is taken for lost when it is under way for 1 ms longer than a message of the run ever is,
+    with the delays and stalls that are declared.
     """
 
     name = "I-NOLOST"
@@ -114,7 +116,7 @@ class NoLost(Check):
             self._in_time(page_of_channel(record[2]), record[1], since_ns, head, index)
 
     def _in_time(self, frame: int, thread: int, since_ns: int, head: Head, index: int) -> None:
-        if head[0] - since_ns > NOLOST_NS:
+        if head[0] - since_ns > PATIENCE_NS + self.findings.late_ns + self.findings.stalled_ns:
             self.violate(head, index, f"{page_name(frame)}: {thread_name(thread)} was woken off it at {since_ns} ns, and has not run since")
 
     def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:

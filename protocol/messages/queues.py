@@ -31,7 +31,8 @@ class Bind(Op, tag=40, gc=False):
 class Rebind(Op, tag=41, gc=False):
     """Rename: the page's (object, pindex) replica changes; a CACHE page is deactivated; all dirty bits are set. Value: None, or the panic.
 
-    With ``object`` "" it is vm_page_remove alone. ``must_be_busy``: the removal asks for BUSY, as it did before C01.
+    With ``object`` "" it is vm_page_remove alone; of a page without an object vm_page_insert alone, which leaves queue and dirty bits as
+    they are. ``must_be_busy``: the removal asks for BUSY, as it did before C01.
     """
 
     word: ClassVar[str] = "page.rebind"

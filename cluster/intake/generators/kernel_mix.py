@@ -7,19 +7,22 @@ Pages of the shared file belong to one thread each as far as I/O goes (its numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from cluster.engine.streams import KeyedStream
 from cluster.intake.generators.base import CPUS, HEAP_VPN, THINK, WRITES, Builder, Generator, Parameter, Parameters, percent
-from protocol.workload import Hold, Kernel, Madvise
+from protocol.workload import Hold, Kernel, Madvise, Think
 
 FILE_VPN = HEAP_VPN + 0x4000
 SCRATCH_VPN = HEAP_VPN + 0x8000
 """Where a thread's own short-lived mappings begin, SCRATCH_PAGES apart."""
 SCRATCH_PAGES, SCRATCH_STRIDE = 6, 0x400
-HOLD_NS, SEND_NS = 20_000, 60_000
-"""Mean times for which an object's lock is held by a thread that works under it, and for which a network card has a page."""
+DEVICE_VPN, DEVICE_PHYS, DEVICE_PAGES = HEAP_VPN + 0x30000, 1 << 24, 4
+"""Where devices' memory is mapped, and where it is: beyond all RAM, no two mappings on the same."""
+HOLD_NS, SEND_NS, DRIVE_NS, BURST_NS = 20_000, 60_000, 20_000, 50_000
+"""Mean times for which an object's lock is held by a thread that works under it, for which a network card has a page, between two
+stretches of contiguous memory that a driver asks for, and for which interrupts have the last free pages."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Worker:
 
     def own_page(self) -> int:
         """A page of the file whose I/O is this thread's."""
-        threads = self.parameters["processes"] * self.parameters["threads"]
+        threads = self.parameters["processes"] * self.parameters["threads"] + self.parameters["syncers"]
         return (self.number + threads * self.stream.below(1 + self.parameters["file_pages"] // threads)) % self.parameters["file_pages"]
 
 
@@ -58,27 +61,35 @@ def build(builder: Builder, parameters: Parameters) -> None:
         builder.mmap(first, FILE_VPN, parameters["file_pages"], file, shared=True)
         tasks = [first] + [builder.task("worker", process + n, first, "thread") for n in range(1, parameters["threads"])]
         for number, task in enumerate(tasks):
-            _work(Worker(builder, parameters, task, process * parameters["threads"] + number, file, builder.stream(task)))
+            _work(
+                Worker(builder, parameters, task, process * parameters["threads"] + number, file, builder.stream(task)),
+                ACTIONS,
+                parameters["steps"],
+            )
+    for number in range(parameters["syncers"]):
+        task = builder.task("syncer", parameters["processes"] + parameters["threads"] + number - 1)
+        first = parameters["processes"] * parameters["threads"]
+        _work(Worker(builder, parameters, task, first + number, file, builder.stream(task)), FILE_ACTIONS, parameters["syncs"])
 
 
 def _driver(builder: Builder, parameters: Parameters, task: int) -> None:
-    """Contiguous memory, taken and given back."""
+    """Contiguous memory, taken and given back now and then while the workers work; half of the time the driver can wait for laundering."""
     stream = builder.stream(task)
     for _ in range(parameters["drives"]):
-        builder.think(task, stream)
+        builder.add(task, Think(for_ns=stream.exponential_ns(DRIVE_NS) + 1))
         pages = 1 + stream.below(parameters["drive_pages"])
-        builder.add(task, Kernel(routine="contig_alloc", arguments=(pages, 1, 0, 1, 0, False)))
+        builder.add(task, Kernel(routine="contig_alloc", arguments=(pages, 1, 0, 1, 0, percent(stream, 50))))
         builder.think(task, stream)
         builder.add(task, Kernel(routine="contig_free", arguments=(0,)))
     builder.exit(task)
 
 
-def _work(worker: Worker) -> None:
-    builder, weights = worker.builder, [worker.parameters[name] for name in ACTIONS]
-    for _ in range(worker.parameters["steps"]):
+def _work(worker: Worker, names: Collection[str], steps: int) -> None:
+    builder, weights = worker.builder, [worker.parameters[name] for name in names]
+    for _ in range(steps):
         builder.think(worker.task, worker.stream)
         drawn = worker.stream.below(sum(weights))
-        for name, weight in zip(ACTIONS, weights):
+        for name, weight in zip(names, weights):
             drawn -= weight
             if drawn < 0:
                 ACTIONS[name](worker)
@@ -106,11 +117,23 @@ def _map(worker: Worker) -> None:
     builder.munmap(worker.task, start, pages)
 
 
+def _device(worker: Worker) -> None:
+    """A device's memory mapped, locked, touched, and removed again."""
+    builder, place = worker.builder, worker.number * SCRATCH_STRIDE + len(worker.builder.tasks[worker.task].steps)
+    start, pages = DEVICE_VPN + worker.number * SCRATCH_STRIDE, 1 + worker.stream.below(DEVICE_PAGES)
+    worker.kernel("device_mmap", start, DEVICE_PHYS + place * DEVICE_PAGES, pages)
+    worker.kernel("mlock", start, pages)
+    builder.access(worker.task, start + worker.stream.below(pages), True)
+    worker.kernel("munlock", start, pages)
+    builder.munmap(worker.task, start, pages)
+
+
 def _drop(worker: Worker) -> None:
-    """MADV_DONTNEED on a part of the heap that the process's threads use."""
-    start = worker.below("heap_pages")
-    end = min(worker.parameters["heap_pages"], start + 1 + worker.stream.below(4))
-    worker.builder.add(worker.task, Madvise(start=HEAP_VPN + start, end=HEAP_VPN + end, advice="drop"))
+    """MADV_DONTNEED on a part of the heap, whose pages go, or of the file, of which the mappings go; other threads use both."""
+    first, pages = (FILE_VPN, "file_pages") if percent(worker.stream, 50) else (HEAP_VPN, "heap_pages")
+    start = worker.below(pages)
+    end = min(worker.parameters[pages], start + 1 + worker.stream.below(4))
+    worker.builder.add(worker.task, Madvise(start=first + start, end=first + end, advice="drop"))
 
 
 def _fork(worker: Worker) -> None:
@@ -163,11 +186,18 @@ def _send(worker: Worker) -> None:
     worker.builder.access(worker.task, vpn, True)
 
 
+def _burst(worker: Worker) -> None:
+    """A burst of packets: for a while interrupts have more memory than threads may have, and give it back."""
+    worker.kernel("memory_short", -1 - worker.stream.below(3), worker.stream.exponential_ns(BURST_NS) + 1)
+
+
 ACTIONS: dict[str, Callable[[Worker], None]] = {
     "touches": _touch, "file_touches": _touch_file, "maps": _map, "drops": _drop, "forks": _fork, "truncates": _truncate, "reads": _read,
-    "waits": _wait, "caches": _cache, "holds": _hold, "sends": _send,
+    "waits": _wait, "caches": _cache, "holds": _hold, "sends": _send, "devices": _device, "bursts": _burst,
 }  # fmt: skip
 """Parameter that is an action's weight to the action."""
+FILE_ACTIONS = ("truncates", "reads", "waits", "caches", "holds")
+"""What a thread of the file system does, which has no memory of its own."""
 
 
 def _weight(name: str, default: int, meaning: str) -> Parameter:
@@ -183,16 +213,18 @@ GENERATOR = Generator(
         WRITES,
         Parameter("processes", 2, 1, 64, "processes"),
         Parameter("threads", 2, 1, 64, "threads of each"),
-        Parameter("steps", 60, 1, 1_000_000, "actions of each thread"),
+        Parameter("steps", 60, 1, 1_000_000, "actions of each thread of a process"),
         Parameter("heap_pages", 24, 1, 4096, "pages of each process's heap"),
         Parameter("file_pages", 12, 1, 4096, "pages of the file that all map"),
         Parameter("child_touches", 8, 0, 100_000, "accesses of each forked child"),
+        Parameter("syncers", 1, 0, 64, "threads of the file system, which truncate, read and cache pages of the file"),
+        Parameter("syncs", 60, 0, 1_000_000, "actions of each of these"),
         Parameter("drives", 12, 0, 100_000, "contiguous stretches of memory that a driver takes and gives back"),
         Parameter("drive_pages", 4, 1, 256, "greatest length of such a stretch, in pages"),
         Parameter("touches", 30, 1, 1000, "weight: accesses to the heap"),
         _weight("file_touches", 20, "accesses to the file"),
         _weight("maps", 8, "mappings made, touched and removed"),
-        _weight("drops", 6, "madvise that drops a part of the heap"),
+        _weight("drops", 6, "madvise that drops a part of the heap or of the file"),
         _weight("forks", 4, "forks"),
         _weight("truncates", 8, "truncations of the file"),
         _weight("reads", 8, "I/O into a page of the file"),
@@ -200,6 +232,8 @@ GENERATOR = Generator(
         _weight("caches", 8, "pages given up to the cache queue or freed if clean"),
         _weight("holds", 4, "work with the file's object locked"),
         _weight("sends", 6, "zero-copy sends"),
+        _weight("devices", 3, "mappings of a device's memory, made, locked in memory, touched and removed"),
+        _weight("bursts", 5, "bursts of packets, whose interrupts take the last free pages for a while"),
     ),
     build,
 )

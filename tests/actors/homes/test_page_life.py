@@ -88,6 +88,13 @@ def test_removal_from_the_object_alone_dirties_nothing():
     assert b.take_records() == [(PAGE_REBIND, 9, "", 0, "object.1.cpu.0", 0)]
 
 
+def test_insertion_alone_leaves_a_cached_page_clean_and_where_it_is():
+    b = cached(9)
+    b.ask(Rebind(9, "", 0))
+    b.ask(Rebind(9, "object.1.cpu.0", 0))
+    assert [record[0] for record in b.take_records() if record[0] != PAGE_REBIND] == []
+
+
 def test_free_drops_the_record():
     b = bench(9, busy=True)
     b.ask(Activate(9))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.kernel import step
-from actors.kernel.vm_page import vm_page_free
+from actors.kernel.requests import KernelPanic
+from actors.kernel.vm_page import try_owner, vm_page_free
 from actors.kernel.vm_page_alloc import NO_PAGE, vm_page_alloc, vm_page_select_cache
 from protocol.faults import Fault
 from protocol.identity import PAGE_QUEUES
@@ -209,3 +210,8 @@ def test_the_daemon_turns_cached_pages_into_free_ones():
     done = run(workload(steps, files=(LIB,), inject=(*pages, Inject("free-frames", {"frames": 10}))), until_ns=6_000_000)
     ends_well(done)
     assert sum(page.queue == CACHE for page in queues(done).pages.values()) < 30
+
+
+def test_to_try_the_lock_of_no_object_is_a_page_fault():
+    with pytest.raises(KernelPanic, match="the lock of the NULL object of vm page 0x22"):
+        try_owner(None, 0x22, "").send(None)

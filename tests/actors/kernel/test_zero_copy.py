@@ -7,7 +7,7 @@ import pytest
 from protocol.faults import Fault
 from protocol.pages import PTE_RW
 from protocol.records import EXPECTED, PAGE_COW, STORE
-from protocol.workload import Access, Exit, Fork, Kernel, Madvise, Mmap, Munmap, Think
+from protocol.workload import Access, Exit, File, Fork, Kernel, Madvise, Mmap, Munmap, Think
 from tests.actors.machine_audit import audit, ends_well, free_lists, objects, pmaps, queues, settle
 from tests.actors.machine_kit import all_done, judged, outcomes, run, workload
 
@@ -15,8 +15,8 @@ MEMORY_GONE = Fault("gone", "memory", frames=1024, at_ns=100_000, duration_ns=1_
 """Nothing is free from 0.1 to 1.1 ms."""
 
 
-def send(vpn=1000, **of):
-    return Kernel(routine="zero_copy_send", arguments=(vpn,), **of)
+def send(vpn=1000, for_ns=0, **of):
+    return Kernel(routine="zero_copy_send", arguments=(vpn, for_ns), **of)
 
 
 def sent(frame, **of):
@@ -145,6 +145,19 @@ def test_a_page_that_was_freed_meanwhile_is_given_up_or_trusted_as_r01s_form_say
     assert first_frame() not in queues(ends_well(completed_between("looks-again"))).pages
     verdict = judged(completed_between("trusts-page"))
     assert "I-FREE-CLEAN" in verdict.names, "it puts a free frame back into the object"
+
+
+@pytest.mark.parametrize(("form", "spoke"), [("trusts-page", {"I-CACHE"}), ("looks-again", set())])
+def test_a_page_that_was_cached_meanwhile_is_given_up_or_trusted_as_r01s_form_says(form, spoke):
+    """A clean page of a file, sent in the meantime: the next try would take it out of its object on the cache queue."""
+    writer = [Mmap(1000, 1004, file=0, shared=True), Access(1000), send(for_ns=300_000), Access(1000, write=True, at_ns=150_000)]
+    cacher = [Kernel(routine="page_try_to_cache", arguments=(0, 0), cpu=1, at_ns=1_000_000, expect="ok")]
+    work = workload(writer, cacher, files=(File("data", 4),))
+    done = run(work, revert=("R01",) if form == "trusts-page" else (), faults=(MEMORY_GONE,))
+    assert all_done(done)
+    assert [record[3:] for record in done.records(EXPECTED)] == [("ok", "ok")]
+    assert judged(done).names == spoke
+    assert [record[4] for record in done.records(STORE)] == [objects(done)["object.1"].pages[0][0]], "the store goes to the page itself"
 
 
 # R05 --------------------------------------------------------------------------------------------------------------------------
