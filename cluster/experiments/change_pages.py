@@ -184,7 +184,7 @@ def _commands(experiment: Experiment) -> Iterator[str]:
     yield f"    shootdown experiments {name}{sets}"
     yield f"    shootdown experiments {name}{sets} --explain"
     other = next(((key, one.max) for key, one in table.parameters.items() if one.max != one.min and one.max <= 100), None)
-    if other is not None and not table.needs:
+    if other is not None and not table.needs and experiment.change.kinds[0] != "equivalence":
         yield f"    shootdown experiments {name} --set {other[0]}={other[1]}"
     if table.density is not None:
         yield f"    shootdown density {name}"
