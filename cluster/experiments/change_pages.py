@@ -20,7 +20,7 @@ from protocol.changes import CHANGES, Change
 WORDS_MAX = 6
 """How many checks' words a page quotes."""
 LEGEND = (
-    "The stretch from the first step that differs to the violation. A bar on a home lasts as long as its lock is held; ● marks what the "
+    "The stretch from the first step that differs{}. A bar on a home lasts as long as its lock is held; ● marks what the "
     "figure counts; pages that the violation does not name are left out."
 )
 KERNEL_THREADS = " `k0.1` would be the second kernel thread of CPU 0: a daemon or an interrupt's thread."
@@ -95,7 +95,9 @@ def _failing(shown: Shown) -> Iterator[str]:
     yield from lines
     yield "```"
     yield ""
-    yield LEGEND + (KERNEL_THREADS if any(_KERNEL_THREAD.search(line) for line in lines) else "")
+    yield LEGEND.format(" to the violation" if table.shows else "") + (
+        KERNEL_THREADS if any(_KERNEL_THREAD.search(line) for line in lines) else ""
+    )
     yield from _words(result)
 
 
@@ -182,7 +184,7 @@ def _commands(experiment: Experiment) -> Iterator[str]:
     yield f"    shootdown experiments {name}{sets}"
     yield f"    shootdown experiments {name}{sets} --explain"
     other = next(((key, one.max) for key, one in table.parameters.items() if one.max != one.min and one.max <= 100), None)
-    if other is not None and not table.needs:
+    if other is not None and not table.needs and experiment.change.kinds[0] != "equivalence":
         yield f"    shootdown experiments {name} --set {other[0]}={other[1]}"
     if table.density is not None:
         yield f"    shootdown density {name}"

@@ -36,11 +36,9 @@ def test_held_threads_are_counted_and_kernel_forms_listed(c25):
     assert (before.forms["C25"], after.forms["C25"]) == ("dequeue-as-you-go", "convert-first")
 
 
-def test_told_and_drawn_if_asked_for(c25):
-    before = c25.arms["before"]
-    assert any("*** I-CONSERVE" in line for line in before.told)
-    assert before.drawn[0] == "sequenceDiagram"
-    assert reproduce("C25").arms["before"].told == []
+def test_steps_are_kept_if_asked_for(c25):
+    assert any(step.spoken and step.kind == "I-CONSERVE" for step in c25.arms["before"].steps)
+    assert reproduce("C25").arms["before"].steps == []
 
 
 def test_the_value_of_the_json(c25):

@@ -1,10 +1,10 @@
-"""A run as steps: who did what where, up to the words that an arm is expected to show."""
+"""A run as steps: who did what, up to the words that are asked for."""
 
 from __future__ import annotations
 
 from cluster.experiments.measures import Said
-from cluster.experiments.telling import Step, Telling, named, steps
-from protocol.records import COMPUTE, HELD, LOCK_ACQUIRE, LOCK_RELEASE, PAGE_QUEUE, PANIC, SHOOT_ACK, SWITCH
+from cluster.experiments.telling import Telling, named, steps
+from protocol.records import COMPUTE, HELD, LOCK_ACQUIRE, LOCK_RELEASE, PAGE_QUEUE, PANIC, SWITCH
 from tests.cluster.experiments.stored import stored
 
 TASKS = {"writer": 0, "daemon": 1}
@@ -28,12 +28,7 @@ def test_steps_are_told_of_tasks_by_their_names():
         ("writer", "lock.release"),
     ]  # fmt: skip
     first = next(steps(RUN, Telling([], TASKS)))
-    assert (first.time_ns, first.where, first.spoken, first.counted) == (10, "cpu.0", False, False)
-
-
-def test_what_the_figure_counts_is_marked_and_told_even_if_it_is_no_step():
-    told = list(steps(RUN, Telling([], TASKS, counts=lambda one: one.record[0] == COMPUTE)))
-    assert [(step.kind, step.counted) for step in told][:2] == [("lock.acquire", False), ("compute", True)]
+    assert (first.time_ns, first.where, first.text, first.spoken) == (10, "cpu.0", "+vm page queue mutex pq", False)
 
 
 def test_a_thread_without_a_task_has_its_own_name_and_a_home_alone_too():
@@ -43,36 +38,40 @@ def test_a_thread_without_a_task_has_its_own_name_and_a_home_alone_too():
     assert step.who != "cpu.0" and "3" in step.who
 
 
-def test_an_acknowledgement_is_the_interrupted_cpus():
-    (step,) = steps(stored((5, "smp", "cpu.1", [(SHOOT_ACK, 1, 0)])), Telling([], TASKS))
-    assert (step.who, step.where) == ("cpu.1", "smp")
-
-
-def test_it_is_told_until_every_check_of_the_arm_has_spoken():
-    later = Said("I-MAP", 50, "cpu.0", "cpu.0:4", "end")
-    assert texts([WORD])[-2:] == [("I-CACHE", "I-CACHE"), ("writer", "lock.release")], "nothing said how far: to the end"
-    assert texts([WORD], until=("I-CACHE",))[-1] == ("I-CACHE", "I-CACHE")
-    assert texts([WORD, later], until=("I-CACHE",)) == texts([WORD], until=("I-CACHE",))
-    assert texts([WORD], until=("I-CACHE", "I-MAP")) == texts([WORD]), "one of them never speaks"
+def test_the_first_word_ends_it_with_the_event_it_belongs_to():
+    assert texts([WORD], until=["I-CACHE"])[-3:] == [("daemon", "page.queue"), ("daemon", "page.queue"), ("I-CACHE", "I-CACHE")]
+    later = Said("panic", 50, "cpu.0", "cpu.0:4", "end")
+    assert texts([later, WORD], until=["I-CACHE"]) == texts([WORD], until=["I-CACHE"])
+    both = texts([WORD, WORD._replace(check="I-MAP")], until=["I-CACHE"])
+    assert [who for who, _ in both][-2:] == ["I-CACHE", "I-MAP"]
 
 
 def test_what_is_spoken_when_all_is_over_comes_last():
     word = Said("I-CONSERVE", 60, "", "end:0", "a frame is lost")
     found = list(steps(RUN, Telling([word], TASKS)))
-    assert len(found) == 7
-    assert found[-1] == Step(60, "I-CONSERVE", "", "I-CONSERVE", "a frame is lost", True, event="end:0")
+    assert len(found) == 7 and found[-1][:6] == (60, "I-CONSERVE", "", "I-CONSERVE", "a frame is lost", True)
 
 
-def test_a_panic_is_told_once_and_by_whom():
-    run = stored((5, "cpu.0", "cpu.0", [(PANIC, 0, "freeing free page")]))
-    assert texts([Said("panic", 5, "cpu.0", "cpu.0:0", "freeing free page")], run)[-1] == ("writer", "panic")
-
-
-def test_threads_in_a_message_have_their_names():
-    assert named("thread 1 takes what thread 10 holds", {1: "daemon"}).startswith("thread daemon takes what thread ")
+def test_it_is_told_until_every_check_asked_for_has_spoken():
+    later = Said("panic", 50, "cpu.0", "cpu.0:4", "end")
+    assert texts([WORD, later], until=["I-CACHE"])[-1] == ("I-CACHE", "I-CACHE")
+    assert texts([WORD, later], until=["I-CACHE", "panic"])[-1] == ("panic", "panic")
 
 
 def test_what_a_name_carries_cannot_move_a_cursor():
     found = list(steps(RUN, Telling([WORD._replace(message="\x1b[2J")], {"\x1b[31mred": 0})))
-    assert not any("\x1b" in text for step in found for text in (step.who, step.text))
-    assert any("x1b" in step.who for step in found) and any("x1b" in step.text for step in found if step.spoken)
+    assert not any("\x1b" in step.text + step.who for step in found) and any("x1b" in step.text for step in found)
+
+
+def test_messages_name_threads_by_their_tasks():
+    assert named("thread 1 holds pq, thread 7 does not", {1: "daemon"}) == "thread daemon holds pq, thread t7 does not"
+
+
+def test_what_is_counted_is_told_and_marked_even_if_it_is_no_step():
+    counted = [step for step in steps(RUN, Telling([], TASKS, counts=lambda one: one.record[0] == COMPUTE)) if step.counted]
+    assert [step.kind for step in counted] == ["compute"]
+
+
+def test_a_panic_is_told_once_and_names_its_thread():
+    run = stored((5, "cpu.0", "cpu.0", [(PANIC, 0, "freeing free page")]))
+    assert texts([Said("panic", 5, "cpu.0", "cpu.0:0", "freeing free page")], run=run) == [("writer", "panic")]
