@@ -14,7 +14,7 @@ from actors.kernel.pmap import page_referenced, pmap_remove_all
 from actors.kernel.vm_page import try_owner, vm_page_free
 from actors.kernel.vm_page_cache import vm_page_cache
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.objects import Describe, Lookup
+from protocol.messages.objects import OBJ_DEAD, Describe, Lookup
 from protocol.messages.queues import Activate, Deactivate, Mark, NextAfter, PageState, Requeue, SetFlags
 from protocol.pages import ACTIVE, BUSY, INACTIVE, REFERENCED, WINATCFLS
 from protocol.records import BELIEF
@@ -107,7 +107,7 @@ async def _inactive_page(k: Context, scan: Scan, row: Row) -> None:
 async def _idle_inactive(k: Context, scan: Scan, row: Row, valid: int, state: tuple[int, ...]) -> None:
     """An idle page: reactivate it, free it, cache it, give a dirty one a second chance, or launder it. [L: OBJ, PQ]"""
     frame, obj, pindex = row[:3]
-    kind, _, refs, *_ = await k.call(obj, Describe())
+    kind, _, refs, _, _, _, _, flags, *_ = await k.call(obj, Describe())
     referenced = await page_referenced(k, frame, state[1]) if refs else 0
     if referenced:
         await k.post(PAGE_QUEUES, SetFlags(frame, 0, REFERENCED))
@@ -126,6 +126,9 @@ async def _idle_inactive(k: Context, scan: Scan, row: Row, valid: int, state: tu
         scan.shortage -= 1
     elif not state[1] & WINATCFLS and scan.passes <= 1:
         await k.post(PAGE_QUEUES, SetFlags(frame, WINATCFLS))
+        await k.post(PAGE_QUEUES, Requeue(frame))
+    elif scan.launder > 0 and flags & OBJ_DEAD:
+        # The object is being torn down or collapsed: the page is freed or moved soon, and a write would only be waited for.
         await k.post(PAGE_QUEUES, Requeue(frame))
     elif scan.launder > 0:
         written = await pageout_clean(k, frame, obj, pindex, kind)

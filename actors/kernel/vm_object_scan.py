@@ -12,11 +12,11 @@ from typing import NamedTuple
 from actors.kernel.context import Context
 from actors.kernel.vm_object_header import BATCH, EVERYTHING, header
 from actors.kernel.vm_object_pages import free_or_disown
-from actors.kernel.vm_page import vm_page_busy, vm_page_rename
+from actors.kernel.vm_page import page_state, vm_page_busy, vm_page_rename
 from protocol.identity import PAGE_QUEUES, SWAP_PAGER
 from protocol.messages.device import PagerFree, PagerHas
 from protocol.messages.objects import OBJ_DEAD, Header, Lookup, Resident, SetFlag
-from protocol.messages.queues import PageState, WantBusy, page_channel
+from protocol.messages.queues import WantBusy, page_channel
 from protocol.pages import BUSY, OBJT_DEFAULT, OBJT_SWAP
 
 Row = tuple[int, int, int, int]
@@ -112,9 +112,8 @@ async def _idle(k: Context, row: Row) -> bool:
     """Is the page filled and in nobody's hands?"""
     _, frame, valid, soft = row
     await k.acquire(PAGE_QUEUES)
-    state = await k.call(PAGE_QUEUES, PageState(frame))
+    _, flags, wire, hold, *_ = await page_state(k, frame)
     await k.release(PAGE_QUEUES)
-    _, flags, wire, hold, *_ = state
     return bool(valid) and not (soft or wire or hold or flags & BUSY)
 
 

@@ -31,8 +31,8 @@ def _at_rest(domain: Objects, head: Head, ended: str) -> Iterator[tuple[str, Obj
 
 
 class Pip(Check):
-    """Statement: paging_in_progress is never negative, and positive whenever a fault or I/O uses the object without its lock; pages of a
-    dead object are only freed when it is 0; when nothing is under way it is 0.
+    """Statement: paging_in_progress is never negative, and positive whenever a fault or I/O uses the object without its lock; a dead object
+    is only emptied when it is 0; when nothing is under way it is 0.
 
     Evaluated: at every ``object.pip``; for objects with a page in transition, at the ``lock.acquire`` that follows; at every
     ``object.remove``; and at the end of a run whose work is done. Detects: an object torn down or collapsed under a fault (C33).
@@ -57,8 +57,8 @@ class Pip(Check):
                 self.violate(head, index, f"{record[2]}: {pages} in transition without its lock, but paging_in_progress is {view.pip}")
 
     def removed(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
-        """A dead object is emptied."""
-        if view.flags & OBJ_DEAD:
+        """A dead object is emptied; not while its terminator sleeps until paging ends, for then an allocation has taken a cached page."""
+        if view.flags & OBJ_DEAD and not view.sleepers:
             self.evaluated += 1
             if view.pip:
                 self.violate(head, index, f"{head[3]}: dead and being emptied, but paging_in_progress is {view.pip}")

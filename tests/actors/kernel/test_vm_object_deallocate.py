@@ -6,13 +6,17 @@ from itertools import pairwise
 
 import pytest
 
+from actors.kernel.pageout_scan import Scan, scan_inactive
 from actors.kernel.vm_object import vm_object_reference, vm_object_share
 from actors.kernel.vm_object_deallocate import vm_object_deallocate
-from protocol.messages.objects import CHAN_PIP, OBJ_DEAD, OBJ_ONEMAPPING, Describe, Enter, Header, SetFlag, SetType
-from protocol.pages import OBJT_DEAD, OBJT_VNODE
-from protocol.records import LOCK_FAIL, NOTE, OBJECT_COLLAPSE, SLEEP
+from actors.kernel.vm_page import vm_page_free
+from protocol.identity import PAGE_QUEUES
+from protocol.messages.objects import CHAN_PIP, OBJ_DEAD, OBJ_ONEMAPPING, Describe, Enter, Header, Resident, SetFlag, SetType
+from protocol.messages.queues import Deactivate, SetDirty
+from protocol.pages import INACTIVE, OBJT_DEAD, OBJT_VNODE, VALID_ALL
+from protocol.records import LOCK_FAIL, NOTE, OBJECT_COLLAPSE, PAGER_START, SLEEP
 from protocol.workload import Access, Exit, Fork, Mmap, Munmap, Think
-from tests.actors.kernel.object_kit import BOTTOM, FRONT, MIDDLE, chain, collapsed, locked, pages, resident, scripted, shadow_of
+from tests.actors.kernel.object_kit import BOTTOM, FRONT, MIDDLE, chain, collapsed, locked, pages, queued, resident, scripted, shadow_of
 from tests.actors.machine_audit import ends_well, objects, queues
 from tests.actors.machine_kit import all_done, judged, outcomes, run, workload
 
@@ -162,6 +166,63 @@ def test_a_shadow_that_loses_its_own_last_reference_meanwhile_is_terminated(monk
     assert collapsed(done) == []
     assert {objects(done)[obj].type for obj in (FRONT, MIDDLE, BOTTOM)} == {OBJT_DEAD}
     assert (judged(done).violations, len(queues(done).pages)) == ([], 0)
+
+
+def freed_while_dying(monkeypatch):
+    """An object's termination meets paging in progress; meanwhile an allocation takes a page of it, as from the cache queue."""
+
+    async def giver(k):
+        await chain(k)
+        await pages(k, FRONT, 0, 1)
+        await locked(k, FRONT, Enter(0, 1))
+        await vm_object_deallocate(k, FRONT)
+
+    async def other(k):
+        await k.pause(100_000)
+        await k.acquire(FRONT)
+        rows = await k.call(FRONT, Resident(0, 1))
+        if rows:
+            await k.acquire(PAGE_QUEUES)
+            await vm_page_free(k, rows[0][1], FRONT, 0)
+            await k.release(PAGE_QUEUES)
+        await k.release(FRONT)
+        await k.compute("write", 1_000)
+        await locked(k, FRONT, Enter(0, -1))
+
+    return scripted(monkeypatch, giver, other)
+
+
+def test_who_takes_a_page_of_a_dying_object_does_not_empty_it(monkeypatch):
+    done = freed_while_dying(monkeypatch)
+    assert (all_done(done), len(queues(done).pages)) == (True, 0)
+    verdict = judged(done)
+    assert verdict.violations == [] and verdict.counts["I-PIP"][0] > 0
+
+
+def test_a_termination_that_does_not_wait_for_paging_is_told(monkeypatch):
+    async def at_once(k, obj):
+        pass
+
+    monkeypatch.setattr("actors.kernel.vm_object_deallocate.vm_object_pip_wait", at_once)
+    assert "I-PIP" in judged(freed_while_dying(monkeypatch)).names
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_the_page_daemon_writes_nothing_of_a_dead_object(monkeypatch, dead):
+    async def routine(k):
+        await chain(k)
+        (frame,) = await pages(k, FRONT, 0)
+        await queued(k, Deactivate(frame), SetDirty(frame, VALID_ALL))
+        if dead:
+            await locked(k, FRONT, SetFlag(OBJ_DEAD, 0))
+        await k.acquire(PAGE_QUEUES)
+        await scan_inactive(k, Scan(passes=2, left=1, shortage=1, launder=1, after=0, extra=0))
+        await k.release(PAGE_QUEUES)
+
+    done = scripted(monkeypatch, routine)
+    assert len(done.records(PAGER_START)) == (not dead)
+    if dead:
+        assert [page.queue for page in queues(done).pages.values()] == [INACTIVE]
 
 
 # Where the kernel calls it ------------------------------------------------------------------------------------------------------
