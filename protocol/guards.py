@@ -66,6 +66,7 @@ _OBJECT: dict[str, Guard] = {
     "refs_pip": Guard(OBJ, OBJ),
     "pip": Guard(OBJ, OBJ),
     "shadow_count": Guard(OBJ, OBJ),
+    "shadow_head": Guard(OBJ, OBJ, "the links of the list are in the objects that shadow; whose lock they are under is the list's"),
     "backing": Guard(OBJ, OBJ),
     "type": Guard(OBJ, OBJ, "the page daemon reads it before its trylock"),
     "flags": Guard(OBJ, OBJ),

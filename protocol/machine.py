@@ -73,6 +73,8 @@ class Machine(msgspec.Struct, frozen=True):
     """The page daemon's pause between passes while memory is short (hz/2 scaled to recordings of tenths of a second)."""
     daemon_interval_ns: int = 5_000_000
     """Its pause otherwise (5 s, scaled)."""
+    tick_ns: int = 1_000
+    """A tick of the clock (hz = 1000, scaled alike): how long one sleeps who may not wait for a lock."""
     idle_zero: bool = False
     """The idle loop zeroes free pages."""
     prefault_pages: int = 0

@@ -99,6 +99,14 @@ OBJECT_BACKING = _kind(56, "object.backing", "backing offset", "what it shadows"
 OBJECT_TYPE = _kind(57, "object.type", "old new", "object type")
 OBJECT_SHADOWS = _kind(58, "object.shadow-count", "old new", "how many objects shadow it")
 
+OBJECT_COLLAPSE = _kind(
+    59,
+    "object.collapse",
+    "thread object backing how moved freed",
+    "collapse: the backing object's pages have moved up or are freed, and it is gone; bypass: the object shadows what is behind it now; "
+    "pages: paging is in progress, and only idle pages moved up (made by the thread)",
+)
+
 OBJECT_FLAGS = _kind(47, "object.flags", "old new", "flags of the object")
 OBJECT_NEW = _kind(48, "object.new", "object type size refs backing offset", "an object is created (actor is the CPU)")
 OBJECT_TREE = _kind(49, "object.tree", "resident reachable", "resident_page_count, and how many pages the splay tree reaches")

@@ -15,7 +15,7 @@ from cluster.experiments.measures import Names, Said, decisions, distance, measu
 from cluster.experiments.telling import steps, told
 from cluster.scenario import Scenario
 from protocol.workload import Workload
-from shootdown.result import Run
+from shootdown.result import Run, open_run
 from shootdown.running import run
 
 
@@ -113,7 +113,7 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
     made = {count: ways.run(experiment, arm, scenario, count) for count in workers}
     first = made[workers[0]]
     said = _said(first)
-    workload = scenario.compile(ways.seed)
+    workload = experiment.workload(arm, ways.seed)
     held = _held(first)
     result = ArmResult(
         name=arm,
@@ -170,15 +170,16 @@ def _meant(workload: Workload) -> set[str]:
 
 def _compare_decisions(experiment: Experiment, results: dict[str, ArmResult], seed: int, directory: Path) -> None:
     """The figure of an equivalence: in how many schedules an arm decides otherwise than the arm ``after``. An arm that measures something
-    else is not run again."""
+    else is not run again, and in the first schedule none is: that is the run there has been."""
     wanted, count = experiment.table.figure.decisions, experiment.schedules()
     scenarios = {arm: experiment.scenario(arm) for arm in results if experiment.figure(arm).decisions}
     for arm in scenarios:
         results[arm].figure = 0
-    for number, schedule in enumerate(range(seed, seed + count)):
+    for schedule in range(seed, seed + count):
         decided = {}
         for arm, scenario in scenarios.items():
-            made = run(scenario, seed=schedule, out=directory / f"schedule-{number}-{arm}")
+            own = open_run(results[arm].run_dir) if schedule == seed else None
+            made = own or run(scenario, seed=schedule, out=directory / f"schedule-{schedule}-{arm}")
             decided[arm] = decisions(made.stored, wanted)
         for arm, found in decided.items():
             results[arm].figure = (results[arm].figure or 0) + (found != decided["after"])
@@ -189,4 +190,6 @@ def experiments(names: Sequence[str] = (), sets: Mapping[str, int] | None = None
     from cluster.experiments.experiment import experiment_files
 
     for name in names or experiment_files():
-        yield load_experiment(name, sets)
+        experiment = load_experiment(name, sets)
+        experiment.refuse_impossible()
+        yield experiment

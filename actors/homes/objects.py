@@ -1,4 +1,4 @@
-"""A vm object: its resident pages, references and shadow chain, under its lock (vm-facts 2.4, 3.4).
+"""A vm object's resident pages, under its lock (vm-facts 2.4, 3.4); its header is in :mod:`actors.homes.object_header`.
 
 The kernel's splay tree becomes a dictionary and an ordered index of it: what a page's lookup answers does not depend on the tree's shape.
 The page records themselves live with the paging queues; here stays what the object lock protects: which frame is where, valid bitmap,
@@ -12,46 +12,33 @@ from typing import ClassVar
 
 import msgspec
 
-from actors.home import Home, OpTable, locked, reading, unlocked
+from actors.home import OpTable, locked, reading, unlocked
 from actors.homes.indexes import Indexes
+from actors.homes.object_header import ObjectHeader
 from actors.homes.splay import NONE as NO_NODE
 from actors.homes.splay import Splay
 from protocol.messages import Value
 from protocol.messages.objects import (
-    CHAN_PIP,
-    OBJ_PIPWNT,
-    Backing,
+    OBJ_DEAD,
     Describe,
     DevicePage,
-    Enter,
-    Generation,
     Insert,
     IoCount,
     Lookup,
     Remove,
     Resident,
-    SetFlag,
-    SetType,
     SetValid,
-    ShadowCount,
     SoftBusy,
     TreeJoin,
     TreeRise,
     TreeStore,
-    WantPip,
 )
-from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE
+from protocol.pages import OBJT_DEAD, OBJT_SWAP, OBJT_VNODE
 from protocol.records import (
-    OBJECT_BACKING,
-    OBJECT_FLAGS,
     OBJECT_INSERT,
     OBJECT_IO,
-    OBJECT_PIP,
-    OBJECT_REFS,
     OBJECT_REMOVE,
-    OBJECT_SHADOWS,
     OBJECT_TREE,
-    OBJECT_TYPE,
     OBJECT_VALID,
 )
 
@@ -59,10 +46,11 @@ Slot = tuple[int, int, int]
 """(frame, valid bitmap, soft-busy count) of a resident page."""
 
 
-class VmObject(Home, kw_only=True):
-    """A vm object of ``size`` pages. ``backing`` is the name of the object it shadows, "" for none; ``colour`` is its pg_color."""
+class VmObject(ObjectHeader, kw_only=True):
+    """A vm object: its header and its pages."""
 
     ops: ClassVar[OpTable] = {
+        **ObjectHeader.ops,
         Lookup: locked("lookup", "memq"),
         Insert: locked("insert", "memq"),
         Remove: locked("remove", "memq"),
@@ -72,31 +60,11 @@ class VmObject(Home, kw_only=True):
         SetValid: locked("set_valid", "valid"),
         IoCount: locked("io_count", "soft_busy"),
         SoftBusy: reading("soft_busy", "soft_busy"),
-        Generation: locked("object_generation", "header"),
-        Enter: locked("enter", "refs_pip"),
-        WantPip: locked("want_pip", "pip"),
         Describe: locked("describe", "header"),
-        Backing: locked("set_backing", "backing"),
-        ShadowCount: locked("count_shadows", "shadow_count"),
-        SetType: locked("set_type", "type"),
-        SetFlag: locked("set_flag", "flags"),
         Resident: locked("resident", "memq"),
         DevicePage: unlocked("device_page"),
     }
 
-    size: int
-    type: int = OBJT_DEFAULT
-    refs: int = 1
-    shadow_count: int = 0
-    pip: int = 0
-    """Paging in progress: faults and I/O that use the object without its lock."""
-    backing: str = ""
-    backing_offset: int = 0
-    """In pages."""
-    flags: int = 0
-    colour: int = 0
-    generation: int = 0
-    """Bumped whenever a page is inserted or removed."""
     warm: bool = False
     """A file whose pages the host had in its page cache: a page's first touch needs no I/O."""
     touched: Indexes = msgspec.field(default_factory=Indexes)
@@ -122,6 +90,8 @@ class VmObject(Home, kw_only=True):
 
     def lookup(self, op: Lookup) -> Value:
         """vm_page_lookup."""
+        if op.alive and self.flags & OBJ_DEAD:
+            return (-1, OBJT_DEAD, 0, "", 0, False)
         slot = self.pages.get(op.pindex)
         if slot is not None and (self.tree is None or self.tree.find(op.pindex)):
             return slot
@@ -209,10 +179,6 @@ class VmObject(Home, kw_only=True):
         slot = self.pages.get(op.pindex)
         return slot[2] if slot is not None else 0
 
-    def object_generation(self, op: Generation) -> Value:
-        """What tells a sleeper that the object's pages have changed (C26)."""
-        return self.generation
-
     def resident(self, op: Resident) -> Value:
         """The resident pages of a range, in order."""
         pages = self.pages
@@ -223,63 +189,8 @@ class VmObject(Home, kw_only=True):
         """The driver's d_mmap. -1: it has no page there."""
         return self.device[op.pindex] if 0 <= op.pindex < len(self.device) else -1
 
-    # References -----------------------------------------------------------------------------------------------------------
-
-    def enter(self, op: Enter) -> Value:
-        """vm_object_reference, vm_object_pip_add and their opposites."""
-        if op.refs:
-            self.record((OBJECT_REFS, self.refs, self.refs + op.refs))
-            self.refs += op.refs
-        if op.pip:
-            self.record((OBJECT_PIP, self.pip, self.pip + op.pip))
-            self.pip += op.pip
-            if self.pip == 0 and self.flags & OBJ_PIPWNT:
-                self._flags(self.flags & ~OBJ_PIPWNT)
-                self.wake_all(CHAN_PIP)
-        return (self.refs, self.pip, self.shadow_count)
-
-    def want_pip(self, op: WantPip) -> Value:
-        """The test of vm_object_pip_wait."""
-        if self.pip <= 0:
-            return False
-        self._flags(self.flags | OBJ_PIPWNT)
-        return True
-
     def describe(self, op: Describe) -> Value:
         """The header. Pager blocks are an upper bound (a pager is asked for each): an anonymous object never paged out has none."""
         blocks = self.size if self.type in (OBJT_SWAP, OBJT_VNODE) else 0
         counts = (self.type, self.size, self.refs, self.shadow_count, self.pip)
         return (*counts, self.backing, self.backing_offset, self.flags, len(self.pages), blocks, self.colour)
-
-    # Header ---------------------------------------------------------------------------------------------------------------
-
-    def set_backing(self, op: Backing) -> Value:
-        """What the object shadows."""
-        if (self.backing, self.backing_offset) != (op.backing, op.offset):
-            self.backing, self.backing_offset = op.backing, op.offset
-            self.record((OBJECT_BACKING, op.backing, op.offset))
-        return None
-
-    def count_shadows(self, op: ShadowCount) -> Value:
-        """An object begins or ceases to shadow this one."""
-        if op.delta:
-            self.record((OBJECT_SHADOWS, self.shadow_count, self.shadow_count + op.delta))
-            self.shadow_count += op.delta
-        return self.shadow_count
-
-    def set_type(self, op: SetType) -> Value:
-        """The object becomes another kind of object."""
-        if self.type != op.type:
-            self.record((OBJECT_TYPE, self.type, op.type))
-            self.type = op.type
-        return None
-
-    def set_flag(self, op: SetFlag) -> Value:
-        """vm_object_set_flag and vm_object_clear_flag."""
-        self._flags((self.flags | op.set) & ~op.clear)
-        return None
-
-    def _flags(self, new: int) -> None:
-        if new != self.flags:
-            self.record((OBJECT_FLAGS, self.flags, new))
-            self.flags = new

@@ -14,7 +14,7 @@ import msgspec
 from actors.home import Home, OpTable, unlocked
 from actors.homes.indexes import Indexes
 from protocol.messages import Message, Reply, Value
-from protocol.messages.device import DeviceTimer, PagerDone, PagerFree, PagerHas, PagerRead, PagerWrite
+from protocol.messages.device import DeviceTimer, PagerDone, PagerFree, PagerHas, PagerMove, PagerRead, PagerWrite
 from protocol.records import PAGER_DONE, PAGER_START
 
 READ, WRITE = "read", "write"
@@ -35,7 +35,7 @@ class Request(msgspec.Struct, array_like=True, gc=False):
 class Pager(Home, kw_only=True):
     """A device. With ``swap`` it has only blocks that were written; otherwise it holds the whole of every file."""
 
-    ops: ClassVar[OpTable] = {PagerHas: unlocked("has"), PagerFree: unlocked("free")}
+    ops: ClassVar[OpTable] = {PagerHas: unlocked("has"), PagerFree: unlocked("free"), PagerMove: unlocked("move")}
     handlers: ClassVar[dict[type[Message], str]] = {
         **Home.handlers,
         PagerRead: "read",
@@ -68,6 +68,19 @@ class Pager(Home, kw_only=True):
             if not blocks.chunks:
                 del self.blocks[op.object]
         return None
+
+    def move(self, op: PagerMove) -> Value:
+        """swap_pager_copy. The asker holds both objects' locks, and no I/O on either is under way."""
+        source = self.blocks.pop(op.source, None)
+        if source is None:
+            return 0
+        moved = 0
+        for pindex in source.between(op.offset, op.offset + op.pages, op.pages):
+            blocks = self.blocks.setdefault(op.object, Indexes())
+            if pindex - op.offset not in blocks:
+                blocks.add(pindex - op.offset)
+                moved += 1
+        return moved
 
     def read(self, op: PagerRead, sender: str) -> None:
         """Queue a read."""

@@ -15,7 +15,7 @@ from actors.kernel.contracts import locks
 from actors.kernel.page_clean import flush_page, vm_object_page_clean
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_remove_all
-from actors.kernel.vm_object import vm_object_deallocate
+from actors.kernel.vm_object_deallocate import vm_object_deallocate
 from actors.kernel.vm_page import owner_now, page_state, try_owner, vm_page_sleep_if_busy
 from actors.kernel.vm_page_cache import vm_page_cache, vm_page_test_dirty
 from protocol.identity import PAGE_QUEUES, vnode_lock, vnode_of

@@ -11,7 +11,7 @@ from actors.kernel.device_pager import dev_pager_getpage
 from actors.kernel.fault_state import Fault, back_out, between_steps, free_busy, release_first, unlock_map
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pager import vm_pager_get_page
-from actors.kernel.vm_object import vm_object_deallocate
+from actors.kernel.vm_object_deallocate import vm_object_deallocate
 from actors.kernel.vm_page import vm_page_sleep_if_busy, vm_wait, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from actors.kernel.zero_copy import vm_page_cowfault
@@ -19,7 +19,7 @@ from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
 from protocol.messages.objects import Describe, Enter, Lookup, SetValid
 from protocol.messages.queues import NEEDS_COW, WAS_BUSY, WAS_CACHED, Claim
-from protocol.pages import ALLOC_ZERO, OBJT_DEVICE, OBJT_SWAP, OBJT_VNODE, VALID_ALL
+from protocol.pages import ALLOC_ZERO, OBJT_DEAD, OBJT_DEVICE, OBJT_SWAP, OBJT_VNODE, VALID_ALL
 from protocol.records import FRAME_FILL
 
 RETRY = "retry"
@@ -32,7 +32,7 @@ SIGBUS = "sigbus"
 async def search(k: Context, f: Fault) -> str:
     """Walk down the chain of objects. FOUND: f.frame is busy and valid in f.object, whose lock is held."""
     while True:
-        found = await k.call(f.object, Lookup(f.pindex))
+        found = await k.call(f.object, Lookup(f.pindex, True))
         await between_steps(k, f.object, found[0], f.pindex)
         if found[0] > 0:
             outcome = await _claim(k, f, *found)
@@ -107,7 +107,13 @@ async def _wait_for_busy(k: Context, f: Fault, frame: int) -> None:
 
 
 async def _absent(k: Context, f: Fault, _: int, kind: int, size: int, backing: str, offset: int, warm: bool) -> str:
-    """3b to 3d: nothing resident here. Allocate where a page must come to be, page it in, or go on to the backing object."""
+    """3b to 3d: nothing resident here. Allocate where a page must come to be, page it in, or go on to the backing object.
+
+    In an object that is dead, as one is while a collapse sleeps over it, a fault finds nothing and fails.
+    """
+    if kind == OBJT_DEAD:
+        await back_out(k, f)
+        return SEGV
     may_have = kind in (OBJT_VNODE, OBJT_SWAP, OBJT_DEVICE)
     if f.object == f.first or may_have:
         if f.pindex >= size:

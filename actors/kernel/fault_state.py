@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.vm_map import Found
-from actors.kernel.vm_object import vm_object_deallocate
+from actors.kernel.vm_object_deallocate import vm_object_deallocate
 from actors.kernel.vm_page import vm_page_free
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Enter

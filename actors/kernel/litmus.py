@@ -9,7 +9,8 @@ from actors.kernel.context import Context
 from actors.kernel.mman import vnode_name
 from actors.kernel.page_io import soft_busy, vm_page_io_finish, vm_page_io_start
 from actors.kernel.pmap import pmap_remove_all
-from actors.kernel.vm_object import EVERYTHING, free_pages
+from actors.kernel.vm_object_header import EVERYTHING
+from actors.kernel.vm_object_pages import free_pages
 from actors.kernel.vm_page import vm_page_busy, vm_page_free, vm_page_rename, vm_page_sleep_if_busy
 from actors.kernel.vm_page_alloc import vm_page_alloc, vm_page_alloc_idle
 from actors.kernel.vm_page_cache import vm_page_try_to_cache, vm_page_try_to_free

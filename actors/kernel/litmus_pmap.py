@@ -9,7 +9,7 @@ from actors.kernel.context import Context
 from actors.kernel.litmus import ABSENT
 from actors.kernel.mman import vnode_name
 from actors.kernel.pmap import pmap_remove_all
-from actors.kernel.vm_object import free_pages
+from actors.kernel.vm_object_pages import free_pages
 from actors.kernel.vm_page import vm_page_free
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup

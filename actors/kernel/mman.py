@@ -8,7 +8,8 @@ from actors.kernel.contracts import nothing_held
 from actors.kernel.pmap import pmap_protect, pmap_remove
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_map import vm_map_delete
-from actors.kernel.vm_object import free_pages, vm_object_allocate, vm_object_reference
+from actors.kernel.vm_object import vm_object_allocate, vm_object_reference
+from actors.kernel.vm_object_pages import free_pages
 from protocol.messages.locks import SHARED
 from protocol.messages.objects import Describe, Enter
 from protocol.messages.space import (

@@ -11,7 +11,7 @@ from actors.kernel.launder import pageout_clean
 from actors.kernel.page_io import soft_busy, vm_page_io_start
 from actors.kernel.pager import vm_pager_put_pages
 from actors.kernel.pmap import pmap_page_protect
-from actors.kernel.vm_object import EVERYTHING
+from actors.kernel.vm_object_header import EVERYTHING
 from actors.kernel.vm_page import page_state, vm_page_sleep_if_busy
 from actors.kernel.vm_page_cache import vm_page_test_dirty
 from protocol.identity import PAGE_QUEUES

@@ -28,8 +28,7 @@ async def dirty_for_pageout(k: Context, frame: int, flags: int, dirty: int) -> i
         return dirty
     dirty = await _tested(k, frame, dirty)
     if form == "1.251" and not dirty and flags & WRITEABLE:
-        await pmap_remove_all(k, frame)
-        dirty = await _dirty_now(k, frame)
+        return await _unmapped(k, frame)
     return dirty
 
 
@@ -43,12 +42,16 @@ async def _tested(k: Context, frame: int, dirty: int) -> int:
 
 async def _simplified(k: Context, frame: int, flags: int, dirty: int) -> int:
     if not dirty and not await pmap_is_modified(k, frame):
-        if flags & WRITEABLE:
-            await pmap_remove_all(k, frame)
-            return await _dirty_now(k, frame)
-        return 0
+        return await _unmapped(k, frame) if flags & WRITEABLE else 0
     await k.post(PAGE_QUEUES, SetDirty(frame, VALID_ALL))
     return VALID_ALL
+
+
+async def _unmapped(k: Context, frame: int) -> int:
+    """Of a page that was found clean: its dirty bits when it has no mapping any more."""
+    await k.at("vm_pageout_scan.clean")
+    await pmap_remove_all(k, frame)
+    return await _dirty_now(k, frame)
 
 
 async def _dirty_now(k: Context, frame: int) -> int:

@@ -13,7 +13,8 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.pmap_pte_object import table_at
 from actors.kernel.pmap_table import free_table_pages
-from actors.kernel.vm_object import EVERYTHING, vm_object_deallocate
+from actors.kernel.vm_object_deallocate import vm_object_deallocate
+from actors.kernel.vm_object_header import EVERYTHING
 from actors.kernel.vm_page import vm_page_free, vm_page_sleep_if_busy
 from protocol.identity import PAGE_QUEUES, RENDEZVOUS
 from protocol.messages.objects import Generation, Resident

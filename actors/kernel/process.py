@@ -14,7 +14,7 @@ from actors.kernel.pmap_pte_object import PTE_OBJECT_PAGES
 from actors.kernel.pmap_release import pmap_release
 from actors.kernel.requests import Again
 from actors.kernel.vm_map import copied_flags, vm_map_delete
-from actors.kernel.vm_object import vm_object_allocate, vm_object_reference
+from actors.kernel.vm_object import vm_object_allocate, vm_object_reference, vm_object_share
 from protocol.identity import SEQUENCER
 from protocol.messages.processor import Await
 from protocol.messages.space import ENTRY_NEEDS_COPY, ENTRY_SHARED, ENTRY_WIRED, AddEntry, Entries, EntryRow, SetEntryObject, SpaceUsers
@@ -82,7 +82,7 @@ async def _copy_entry(k: Context, space: str, pmap: str, row: EntryRow) -> None:
             await pmap_protect(k, k.pmap, start, end, prot & ~PROT_WRITE)
             flags = copied_flags(flags)
             await k.call(k.map, SetEntryObject(start, obj, offset, flags))
-        await vm_object_reference(k, obj)
+        await vm_object_share(k, obj)
     # Wiring is not inherited. (The kernel copies the pages of a wired entry here; in the model they are copied on write like others.)
     await k.call(space, AddEntry(start, end, obj, offset, prot, flags & ~ENTRY_WIRED))
     await pmap_copy(k, pmap, k.pmap, start, end)

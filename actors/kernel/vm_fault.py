@@ -87,7 +87,7 @@ async def _enter(k: Context, f: Fault) -> None:
     await k.release(PAGE_QUEUES)
     if f.object == f.first and f.map_locked:
         # The map entry holds a reference of its own and cannot go while the map is locked: the fault's is dropped in the same hold.
-        await k.post(f.object, Enter(-1, -1))
+        await k.post(f.object, Enter(-1, -1, True))
         await k.release(f.object)
         await unlock_map(k, f)
         return

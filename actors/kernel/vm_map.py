@@ -7,7 +7,8 @@ from typing import Protocol
 from actors.kernel.context import Context
 from actors.kernel.fault_unwire import is_device, vm_fault_unwire
 from actors.kernel.pmap import pmap_remove
-from actors.kernel.vm_object import entry_gone, vm_object_allocate, vm_object_shadow
+from actors.kernel.vm_map_entry import vm_map_entry_delete
+from actors.kernel.vm_object import vm_object_allocate, vm_object_shadow
 from protocol.messages.locks import EXCLUSIVE, SHARED, TRY_SHARED, UPGRADE
 from protocol.messages.space import ENTRY_COW, ENTRY_NEEDS_COPY, ENTRY_WIRED, Cut, Find, SetEntryObject
 from protocol.pages import PROT_WRITE
@@ -101,7 +102,7 @@ async def vm_map_delete(k: Context, start: int, end: int) -> int:
             await vm_fault_unwire(k, first, last, await is_device(k, obj))
         await pmap_remove(k, k.pmap, first, last)
         if obj:
-            await entry_gone(k, obj, offset, last - first, entries_more)
+            await vm_map_entry_delete(k, obj, offset, last - first, entries_more)
     return len(rows)
 
 

@@ -126,11 +126,14 @@ async def vm_page_remove(k: Context, frame: int, obj: str, pindex: int, busy: bo
         raise KernelPanic(str(refusal))
 
 
-async def vm_page_rename(k: Context, frame: int, old: str, old_pindex: int, obj: str, pindex: int) -> None:
-    """Move a page, which the caller has busy, to another object: remove, which un-busies it, and insert. [L: PQ, both objects]"""
+async def vm_page_rename(k: Context, frame: int, old: str, old_pindex: int, obj: str, pindex: int, valid: int = VALID_ALL) -> None:
+    """Move a page, valid as it is, to another object: remove, which un-busies it if the caller has it busy, and insert.
+
+    [L: PQ, both objects]
+    """
     must_be_busy = k.form("C01") == "busy-first"
     await _leave_object(k, old, old_pindex)
-    await insert_resident(k, obj, pindex, frame, VALID_ALL)
+    await insert_resident(k, obj, pindex, frame, valid)
     refusal = await k.call(PAGE_QUEUES, Rebind(frame, obj, pindex, must_be_busy))
     if refusal:
         raise KernelPanic(str(refusal))

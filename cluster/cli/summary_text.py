@@ -70,6 +70,7 @@ def fault_lines(summary: Summary) -> list[str]:
     shoots += [("TLB invalidations, local", m["tlb.invalidations.local"]), ("TLB invalidations, remote", m["tlb.invalidations.remote"])]
     memory = [("pages allocated", m["pages.allocated"]), ("resident at most", m["pages.resident_max"]), ("fewest free", m["free.min"])]
     memory += [("pageouts", m["pageouts"]), ("waits for memory", m["vm_waits"]), ("context switches", m["context_switches"])]
+    memory += [("objects collapsed", m["collapses"]), ("objects bypassed", m["bypasses"])]
     rows = []
     for three in zip_longest([(name, m[key]) for name, key in zip(names, faults, strict=True)], shoots, memory, fillvalue=("", "")):
         rows.append([cell for pair in three for cell in pair])

@@ -6,8 +6,10 @@ scenario does not reach the state it is about.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +17,20 @@ import msgspec
 from pydantic import ValidationError
 
 from cluster.errors import InputError
-from cluster.experiments.expressions import ExpressionError, evaluate
-from cluster.experiments.form import PANIC, ArmTable, ExperimentTable, FigureTable
+from cluster.experiments.expressions import ALLOWED, ExpressionError, evaluate
+from cluster.experiments.form import PANIC, ArmTable, ExperimentTable, FigureTable, RecordsTable
+from cluster.experiments.refusals import refuse_unknown
 from cluster.experiments.templates import TemplateError, expanded
 from cluster.scenario import Scenario
-from cluster.scenario.checks_named import known_checks
 from cluster.scenario.places import names
 from cluster.scenario.read import parse, read_text
 from cluster.scenario.refusal import Place, refusal_of, refuse
 from cluster.scenario.scenario import load_tables
 from protocol.changes import CHANGES, Change
 from protocol.kernels import KernelError, change_called
+from protocol.workload import Workload
+
+_INTEGER = re.compile("-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,26 @@ class Experiment:
         raw["expect"] = {"ended": list(table.endings), "violations": [name for name in (*table.shows, *table.may) if name != PANIC]}
         raw["name"] = f"{self.change.id}-{arm}"
         raw.setdefault("title", f"{self.title} ({arm})")
-        return load_tables(raw, self.place.file, self.base)
+        try:
+            return load_tables(raw, self.place.file, self.base)
+        except InputError as error:
+            raise self._in_this_file(error, arm) from None
+
+    def workload(self, arm: str, seed: int) -> Workload:
+        """What the tasks of this arm do. Raises InputError."""
+        try:
+            return self.scenario(arm).compile(seed)
+        except InputError as error:
+            raise self._in_this_file(error, arm) from None
+
+    def _in_this_file(self, error: InputError, arm: str) -> InputError:
+        """What is wrong with an arm's scenario, said of the file in which it was written."""
+        key = str(error.key)
+        if key.startswith(("scenario.", "arms.", "figure")):
+            return error
+        here = f"arms.{arm}.{key.removeprefix('kernel.')}" if key.startswith("kernel.") else f"scenario.{key}"
+        reason = str(error).partition(f"{key}: ")[2].partition("found ")[0].strip("; ")
+        return self.place.refuse(here, error.found, error.allowed if isinstance(error.allowed, list) else str(error.allowed), reason)
 
     def figure(self, arm: str) -> FigureTable:
         """What is measured in this arm."""
@@ -86,7 +110,10 @@ class Experiment:
 
     def schedules(self) -> int:
         """In how many schedules an equivalence is tried."""
-        return self._evaluated(self.table.figure.schedules, self.values, "figure.schedules")
+        count = self._evaluated(self.table.figure.schedules, self.values, "figure.schedules")
+        if count < 1:
+            raise self.place.refuse("figure.schedules", f"{self.table.figure.schedules} = {count}", "1 or more")
+        return count
 
     def known(self, arm: str) -> dict[str, int]:
         """What formulas and measures of this arm may name: the machine's sizes and thresholds besides."""
@@ -98,13 +125,13 @@ class Experiment:
         try:
             return expanded(value, self.names(arm), key)
         except TemplateError as error:
-            raise self.place.refuse(error.key, error.found, str(error)) from None
+            raise self.place.refuse(error.key, error.found, error.allowed, str(error)) from None
 
     def _evaluated(self, text: str, known: Mapping[str, int], key: str) -> int:
         try:
             return evaluate(text, known)
         except ExpressionError as error:
-            raise self.place.refuse(key, text, str(error)) from None
+            raise self.place.refuse(key, text, ALLOWED, str(error)) from None
 
     def _values(self, given: Mapping[str, int | str], key: str) -> dict[str, int]:
         """Values for parameters, which may be expressions over the others."""
@@ -114,6 +141,24 @@ class Experiment:
                 raise self.place.refuse(f"{key}.{name}", name, sorted(self.table.parameters), "unknown parameter")
             found[name] = value if isinstance(value, int) else self._evaluated(value, self.values, f"{key}.{name}")
         return found
+
+    def refuse_impossible(self) -> None:
+        """Every arm must be a scenario, and every formula have a value, before anything runs. Raises InputError."""
+        self.schedules()
+        for arm in self.arms:
+            self.predicted(arm)
+            tasks = [task.name for task in self.workload(arm, 1).tasks]
+            for name in ("records", "since"):
+                records: RecordsTable | None = getattr(self.figure(arm), name)
+                if records is not None:
+                    self._refuse_records(records, tasks, self.known(arm), f"figure.{name}")
+
+    def _refuse_records(self, records: RecordsTable, tasks: Sequence[str], known: Mapping[str, int], key: str) -> None:
+        if records.task and not any(fnmatchcase(task, records.task) for task in tasks):
+            raise self.place.refuse(f"{key}.task", records.task, tasks, "no task is called so")
+        for field, value in records.where.items():
+            if isinstance(value, str) and value[:1] in ("<", ">"):
+                self._evaluated(value[1:].strip(), known, f"{key}.where.{field}")
 
     def refuse_unreachable(self) -> None:
         """The parameters together must let the scenario reach the state it is about. Raises InputError."""
@@ -139,8 +184,7 @@ def load_experiment(name: str, sets: Mapping[str, int] | None = None) -> Experim
         raise refusal_of(error, ExperimentTable, place) from None
     if table.id not in CHANGES:
         raise place.refuse("id", table.id, list(CHANGES))
-    if table.figure.violations and table.figure.violations not in known_checks():
-        raise place.refuse("figure.violations", table.figure.violations, list(known_checks()))
+    refuse_unknown(table, place)
     values = {key: parameter.value for key, parameter in table.parameters.items()}
     experiment = Experiment(CHANGES[table.id], table, {**values, **_set(table, sets or {})}, place, path.parent)
     experiment.refuse_unreachable()
@@ -179,7 +223,7 @@ def parameter_sets(texts: Sequence[str]) -> dict[str, int]:
     found = {}
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
-        if not equals or not name.isidentifier() or not value.lstrip("-").isdigit():
+        if not equals or not name.isidentifier() or not _INTEGER.fullmatch(value):
             raise InputError(
                 f"--set: found {text!r}, allowed: NAME=INTEGER with a parameter of the experiment", key="--set", found=text,
                 allowed="NAME=INTEGER",

@@ -13,6 +13,8 @@ from typing import Any
 
 LENGTH_MAX = 500
 VALUE_MAX = 1 << 63
+ALLOWED = "integers and names with + - * // %, comparisons, and, or, not, x if y else z, min(), max(), abs()"
+"""What an expression may consist of, for whoever wrote another."""
 
 _BINARY: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
@@ -71,7 +73,7 @@ def _value(node: ast.expr, names: Mapping[str, int]) -> int:
         case ast.UnaryOp(op=ast.Not(), operand=operand):
             return int(not _value(operand, names))
         case ast.BoolOp(op=op, values=values):
-            found = [_value(value, names) for value in values]
+            found = (_value(value, names) for value in values)
             return int(all(found) if isinstance(op, ast.And) else any(found))
         case ast.IfExp(test=test, body=body, orelse=orelse):
             return _value(body if _value(test, names) else orelse, names)

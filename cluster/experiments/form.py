@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from cluster.scenario.machine_table import Table
 from cluster.scenario.refusal import impossible
@@ -14,6 +15,7 @@ ARMS = ("before", "after", "clean")
 """The arms that every experiment has."""
 PANIC = "panic"
 """In lists of checks: the modelled kernel panicked, or one of its assertions failed."""
+_NAME, _ARM = re.compile("[a-z][a-z0-9_]*"), re.compile("[a-z0-9][a-z0-9-]*")
 Integer = Annotated[int, Field(strict=True)]
 
 
@@ -152,9 +154,21 @@ class ExperimentTable(Table):
     figure: FigureTable
     density: DensityTable | None = None
 
-    @model_validator(mode="after")
-    def _has_its_arms(self) -> ExperimentTable:
-        missing = [name for name in ARMS if name not in self.arms]
-        if missing:
-            raise impossible(f"arms {', '.join(self.arms)}", f"arms {', '.join(ARMS)}, and further ones")
-        return self
+    @field_validator("parameters", "switches", "arms")
+    @classmethod
+    def _named(cls, tables: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """Parameters and switches are names in expressions; an arm's name is part of a directory's."""
+        pattern, allowed = (_ARM, "letters, digits and hyphens") if info.field_name == "arms" else (_NAME, "small letters, digits and _")
+        for name in tables:
+            if not pattern.fullmatch(name):
+                raise impossible(name, f"a name of {allowed}")
+            if info.field_name == "switches" and name in info.data.get("parameters", {}):
+                raise impossible(name, "a name that no parameter has")
+        return tables
+
+    @field_validator("arms")
+    @classmethod
+    def _all_there(cls, arms: dict[str, ArmTable]) -> dict[str, ArmTable]:
+        if not set(ARMS) <= set(arms):
+            raise impossible(", ".join(arms), f"{', '.join(ARMS)}, and further ones")
+        return arms

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from cluster.errors import InputError
-from cluster.experiments.expressions import evaluate
+from cluster.experiments.expressions import ALLOWED, ExpressionError, evaluate
 from cluster.experiments.form import PANIC, FigureTable, RecordsTable
 from cluster.inspect.threads import Threads
 from cluster.recording.stored import StoredRun
@@ -54,11 +54,9 @@ class Names(NamedTuple):
 
 
 def measured(figure: FigureTable, run: StoredRun, metrics: Mapping[str, int], names: Names) -> int:
-    """The figure of one run that is a metric or made of records. Raises InputError for a name that is none."""
+    """The figure of one run that is a metric or made of records. Raises InputError for a task or number that is none."""
     if figure.records is not None:
         return _of_records(figure, figure.records, run, names)
-    if figure.metric not in metrics:
-        raise InputError(f"figure.metric: no metric is called {figure.metric!r}", key="figure.metric", found=figure.metric)
     return metrics[figure.metric]
 
 
@@ -76,17 +74,12 @@ def _integer(value: object, field: str) -> int:
 
 
 def matcher(wanted: RecordsTable, names: Names) -> Callable[[Seen], bool]:
-    """A predicate on records. Raises InputError for a kind, task or field that does not exist."""
-    numbers = {number: kind for number, kind in KINDS.items() if fnmatchcase(kind.name, wanted.kind)}
-    if not numbers:
-        raise InputError(f"figure.records: no kind of record is called {wanted.kind!r}", key="figure.records.kind", found=wanted.kind)
+    """A predicate on records. Raises InputError for a task that does not exist, or a bound that is no expression."""
+    numbers = {number for number, kind in KINDS.items() if fnmatchcase(kind.name, wanted.kind)}
     threads = {thread for task, thread in names.tasks.items() if fnmatchcase(task, wanted.task)}
     if wanted.task and not threads:
         key = "figure.records.task"
         raise InputError(f"{key}: no task is called {wanted.task!r}", key=key, found=wanted.task, allowed=list(names.tasks))
-    for field in wanted.where:
-        if not any(field in kind.fields for kind in numbers.values()):
-            raise InputError(f"figure.records: {wanted.kind} has no field {field!r}", key="figure.records.where", found=field)
     where = {field: _bound(value, names.known) for field, value in wanted.where.items()}
 
     def takes(found: Seen) -> bool:
@@ -107,11 +100,19 @@ def _bound(value: int | str | bool, known: Mapping[str, int]) -> Callable[[objec
     if not isinstance(value, str):
         return lambda found: found == value
     if value[:1] in "<>" and value:
-        limit = evaluate(value[1:], known)
+        limit = _limit(value, known)
         if value[0] == "<":
             return lambda found: isinstance(found, int) and found < limit
         return lambda found: isinstance(found, int) and found > limit
     return lambda found: fnmatchcase(str(found), value)
+
+
+def _limit(text: str, known: Mapping[str, int]) -> int:
+    try:
+        return evaluate(text[1:], known)
+    except ExpressionError as error:
+        key = "figure.records.where"
+        raise InputError(f"{key}: {error}; found {text}, allowed: < or >, {ALLOWED}", key=key, found=text, allowed=ALLOWED) from None
 
 
 class Said(NamedTuple):

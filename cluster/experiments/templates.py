@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cluster.experiments.expressions import ExpressionError, evaluate, is_truth
+from cluster.experiments.expressions import ALLOWED, ExpressionError, evaluate, is_truth
 
 EACH, ONLY, GROUP = "each", "only", "group"
 TABLES_MAX = 100_000
@@ -29,12 +29,11 @@ _HOLE = re.compile(r"\$\{([^}]*)\}")
 
 
 class TemplateError(ValueError):
-    """A template that cannot be expanded: ``key`` is where, the message why, ``found`` what stands there."""
+    """A template that cannot be expanded: ``key`` is where, ``found`` what stands there, ``allowed`` what may, the message why not."""
 
-    def __init__(self, key: str, found: object, why: str) -> None:
+    def __init__(self, key: str, found: object, allowed: str, why: str = "") -> None:
         super().__init__(why)
-        self.key = key
-        self.found = found
+        self.key, self.found, self.allowed = key, found, allowed
 
 
 def expanded(value: Any, names: Mapping[str, int], key: str = "") -> Any:
@@ -48,7 +47,7 @@ def expanded(value: Any, names: Mapping[str, int], key: str = "") -> Any:
         for index, item in enumerate(value):
             items += _items(item, names, f"{key}[{index}]")
             if len(items) > TABLES_MAX:
-                raise TemplateError(key, len(items), f"more than {TABLES_MAX} tables")
+                raise TemplateError(key, len(items), f"at most {TABLES_MAX} tables")
         return items
     return value
 
@@ -75,14 +74,14 @@ def _group(rest: Mapping[str, Any], names: Mapping[str, int], key: str) -> list[
 
 def _bindings(each: Any, names: Mapping[str, int], key: str) -> Iterator[Mapping[str, int]]:
     if not isinstance(each, Mapping):
-        raise TemplateError(key, each, "a table of names and counts is needed")
+        raise TemplateError(key, each, "a table of names and counts")
     if not each:
         yield names
         return
     (name, count), *others = each.items()
     number = _evaluated(count, names, f"{key}.{name}")
     if number > TABLES_MAX:
-        raise TemplateError(key, number, f"more than {TABLES_MAX} tables")
+        raise TemplateError(key, number, f"at most {TABLES_MAX} tables")
     for index in range(number):
         yield from _bindings(dict(others), {**names, name: index}, key)
 
@@ -93,7 +92,7 @@ def _evaluated(text: Any, names: Mapping[str, int], key: str) -> int:
     try:
         return evaluate(str(text), names)
     except ExpressionError as error:
-        raise TemplateError(key, text, str(error)) from None
+        raise TemplateError(key, text, ALLOWED, str(error)) from None
 
 
 def _text(text: str, names: Mapping[str, int], key: str) -> Any:

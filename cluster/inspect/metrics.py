@@ -77,6 +77,7 @@ class Metrics:
             kinds.TLB_HIT: self._hit,
             kinds.FAULT_DONE: self._fault,
             kinds.PAGER_START: self._pager,
+            kinds.OBJECT_COLLAPSE: self._collapse,
         }
 
     def feed(self, entries: Sequence[Entry]) -> None:
@@ -183,6 +184,10 @@ class Metrics:
     def _pager(self, record: Any, time: int) -> None:
         if record[1] == "write":
             self._add("pageouts", record[4])
+
+    def _collapse(self, record: Any, time: int) -> None:
+        if record[4] != "pages":
+            self._add("collapses" if record[4] == "collapse" else "bypasses")
 
     def state(self) -> Tally:
         """All that was counted, as data."""

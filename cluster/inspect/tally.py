@@ -79,6 +79,8 @@ METRICS = {
     "pages.lost_writes": "completed user stores to a page later cached or freed as clean without having been written out since",
     "pages.resident_max": "most frames in use at once",
     "pageouts": "pages written out",
+    "collapses": "objects that became one with the object that shadowed them, which alone still referred to them",
+    "bypasses": "times an object got past one behind it that had nothing more to give",
     "vm_waits": "times a thread slept for free memory",
     "context_switches": "context switches",
     "busy.writes": "times a page's BUSY flag was set or cleared",
@@ -106,6 +108,8 @@ _BY_SUM = {
     "tlb.invalidations.local": "flush.local",
     "tlb.invalidations.remote": "flush.ipi",
     "pageouts": "pageouts",
+    "collapses": "collapses",
+    "bypasses": "bypasses",
     "vm_waits": "vm_waits",
 }
 

@@ -96,6 +96,7 @@ class MachineTable(Table):
     pager_queue: Small = 8
     daemon_rest_ns: PositiveNs = 500_000
     daemon_interval_ns: PositiveNs = 5_000_000
+    tick_ns: PositiveNs = 1_000
     idle_zero: Annotated[bool, Field(strict=True)] = False
     prefault_pages: Annotated[int, Field(strict=True, ge=0, le=64)] = 0
     pv_entries_max: Annotated[int, Field(strict=True, ge=0)] = 0

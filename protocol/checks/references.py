@@ -101,12 +101,19 @@ class RefCount(Check):
     """Statement: an object's reference count is the number of map entries and shadows that refer to it, and of whoever holds it for a
     while; a file's object has one reference of its own.
 
-    Evaluated: when an object begins to die, that nothing refers to it; and for every object at the end of a run whose work is done.
-    Detects: a reference dropped twice or never (C12, C33).
+    Evaluated: at every ``object.refs``, that the count is not negative; when an object has no reference left and dies, that nothing refers
+    to it; and for every object at the end of a run whose work is done. Detects: a reference dropped twice or never (C12, C33).
     """
 
     name = "I-REFCOUNT"
     domains = ("objects", "maps")
+    before = {"objects": {r.OBJECT_REFS: "counted"}}
+
+    def counted(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
+        """vm_object_reference and vm_object_deallocate."""
+        self.evaluated += 1
+        if record[2] < 0:
+            self.violate(head, index, f"{head[3]}: reference count is {record[2]}")
 
     def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:
         """Nobody holds it for a while any more."""

@@ -61,6 +61,19 @@ class PagerFree(Op, tag=164, gc=False):
     end: int
 
 
+class PagerMove(Op, tag=168, gc=False):
+    """swap_pager_copy, which destroys its source: ``object`` gets the blocks of ``source`` from ``offset`` on, for its own ``pages`` pages.
+
+    Where it has a block already it keeps that one. What is left of the source's blocks is freed. Value: how many have moved.
+    """
+
+    word: ClassVar[str] = "pager.move"
+    source: str
+    object: str
+    offset: int
+    pages: int
+
+
 class NicSend(Op, tag=166, gc=False):
     """The network card begins to send the page in ``frame``, which takes ``ns``. No value: completion is a NicDone interrupt."""
 

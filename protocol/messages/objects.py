@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from protocol.messages.base import Op
 
@@ -10,11 +10,13 @@ from protocol.messages.base import Op
 class Lookup(Op, tag=80, gc=False):
     """vm_page_lookup. Value: (frame, valid, soft busy), or (-1, type, size, backing or "", backing offset, warm) if nothing is resident.
 
-    ``warm``: a file's page that the host had in its page cache and that has not been touched here yet: it needs no I/O.
+    ``warm``: a file's page that the host had in its page cache and that has not been touched here yet: it needs no I/O. ``alive``: a
+    fault asks, for which a dead object (OBJ_DEAD) has nothing: its type is told as OBJT_DEAD.
     """
 
     word: ClassVar[str] = "object.lookup"
     pindex: int
+    alive: bool = False
 
 
 class Insert(Op, tag=81, gc=False):
@@ -93,12 +95,14 @@ class Generation(Op, tag=94, gc=False):
 class Enter(Op, tag=85, gc=False):
     """A fault or an I/O begins (+) or ends (-): add to ref_count and paging_in_progress. Value: (refs, pip, shadow count).
 
-    Reaching pip 0 with PIPWNT set wakes those who sleep on channel CHAN_PIP.
+    Reaching pip 0 with PIPWNT set wakes those who sleep on channel CHAN_PIP. ``dropped``: a reference is given up for good, as by
+    vm_object_deallocate: where one is left and nothing shadows the object, it has one mapping again (OBJ_ONEMAPPING; not a file's).
     """
 
     word: ClassVar[str] = "object.enter"
     refs: int = 0
     pip: int = 0
+    dropped: bool = False
 
 
 CHAN_PIP = "pip"
@@ -111,9 +115,25 @@ class WantPip(Op, tag=86, gc=False):
 
 
 class Describe(Op, tag=87, gc=False):
-    """Value: (type, size, refs, shadow count, pip, backing or "", backing offset in pages, flags, resident, pager blocks, colour)."""
+    """Value: the fields of a :class:`Header`."""
 
     word: ClassVar[str] = "object.describe"
+
+
+class Header(NamedTuple):
+    """An object's header. ``backing`` is "" for none, ``offset`` the backing object's, in pages; ``resident`` counts pages."""
+
+    type: int
+    size: int
+    refs: int
+    shadows: int
+    pip: int
+    backing: str
+    offset: int
+    flags: int
+    resident: int
+    blocks: int
+    colour: int
 
 
 class Backing(Op, tag=88, gc=False):
@@ -125,10 +145,22 @@ class Backing(Op, tag=88, gc=False):
 
 
 class ShadowCount(Op, tag=89, gc=False):
-    """Add to shadow_count. Value: the new count."""
+    """Add to shadow_count, and put the object ``shadow`` at the head of shadow_head (+1) or take it off (-1). Value: the new count.
+
+    With 0, ``shadow`` comes in the place of ``instead``, which shadowed the object so far.
+    """
 
     word: ClassVar[str] = "object.shadow-count"
     delta: int
+    shadow: str = ""
+    instead: str = ""
+
+
+class Shadows(Op, tag=95, gc=False):
+    """shadow_head: the objects that shadow this one, the latest first. Value: their names, at most ``limit``."""
+
+    word: ClassVar[str] = "object.shadows"
+    limit: int = 1
 
 
 class SetType(Op, tag=90, gc=False):

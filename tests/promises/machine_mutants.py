@@ -14,7 +14,7 @@ from actors.homes.objects import VmObject
 from actors.homes.page_busy import PageBusy
 from actors.homes.page_policy import PagePolicy
 from actors.homes.page_store import PageStore
-from actors.kernel import fault_copy, fault_search, pageout_scan, pmap, pmap_enter, vm_object, vm_page, vm_page_alloc
+from actors.kernel import fault_copy, fault_search, pageout_scan, pmap, pmap_enter, vm_object_pages, vm_page, vm_page_alloc
 from actors.processor.cpu import Cpu
 from protocol.identity import PAGE_QUEUES, RENDEZVOUS
 from protocol.messages.processor import IpiAck
@@ -93,7 +93,7 @@ def freed_page_stays_in_its_object(patch: Patch) -> None:
         await vm_page.free_to_list(k, frame, False, needed)
         return ""
 
-    patch.setattr(vm_object, "free_unless_refused", free_unless_refused)
+    patch.setattr(vm_object_pages, "free_unless_refused", free_unless_refused)
 
 
 def queues_are_dropped_before_the_shootdown(patch: Patch) -> None:
@@ -213,7 +213,7 @@ def sleeper_keeps_the_object(patch: Patch) -> None:
         await k.sleep(PAGE_QUEUES, page_channel(frame))
         return True
 
-    patch.setattr(vm_object, "vm_page_sleep_if_busy", sleep_if_busy)
+    patch.setattr(vm_object_pages, "vm_page_sleep_if_busy", sleep_if_busy)
 
 
 def allocation_takes_the_queues_under_the_free_lock(patch: Patch) -> None:

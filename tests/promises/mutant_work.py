@@ -85,14 +85,15 @@ def two_drops() -> InlineRun:
 
 
 def shadowed() -> InlineRun:
-    """Two threads write to pages of an object that only theirs shadows: each page is moved up."""
-    first = [
-        Mmap(1000, 1040), *touches(1000, 1040), Fork(1, "fork"), Access(1000, write=True), Fork(2, "thread"),
-        *touches(1001, 1020, at_ns=300_000), Exit(),
-    ]  # fmt: skip
-    child = [Exit()]
-    thread = [Think(1, cpu=1), *touches(1020, 1039, at_ns=300_000), Exit()]
-    return run(workload(first, child, thread, parents=(-1, 0, 0)))
+    """Two threads write to pages of an object that only theirs shadows: each page is moved up.
+
+    That nothing is collapsed is due to the other child: it has copied everything and went round the object when the parent had gone.
+    """
+    parent = [Mmap(1000, 1040), *touches(1000, 1040), Fork(1, "fork"), Fork(2, "fork"), Exit()]
+    other = [*touches(1000, 1040, cpu=1), Fork(3, "fork", at_ns=600_000), Exit()]
+    first = [Access(1000, write=True), Fork(4, "thread"), *touches(1001, 1020, at_ns=900_000), Exit()]
+    thread = [Think(1, cpu=1), *touches(1020, 1039, at_ns=900_000), Exit()]
+    return run(workload(parent, other, first, [Exit()], thread, parents=(-1, 0, 0, 1, 2)))
 
 
 def scarce() -> InlineRun:
@@ -192,3 +193,17 @@ def device_memory() -> InlineRun:
         return run(workload([Kernel(routine="device_page"), Exit()]))
     finally:
         del SCRIPTED["device_page"]
+
+
+def generations() -> InlineRun:
+    """A parent forks and writes; the child writes and goes, and what it has left behind is collapsed. Behind it all is a file."""
+    parent = [Mmap(1000, 1008, file=0, offset=5), *touches(1000, 1004), Fork(1, "fork"), *touches(1000, 1002), Think(300_000)]
+    child = [*touches(1001, 1003, cpu=1), Exit(cpu=1)]
+    return run(workload([*parent, *touches(1000, 1006), Exit()], child, parents=(-1, 0), files=(LIB,)))
+
+
+def goes_round() -> InlineRun:
+    """A parent forks twice. Before the second time it has written all that the object has through which its first child still reads."""
+    parent = [Mmap(1000, 1004), *touches(1000, 1004), Fork(1, "fork"), *touches(1000, 1004), Fork(2, "fork"), Think(500_000), Exit()]
+    reader = [Access(1001, cpu=1), Think(400_000, cpu=1), Access(1002, cpu=1), Exit(cpu=1)]
+    return run(workload(parent, reader, [Exit(cpu=1)], parents=(-1, 0, 0)))

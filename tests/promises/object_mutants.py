@@ -7,10 +7,11 @@ from bisect import bisect_left
 from actors.home import Home
 from actors.homes.maps import VmMap
 from actors.homes.objects import VmObject
-from actors.kernel import step, vm_map, vm_object, vm_page
+from actors.kernel import step, vm_map, vm_object_collapse, vm_object_deallocate, vm_object_pages, vm_object_scan, vm_page
+from actors.kernel.vm_object_header import EVERYTHING
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.locks import Woken
-from protocol.messages.objects import Enter
+from protocol.messages.objects import Backing, Enter, Resident
 from protocol.messages.queues import WantBusy, page_channel
 from protocol.records import MAP_ADD, WAKEUP
 from protocol.workload import Munmap
@@ -34,14 +35,14 @@ def removal_loses_another_page(patch: Patch) -> None:
 
 def object_is_unlocked_before_its_pages_are_freed(patch: Patch) -> None:
     """vm_object_page_remove gives the object's lock back before it frees, and vm_page_remove does not assert it (C15)."""
-    free = vm_object._free_or_disown
+    free = vm_object_pages.free_or_disown
 
     async def unlocked(k, frame, obj, pindex):
         await k.release(obj)
         await free(k, frame, obj, pindex)
         await k.acquire(obj)
 
-    patch.setattr(vm_object, "_free_or_disown", unlocked)
+    patch.setattr(vm_object_pages, "free_or_disown", unlocked)
     patch.setattr(vm_page, "_leave_object", vm_page.remove_resident)
 
 
@@ -98,7 +99,7 @@ def paging_in_progress_is_not_counted(patch: Patch) -> None:
 
 def termination_leaves_pages(patch: Patch) -> None:
     """vm_object_terminate frees the first pages only."""
-    patch.setattr(vm_object, "EVERYTHING", 4)
+    patch.setattr(vm_object_deallocate, "EVERYTHING", 4)
 
 
 def references_are_taken_twice(patch: Patch) -> None:
@@ -115,10 +116,10 @@ def references_are_taken_twice(patch: Patch) -> None:
 def mapping_of_a_file_takes_no_reference(patch: Patch) -> None:
     """fork shares an object between two maps and counts one."""
 
-    async def reference(k, obj, shared=True):
+    async def reference(k, obj):
         pass
 
-    patch.setattr("actors.kernel.process.vm_object_reference", reference)
+    patch.setattr("actors.kernel.process.vm_object_share", reference)
 
 
 def shadow_that_goes_is_not_counted(patch: Patch) -> None:
@@ -130,6 +131,36 @@ def shadow_that_goes_is_not_counted(patch: Patch) -> None:
         return count(self, op)
 
     patch.setattr(VmObject, "count_shadows", counted)
+
+
+def collapse_forgets_an_offset(patch: Patch) -> None:
+    """vm_object_collapse does not add the offset of the object that goes."""
+
+    async def shadow_what_is_behind(k, obj, front, behind):
+        await k.call(obj, Backing(behind.backing, front.offset))
+
+    patch.setattr(vm_object_collapse, "_shadow_what_is_behind", shadow_what_is_behind)
+
+
+def collapse_leaves_a_page(patch: Patch) -> None:
+    """vm_object_backing_scan looks at the first page only."""
+
+    async def first_page(k, pair):
+        rows = await k.call(pair.backing, Resident(0, EVERYTHING, 1))
+        return (int(await vm_object_scan._take(k, pair, rows[0])), 0) if rows else (0, 0)
+
+    patch.setattr(vm_object_collapse, "scan_collapse_wait", first_page)
+
+
+def bypass_drops_two_references(patch: Patch) -> None:
+    """An object that goes round another drops its reference on that one twice."""
+    bypass = vm_object_collapse._bypass
+
+    async def twice(k, pair):
+        await bypass(k, pair)
+        await k.call(pair.backing, Enter(-1, 0))
+
+    patch.setattr(vm_object_collapse, "_bypass", twice)
 
 
 def mapping_is_put_over_another(patch: Patch) -> None:

@@ -10,7 +10,18 @@ from actors.homes.page_policy import PagePolicy
 from actors.homes.page_store import PageStore
 from actors.homes.pmaps import Pmap
 from actors.homes.rendezvous import Rendezvous
-from actors.kernel import fault_search, page_array, page_io, pmap, pmap_enter, pmap_table, vm_object, vm_page, vm_page_alloc, zero_copy
+from actors.kernel import (
+    fault_search,
+    page_array,
+    page_io,
+    pmap,
+    pmap_enter,
+    pmap_table,
+    vm_object_pages,
+    vm_page,
+    vm_page_alloc,
+    zero_copy,
+)
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Put
 from protocol.messages.locks import TRY
@@ -82,13 +93,13 @@ def allocation_is_always_busy(patch: Patch) -> None:
 
 def page_is_busied_to_be_freed(patch: Patch) -> None:
     """vm_page_free's caller sets BUSY first, as it had to before C01."""
-    free = vm_object.free_unless_refused
+    free = vm_object_pages.free_unless_refused
 
     async def ritual(k, frame, obj, pindex):
         await vm_page.vm_page_busy(k, frame)
         return await free(k, frame, obj, pindex)
 
-    patch.setattr(vm_object, "free_unless_refused", ritual)
+    patch.setattr(vm_object_pages, "free_unless_refused", ritual)
 
 
 def fault_allocates_a_page_that_is_not_busy(patch: Patch) -> None:

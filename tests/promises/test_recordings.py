@@ -14,7 +14,8 @@ from cluster.promises.sizes import RECORDINGS as NAMES
 from cluster.promises.sizes import SHORTENED_SCARCE
 from cluster.scenario import load
 from protocol.checks.registry import CHECKS
-from protocol.records import FAULT_DONE, TASK_STEP, TLB_HIT
+from protocol.pages import PTE_RW
+from protocol.records import FAULT_DONE, PAGE_REBIND, PAGE_RELEASE, PTE_SET, STORE, TASK_STEP, TLB_HIT
 from protocol.workload import Access, Account, Task, Workload
 
 
@@ -143,6 +144,46 @@ def test_steps_are_joined_with_what_became_of_their_own_page():
         Outcome(11, 1, False, False, "soft", False),
         Outcome(12, 0, False, False, "hit", False),
     ]
+
+
+def pages_of_a_fork(*steps):
+    """Records of one task that writes to page 5, which is in frame 7, with these records, its step's among them."""
+    access = Access(vpn=5, write=True, present=True, recorded=True, line=10)
+    workload = Workload("made-up", [Task("a", 0, -1, 0, [Access(vpn=6), access])], [], Account(), 1)
+    head = (0, 1, 0, "pmap.0", "cpu.0", 1, "cpu.0", 0)
+    return joined(workload, [[(head, "timer", [*steps])]])[0].cow
+
+
+RENAMED = (PAGE_REBIND, 7, "object.3", 0, "object.2", 0)
+BEGUN, SOFT, ZERO = (TASK_STEP, 0, 1, "access", 0), (FAULT_DONE, 0, 5, "soft", False, False), (FAULT_DONE, 0, 5, "zero-fill", False, False)
+UPGRADED = (PTE_SET, 5, 7, PTE_RW, 7, 0)
+STORED = (STORE, 0, "pmap.0", 5, 7)
+
+
+def test_a_page_that_a_collapse_has_moved_up_went_through_copy_on_write_when_it_is_written_to_first():
+    assert pages_of_a_fork(RENAMED, BEGUN, UPGRADED, SOFT, STORED)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (BEGUN, UPGRADED, SOFT, STORED),
+        (RENAMED, (PAGE_RELEASE, 7, "object.3", 0, 1), BEGUN, UPGRADED, SOFT, STORED),
+        (RENAMED, (STORE, 1, "pmap.1", 5, 7), BEGUN, UPGRADED, SOFT, STORED),
+        (RENAMED, BEGUN, (PTE_SET, 5, 7, PTE_RW, 7, PTE_RW), SOFT, STORED),
+        (RENAMED, BEGUN, (PTE_SET, 5, 7, PTE_RW, 8, 0), SOFT, STORED),
+        (RENAMED, BEGUN, (PTE_SET, 5, 7, 0, 7, 0), SOFT, STORED),
+        (RENAMED, BEGUN, UPGRADED, ZERO, STORED),
+        (RENAMED, BEGUN, UPGRADED, SOFT),
+        ((PAGE_REBIND, 7, "object.3", 0, "", 0), BEGUN, UPGRADED, SOFT, STORED),
+    ],
+    ids=[
+        "not moved", "freed since", "written to since", "writable before", "another page before", "still read-only", "zero-filled",
+        "no store", "inserted, not moved",
+    ],
+)  # fmt: skip
+def test_other_soft_faults_did_not(steps):
+    assert not pages_of_a_fork(*steps)
 
 
 def test_the_text_is_counted_without_the_compiler():

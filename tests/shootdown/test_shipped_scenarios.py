@@ -18,7 +18,7 @@ SHOWS = {
     "domains-64": ["lock.vm_page_queue.contended", "lock.vm_page_queue_free.spin_ns"],
     "fault-storm": ["faults.zero_fill", "lock.vm_page_queue.contended"],
     "file-read": ["faults.hard"],
-    "fork-cow": ["faults.cow"],
+    "fork-cow": ["faults.cow", "collapses"],
     "kernel-mix": ["faults.cow", "pageouts", "vm_waits", "lock.vm_page_queue.contended"],
     "lost-ipi": ["ipi.sent"],
     "map-churn": ["tlb.shootdowns_remote", "lock.vm_map.contended"],

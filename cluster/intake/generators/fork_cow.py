@@ -1,7 +1,8 @@
 """Fork and copy on write: a parent fills memory, forks, and both sides store into what they share.
 
 The parent's memory is write-protected at each fork; each first store by either side is a copy-on-write fault, and those of the parent shoot
-down what its other threads hold. The last child's exit lets shadow objects collapse.
+down what its other threads hold. A child's exit gives references up: what only one object still shadows is collapsed into that one, and
+after the last child's exit the parent's chain is one object again.
 """
 
 from __future__ import annotations

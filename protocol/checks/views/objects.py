@@ -46,6 +46,7 @@ class Objects(Domain):
             (OBJECT, r.OBJECT_BACKING, self._backing),
             (OBJECT, r.OBJECT_FLAGS, self.compose(r.OBJECT_FLAGS, objects, ACTOR, _flags, ObjectView)),
             (OBJECT, r.OBJECT_FLAGS, self._begins_to_die),
+            (OBJECT, r.OBJECT_REFS, self._is_given_up),
             (OBJECT, r.OBJECT_REMOVE, self.compose(r.OBJECT_REMOVE, objects, ACTOR, self._remove, None)),
             (OBJECT, r.OBJECT_TYPE, self.compose(r.OBJECT_TYPE, objects, ACTOR, self._type, None)),
             (OBJECT, r.OBJECT_TREE, self.compose(r.OBJECT_TREE, objects, ACTOR, nothing, None)),
@@ -72,7 +73,13 @@ class Objects(Domain):
         self.findings.derive(head, index, OBJECT, "shadow", head[3], record[1], record[2])
 
     def _begins_to_die(self, record: Any, head: Head, index: int) -> None:
-        if record[2] & ~record[1] & OBJ_DEAD:
+        """A termination begins with the last reference gone; a collapse while the one in front still has one."""
+        if record[2] & ~record[1] & OBJ_DEAD and self.objects[head[3]].refs <= 0:
+            self.findings.derive(head, index, OBJECT, "dead", head[3])
+
+    def _is_given_up(self, record: Any, head: Head, index: int) -> None:
+        """The last reference on an object that is dead already goes: a collapse ends."""
+        if record[2] <= 0 and self.objects[head[3]].flags & OBJ_DEAD:
             self.findings.derive(head, index, OBJECT, "dead", head[3])
 
     def _type(self, record: Any, view: ObjectView, head: Head) -> None:

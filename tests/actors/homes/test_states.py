@@ -34,7 +34,7 @@ from protocol.messages.free import CacheCount
 from protocol.messages.locks import LockRequest, Sleep, Unlock, Unsleep
 from protocol.messages.processor import IpiAck
 from protocol.pages import ACTIVE, CACHE, HOLD, INACTIVE, NONE
-from protocol.records import ALLOC_COLOUR, FRAME_COPY, FRAME_FILL, FRAME_STORE, FRAME_ZERO, KINDS, OBJECT_NEW
+from protocol.records import ALLOC_COLOUR, FRAME_COPY, FRAME_FILL, FRAME_STORE, FRAME_ZERO, KINDS, OBJECT_COLLAPSE, OBJECT_NEW
 from tests.actors.fake_port import Bench, restored
 
 MACHINE = Machine(cpus=2, cpu_domains=(0, 0), frames=20, thresholds=thresholds(20), latency_ns=(((10,),),) * 4, colours=4, pager_queue=2)
@@ -159,7 +159,7 @@ def test_the_drawn_operations_make_every_kind_of_record_that_homes_make():
             b = Bench(fresh(kind))
             drive(b, steps_of(kind, random.Random(seed), 200))
             found |= {r[0] for r in b.port.records}
-    of_cpus = {FRAME_ZERO, FRAME_COPY, FRAME_FILL, FRAME_STORE, ALLOC_COLOUR, OBJECT_NEW}
+    of_cpus = {FRAME_ZERO, FRAME_COPY, FRAME_FILL, FRAME_STORE, ALLOC_COLOUR, OBJECT_NEW, OBJECT_COLLAPSE}
     of_homes = {n for n in KINDS if 20 <= n < 70 or 90 <= n < 110} - of_cpus | {7, 82, 83, 130}
     assert {KINDS[n].name for n in of_homes - found} == set()
 

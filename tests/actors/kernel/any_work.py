@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from protocol.faults import Fault, When
-from protocol.workload import Access, AnyStep, Brk, Exec, Exit, File, Fork, Madvise, Mmap, Mprotect, Mremap, Munmap, Workload
+from protocol.workload import Access, AnyStep, Brk, Exec, Exit, File, Fork, Madvise, Mmap, Mprotect, Mremap, Munmap, Think, Workload
 from tests.actors.machine_kit import workload
 
 LOW, PAGES = 1000, 16
@@ -74,6 +74,37 @@ def works(draw: st.DrawFn, tasks_max: int = 3, steps_max: int = 8, ballast: int 
     tasks[0] += [Access(BALLAST + i, write=i % 8 == 0) for i in range(0, ballast, 4)]
     for own in tasks:
         own.append(Exit())
+        place(draw, own)
+    return workload(*tasks, parents=tuple(parents), files=FILES)
+
+
+touches = st.lists(
+    st.one_of(
+        st.builds(lambda page, write: Access(LOW + page, write=write), st.integers(0, PAGES - 1), st.sampled_from([True, True, False])),
+        st.builds(lambda page: Munmap(LOW + page, LOW + page + 2), st.integers(0, PAGES - 1)),
+        st.builds(lambda page, prot: Mprotect(LOW + page, LOW + page + 3, prot), st.integers(0, PAGES - 1), st.sampled_from([1, 3])),
+        st.just(Think(for_ns=20_000)),
+    ),
+    max_size=6,
+)
+"""What a process of a family does between its forks: write, read, unmap a part, wait."""
+
+
+@st.composite
+def families(draw: st.DrawFn, tasks_max: int = 6, ballast: int = 0) -> Workload:
+    """Processes that fork and write to the memory they share, and go at any time: what makes chains of objects, and takes them apart."""
+    heavy = [Mmap(BALLAST, BALLAST + ballast, populate=True)] if ballast else []
+    filled = [Access(LOW + page, write=True) for page in range(0, PAGES, draw(st.integers(1, 4)))]
+    tasks: list[list[AnyStep]] = [[*heavy, Mmap(LOW, LOW + PAGES, file=draw(st.sampled_from([-1, -1, 1])), offset=3), *filled]]
+    parents = [-1]
+    for child in range(1, draw(st.integers(3, tasks_max))):
+        parent = draw(st.integers(max(0, child - 3), child - 1))
+        tasks[parent] += [Fork(child, "fork"), *draw(touches)]
+        tasks.append(draw(touches))
+        parents.append(parent)
+    for own in tasks:
+        own += [Access(BALLAST + page) for page in range(0, ballast, 4)]
+        own += [*draw(touches), Exit()]
         place(draw, own)
     return workload(*tasks, parents=tuple(parents), files=FILES)
 

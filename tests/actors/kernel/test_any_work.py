@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from protocol.records import PAGER_START
-from tests.actors.kernel.any_work import delays, stalls, works
+from protocol.records import OBJECT_COLLAPSE, PAGER_START
+from tests.actors.kernel.any_work import delays, families, stalls, works
 from tests.actors.machine_audit import ends_well
 from tests.actors.machine_kit import all_done, judged, run
 
@@ -46,6 +47,23 @@ def test_any_work_ends_well_under_delays_and_stalls(work, late, still, seed):
 @given(works(ballast=57), delays, st.integers(1, 1000))
 def test_any_work_ends_well_with_both(work, late, seed):
     ends_well(run(work, frames=64, until_ns=LONG_NS, seed=seed, faults=tuple(late)))
+
+
+@pytest.mark.parametrize(("frames", "ballast", "count"), [(1024, 0, 25), (100, 47, 10)], ids=["ample", "scarce"])
+def test_families_end_well_and_their_chains_of_objects_are_collapsed_and_gone_round(frames, ballast, count):
+    found: Counter[str] = Counter()
+
+    @examples(count)
+    @given(families(ballast=ballast), delays, stalls, st.integers(1, 1000))
+    def ends(work, late, still, seed):
+        # A thread that moves to the other CPU asks for a lock from there, and an unlock that is late on its way from here comes after that.
+        late = [fault for fault in late if fault.when.kind != "unlock"]
+        done = ends_well(run(work, until_ns=LONG_NS, seed=seed, frames=frames, faults=(*late, *still)))
+        for _, _, _, _, how, moved, freed in done.records(OBJECT_COLLAPSE):
+            found.update({how: 1, "moved": moved, "freed": freed})
+
+    ends()
+    assert min(found[what] for what in ("collapse", "bypass", "moved", "freed")) > 0, found
 
 
 OTHERWISE: dict[str, dict[str, Any]] = {

@@ -58,6 +58,8 @@ def test_every_metric_of_the_contract_has_a_meaning_and_a_value(feed):
         "pages.lost_writes",
         "pages.resident_max",
         "pageouts",
+        "collapses",
+        "bypasses",
         "vm_waits",
         "context_switches",
         "busy.writes",
@@ -196,6 +198,16 @@ def test_unholding_a_page_that_was_not_freed_lets_nothing_go(feed):
     assert feed.result()["pages.leaked"] == 0
     feed((kinds.PAGE_RELEASE, 1, "object.1", 0, FREE))
     assert feed.result()["pages.leaked"] == 1
+
+
+def test_collapses_and_bypasses_and_not_what_moves_up_in_between(feed):
+    feed(
+        (kinds.OBJECT_COLLAPSE, 1, "object.2", "object.1", "collapse", 3, 1),
+        (kinds.OBJECT_COLLAPSE, 1, "object.3", "object.2", "bypass", 0, 0),
+        (kinds.OBJECT_COLLAPSE, 1, "object.4", "object.2", "bypass", 0, 0),
+        (kinds.OBJECT_COLLAPSE, 1, "object.5", "object.4", "pages", 2, 0),
+    )
+    assert (feed.result()["collapses"], feed.result()["bypasses"]) == (1, 2)
 
 
 def test_busy_writes_vm_waits_switches_and_pageouts(feed):

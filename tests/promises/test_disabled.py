@@ -1,0 +1,68 @@
+"""With the modelled mechanism taken out of the code, an experiment is not reproduced: it shows what it is about, and not what a form says.
+
+Every row of the table of changes is tried: with a routine that does something else (``disabled_*.py``), and with the switch stuck at either
+end. For an equivalence a form that differs is put in the place of one of the two.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import cache
+
+import pytest
+
+from protocol.changes import CHANGES
+from shootdown.experimenting import Reproduction, reproduce
+from tests.promises.disabled_contig import CONTIG
+from tests.promises.disabled_faults import FAULTS
+from tests.promises.disabled_mechanisms import always_newest, always_oldest, foil_in_place_of
+from tests.promises.disabled_pages import PAGES
+from tests.promises.disabled_pmaps import PMAPS
+
+DISABLED = [*PAGES, *FAULTS, *CONTIG, *PMAPS]
+LEAST = {"C21": {"schedules": 1}, "C32": {"schedules": 2, "pages": 20}}
+"""Fewer schedules than are shipped, for those that try many."""
+EQUIVALENCES = [id for id, change in CHANGES.items() if change.kinds[0] == "equivalence"]
+OTHERS = [id for id in CHANGES if id not in EQUIVALENCES]
+
+
+def run(id: str) -> Reproduction:
+    return reproduce(id, LEAST.get(id, {}))
+
+
+@cache
+def is_reproduced_as_it_is(id: str) -> bool:
+    """Is the code as it is what the experiment expects? Asked before anything is patched."""
+    return run(id).reproduced
+
+
+@pytest.mark.parametrize("row", DISABLED, ids=[row.name for row in DISABLED])
+def test_a_mechanism_that_is_taken_out_is_missed(row, monkeypatch):
+    assert is_reproduced_as_it_is(row.change)
+    row.patch(monkeypatch)
+    against = run(row.change).against
+    assert any(row.missed in reason for reason in against), against
+
+
+@pytest.mark.parametrize("id", OTHERS)
+@pytest.mark.parametrize(("stuck", "arm"), [(always_newest, "before"), (always_oldest, "after")])
+def test_a_switch_that_is_stuck_is_missed(stuck, arm, id, monkeypatch):
+    assert is_reproduced_as_it_is(id)
+    stuck(monkeypatch, id)
+    assert any(reason.startswith((f"{arm}: ", "clean: ")) or "does not fall" in reason for reason in run(id).against)
+
+
+@pytest.mark.parametrize("id", EQUIVALENCES)
+def test_a_form_that_differs_is_told_apart_from_the_new_one(id, monkeypatch):
+    assert is_reproduced_as_it_is(id)
+    foil_in_place_of(monkeypatch, id, CHANGES[id].newest)
+    assert any(reason.startswith("before: ") for reason in run(id).against)
+
+
+def test_no_row_is_missing():
+    assert {row.change for row in DISABLED} == set(CHANGES)
+
+
+def test_every_patch_says_which_change_it_is_about():
+    for row in DISABLED:
+        assert (inspect.getdoc(row.patch) or "").startswith(f"{row.change}: "), row.name

@@ -1,0 +1,106 @@
+"""Experiments run: arms on several workers, what was measured, what is kept, what is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cluster.errors import InputError
+from cluster.experiments.experiment import load_experiment
+from protocol.changes import CHANGES
+from shootdown import experimenting
+from shootdown.experimenting import experiments, formula, reproduce
+
+
+@pytest.fixture(scope="module")
+def c25():
+    return reproduce("C25", {"run": 6, "index": 5}, workers=(1, 2), transport="inproc", tell=True)
+
+
+def test_the_arms_show_what_they_must(c25):
+    assert c25.reproduced and c25.against == []
+    assert {name: arm.figure for name, arm in c25.arms.items()} == {"before": 5, "after": 0, "clean": 0}
+    assert c25.arms["before"].spoke == {"I-CONSERVE"} and not c25.arms["clean"].said
+
+
+def test_every_arm_ran_on_each_number_of_workers(c25):
+    for arm in c25.arms.values():
+        assert sorted(arm.digests) == [1, 2] and len(set(arm.digests.values())) == 1
+    assert len({arm.digests[1] for arm in c25.arms.values()}) == 3
+
+
+def test_held_threads_are_counted_and_kernel_forms_listed(c25):
+    before, after = c25.arms["before"], c25.arms["after"]
+    assert before.held == {"object_hold.locked": 1} and before.unheld == []
+    assert (before.forms["C25"], after.forms["C25"]) == ("dequeue-as-you-go", "convert-first")
+
+
+def test_told_and_drawn_if_asked_for(c25):
+    before = c25.arms["before"]
+    assert any("*** I-CONSERVE" in line for line in before.told)
+    assert before.drawn[0] == "sequenceDiagram"
+    assert reproduce("C25").arms["before"].told == []
+
+
+def test_the_value_of_the_json(c25):
+    value = c25.as_json()
+    assert value["figure"] == {
+        "name": "frames lost at the restart", "unit": "pages", "before": 5, "after": 0, "formula": "before: index; after: 0",
+        "predicted_before": 5, "predicted_after": 0,
+    }  # fmt: skip
+    assert (value["id"], value["slug"], value["kind"], value["reproduced"], value["why_not"]) == ("C25", "contig-restart", "bug", True, [])
+    assert value["parameters"]["run"] == {"value": 6, "min": 2, "max": 128, "meaning": "frames of the run, in pages"}
+    assert value["expectation"] == {"before": ["I-CONSERVE"], "after": []} and value["arms"] == {}
+    assert value["before"]["violations_total"] == len(value["before"]["violations"]) > 0
+
+
+def test_further_arms_stand_beside_the_three():
+    value = reproduce("R04").as_json()
+    assert list(value["arms"]) == ["alone"] and value["expectation"]["alone"] == []
+
+
+def test_a_formula_may_be_missing():
+    assert formula(load_experiment("C29")) is not None
+    assert formula(load_experiment("C23")) is None
+
+
+def test_runs_are_dropped_or_kept(tmp_path: Path):
+    dropped = reproduce("C25")
+    assert not Path(dropped.arms["before"].run_dir).exists()
+    reproduce("C25", keep=tmp_path / "kept", workers=(1, 2), transport="inproc")
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == sorted(
+        f"C25-{arm}{more}" for arm in ("before", "after", "clean") for more in ("", "-2-workers")
+    )
+
+
+def test_the_seed_is_that_of_every_arm():
+    one, other = reproduce("C25", seed=1), reproduce("C25", seed=2)
+    assert other.reproduced and all(one.arms[arm].digests != other.arms[arm].digests for arm in one.arms)
+
+
+def test_a_script_that_holds_a_thread_that_never_comes_is_a_reason(tmp_path):
+    text = (
+        Path(load_experiment("C25").place.file)
+        .read_text()
+        .replace("object_hold.locked", "vm_fault.copied")
+        .replace(", until =", ", for_ns = 1000, was =")
+    )
+    path = tmp_path / "C25-other.toml"
+    path.write_text(text.replace(', was = "driver.alloc"', ""))
+    assert "before: no thread came to vm_fault.copied" in reproduce(str(path)).against
+
+
+def test_an_equivalence_counts_schedules_in_which_others_were_chosen(monkeypatch):
+    made = []
+    run = experimenting.run
+    monkeypatch.setattr(experimenting, "run", lambda scenario, **how: made.append((scenario.name, how["seed"])) or run(scenario, **how))
+    done = reproduce("C32", {"schedules": 3, "pages": 20}, seed=5)
+    assert {name: done.arms[name].figure for name in ("before", "after", "other-order")} == {"before": 0, "after": 0, "other-order": 3}
+    assert len(made) == len(set(made)) == 3 * 4, "the run of the arm itself is the first schedule"
+
+
+def test_all_that_are_shipped_by_default_and_checked_before_any_runs():
+    assert [one.change.id for one in experiments()] == list(CHANGES)
+    with pytest.raises(InputError, match="unknown parameter"):
+        list(experiments(["C25", "C24"], {"index": 2}))
