@@ -8,8 +8,8 @@ import pytest
 
 from cluster.errors import InputError
 from cluster.experiments.experiment import experiment_files, load_experiment
-from shootdown import density
-from shootdown.density import BATCH, REPAIRED, Case, Density, cases, densities
+from shootdown import density, many_seeds
+from shootdown.density import REPAIRED, Case, Density, cases, densities
 
 SCHEDULED = [
     "C03",
@@ -34,6 +34,7 @@ SCHEDULED = [
     "R04",
     "R05",
     "R06",
+    "R07",
 ]
 
 
@@ -90,7 +91,7 @@ def drawn(monkeypatch):
         asked.append((seed, scenario, out.name, trace))
         return SimpleNamespace(violations=[SimpleNamespace(check="I-TLB")] if seed == 3 else [], ended=ends.get(seed, "finished"))
 
-    monkeypatch.setattr(density, "run", run)
+    monkeypatch.setattr(many_seeds, "run", run)
     monkeypatch.setattr(density, "load", lambda name, sets, kernel, revert: (name, tuple(sets), kernel, revert))
     return asked
 
@@ -100,6 +101,15 @@ def test_the_first_word_of_each_seed_is_counted(drawn):
     assert found.met == {3: "I-TLB", 5: "panic", 7: "stuck"} and found.seeds == 8
     assert [seed for seed, *_ in drawn] == list(range(1, 9))
     assert drawn[0][1] == ("mix", ("a=1", "checks.stop_at_first=true"), None, ("R03",)) and not drawn[0][3]
+
+
+def test_a_check_that_is_ignored_is_not_asked(drawn):
+    case = Case("C03", "mix", ("a=1",), ("I-BUSY-ONLY",))
+    list(densities([case], range(1)))
+    assert drawn[0][1][1] == tuple(case.settings())
+    _, stop, enabled = case.settings()
+    assert stop == "checks.stop_at_first=true"
+    assert "I-BUSY-XOR" in enabled and "I-BUSY-ONLY" not in enabled
 
 
 def test_the_repaired_kernel_has_no_old_form(drawn):
@@ -127,15 +137,12 @@ def test_batches_cover_every_seed_once(drawn, monkeypatch):
         def __init__(self, jobs, mp_context):
             assert jobs == 3
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
+        def shutdown(self, cancel_futures):
+            assert cancel_futures
 
         map = staticmethod(map)
 
-    monkeypatch.setattr(density, "ProcessPoolExecutor", Here)
-    seeds = range(1, 2 * BATCH + 2)
+    monkeypatch.setattr(many_seeds, "ProcessPoolExecutor", Here)
+    seeds = range(1, 2 * many_seeds.BATCH + 2)
     (found,) = densities([small("R03")], seeds, jobs=3)
     assert [seed for seed, *_ in drawn] == list(seeds) and found.met == {3: "I-TLB", 5: "panic", 7: "stuck"}
