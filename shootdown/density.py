@@ -16,17 +16,25 @@ from cluster.errors import InputError
 from cluster.experiments.experiment import experiment_files, load_experiment
 from cluster.scenario import load
 from protocol.changes import CHANGES
+from protocol.checks.registry import check_names
 from shootdown.many_seeds import Processes, runs
 
 REPAIRED = "repaired"
 
 
 class Case(NamedTuple):
-    """A kernel on a workload: an id of a change whose old form is in place, or ``repaired``, and the settings of the scenario."""
+    """A kernel on a workload: an id of a change whose old form is in place, or ``repaired``, and the settings of the scenario; ``ignores``:
+    checks that are not asked."""
 
     id: str
     scenario: str
     sets: tuple[str, ...]
+    ignores: tuple[str, ...] = ()
+
+    def settings(self) -> list[str]:
+        """What is set in the scenario: a run is over when the first check speaks that counts."""
+        asked = ", ".join(f'"{name}"' for name in check_names(()) if name not in self.ignores)
+        return [*self.sets, "checks.stop_at_first=true", *([f"checks.enable=[{asked}]"] if self.ignores else [])]
 
 
 class Density(NamedTuple):
@@ -57,7 +65,11 @@ def cases(ids: Sequence[str] = ()) -> list[Case]:
     Raises InputError for a name that has no experiment, or whose experiment does not say where to look for it.
     """
     loaded = [load_experiment(name) for name in ids or experiment_files()]
-    found = [Case(one.change.id, density.scenario, tuple(density.sets)) for one in loaded if (density := one.table.density) is not None]
+    found = [
+        Case(one.change.id, density.scenario, tuple(density.sets), tuple(density.ignores))
+        for one in loaded
+        if (density := one.table.density) is not None
+    ]
     missing = [one.change.id for one in loaded if one.table.density is None] if ids else []
     if missing:
         known = [one.change.id for name in experiment_files() if (one := load_experiment(name)).table.density is not None]
@@ -81,7 +93,7 @@ def _met(found: Sequence[dict[int, str]]) -> dict[int, str]:
 def _batch(case: Case, seeds: Sequence[int]) -> dict[int, str]:
     """Seed to what spoke first, for those in which something did."""
     old = () if case.id == REPAIRED else (case.id,)
-    scenario = load(case.scenario, [*case.sets, "checks.stop_at_first=true"], None, old)
+    scenario = load(case.scenario, case.settings(), None, old)
     met = {}
     for seed, made in runs(scenario, seeds):
         word = made.violations[0].check if made.violations else "" if made.ended == "finished" else made.ended

@@ -43,7 +43,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help=f"where progress is kept (default {DIRECTORY})")
     parser.add_argument("--clean", action="store_true", help="begin anew")
     parser.add_argument(
-        "--only", default="", metavar="PREFIX", help="pieces whose name begins so: digest/, replay/redis, snapshot/fork-cow/3"
+        "--only", default="", metavar="PREFIX", help="pieces whose name begins so: digest/, replay/redis, silence/, snapshot/fork-cow/3"
     )
     return parser.parse_args(argv)
 

@@ -1,11 +1,12 @@
-"""Mechanisms of page faults, zero-copy sends and waiting for a page, taken out: C03, C04, C05, C08, C12, C30, C33, R01, R05, R06."""
+"""Mechanisms of page faults, zero-copy sends and waiting for a page, taken out: C03, C04, C05, C08, C12, C30, C33, R01, R05 to R07."""
 
 from __future__ import annotations
 
-from actors.kernel import fault_copy, fault_search, fault_state, vm_fault, vm_page, zero_copy
+from actors.kernel import fault_copy, fault_search, fault_state, vm_fault, vm_page, vm_page_grab, zero_copy
 from protocol import guards
+from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup, SetValid
-from protocol.messages.queues import Claim
+from protocol.messages.queues import Claim, Deactivate
 from protocol.pages import CLASS_NORMAL, PROT_WRITE, VALID_ALL
 from tests.promises.disabled_mechanisms import Disabled, Patch, nothing, replace
 
@@ -88,6 +89,15 @@ def busy_is_looked_at_before_cow(patch: Patch) -> None:
     patch.setattr(fault_search, "Claim", lambda frame, soft, write, severe, cow_first: Claim(frame, soft, write, severe, False))
 
 
+def grabbed_page_leaves_the_cache(patch: Patch) -> None:
+    """R07: a page that is made busy is deactivated first."""
+
+    async def uncached(k, frame):
+        await k.post(PAGE_QUEUES, Deactivate(frame))
+
+    patch.setattr(vm_page_grab, "_uncache", uncached)
+
+
 FAULTS = [
     Disabled("C03", each_removal_busies_its_page, "before: panic did not speak"),
     Disabled("C04", new_page_is_freed_as_it_came, "before: panic did not speak"),
@@ -99,4 +109,5 @@ FAULTS = [
     Disabled("R01", cowfault_looks_again, "before: operations on the page after it was freed is 0"),
     Disabled("R05", read_fault_maps_read_only, "before: I-COW did not speak"),
     Disabled("R06", busy_is_looked_at_before_cow, "before: panic did not speak"),
+    Disabled("R07", grabbed_page_leaves_the_cache, "before: I-BUSY-LOCKED did not speak"),
 ]

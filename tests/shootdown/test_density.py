@@ -75,6 +75,15 @@ def test_the_first_word_of_each_seed_is_counted(drawn):
     assert drawn[0][1] == ("mix", ("a=1", "checks.stop_at_first=true"), None, ("R03",)) and not drawn[0][2]
 
 
+def test_a_check_that_is_ignored_is_not_asked(drawn):
+    case = Case("C03", "mix", ("a=1",), ("I-BUSY-ONLY",))
+    list(densities([case], range(1)))
+    assert drawn[0][1][1] == tuple(case.settings())
+    _, stop, enabled = case.settings()
+    assert stop == "checks.stop_at_first=true"
+    assert "I-BUSY-XOR" in enabled and "I-BUSY-ONLY" not in enabled
+
+
 def test_the_repaired_kernel_has_no_old_form(drawn):
     list(densities([Case(REPAIRED, "mix", ())], range(1)))
     assert drawn[0][1][3] == ()
