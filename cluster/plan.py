@@ -62,7 +62,7 @@ class Plan(msgspec.Struct, frozen=True):
     run_dir: str = ""
 
 
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 """A digest may differ between two of these."""
 FORMAT_VERSION = 1
 """What a reader of a run directory can read."""

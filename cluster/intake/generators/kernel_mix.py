@@ -76,7 +76,8 @@ def _driver(builder: Builder, parameters: Parameters, task: int) -> None:
     """Contiguous memory, taken and given back now and then while the workers work; half of the time the driver can wait for laundering."""
     stream = builder.stream(task)
     for _ in range(parameters["drives"]):
-        builder.add(task, Think(for_ns=stream.exponential_ns(DRIVE_NS) + 1))
+        if parameters["think_ns"]:
+            builder.add(task, Think(for_ns=stream.exponential_ns(DRIVE_NS) + 1))
         pages = 1 + stream.below(parameters["drive_pages"])
         builder.add(task, Kernel(routine="contig_alloc", arguments=(pages, 1, 0, 1, 0, percent(stream, 50))))
         builder.think(task, stream)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from cluster.cli.main import COMMANDS
+from cluster.plan import FORMAT_VERSION, MODEL_VERSION
 from cluster.scenario import load
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,7 +43,7 @@ def test_help_loads_nothing_heavy():
 
 
 def test_version(shootdown):
-    assert "model 2, format 1" in shootdown("--version").out
+    assert f"model {MODEL_VERSION}, format {FORMAT_VERSION}" in shootdown("--version").out
 
 
 KINDS = ["scenarios", "recordings", "generators", "machines", "kernels", "changes", "checks", "metrics", "faults", "strategies"]

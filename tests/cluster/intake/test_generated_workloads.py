@@ -38,6 +38,8 @@ def test_tasks_map_before_they_touch_and_end(name):
             match step.word:
                 case "mmap":
                     table.update(range(step.start, step.end))
+                case "kernel" if step.routine == "device_mmap":
+                    table.update(range(step.arguments[0], step.arguments[0] + step.arguments[2]))
                 case "munmap":
                     table.difference_update(range(step.start, step.end))
                 case "access":
