@@ -1,14 +1,15 @@
 """Zero-copy sends: set up, fault, completion (vm-facts 3.8; C03, C04, C08, R01).
 
 R01 open: after waiting for memory, with both locks dropped, the routine still trusts the page it was called with. Closed: it looks the
-page up again and gives up if it is another, or has come to the cache queue, its send complete: the next try would take it out of its object
-there, and the allocation that follows would find a victim without one.
+page up again and gives up if it is another, or no longer as it was: once its send is complete it may have come to the cache queue, where an
+allocation would find a victim without an object, or be on its way to the disk, whose interrupt would find another page in its place.
 """
 
 from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks, nothing_held
+from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_page_protect, pmap_remove_all
 from actors.kernel.vm_map import vm_map_lookup
 from actors.kernel.vm_page import copy_page, page_state, vm_page_busy, vm_page_free, vm_page_insert, vm_page_remove, vm_wait
@@ -17,7 +18,7 @@ from protocol.identity import NETWORK_CARD, PAGE_QUEUES
 from protocol.messages.device import NicSend
 from protocol.messages.objects import Lookup, SetValid
 from protocol.messages.queues import CowCount, PageState, SetDirty, Unbusy, Unwire, Wire
-from protocol.pages import CACHE, CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
+from protocol.pages import BUSY, CACHE, CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
 from protocol.records import BELIEF
 
 
@@ -89,8 +90,12 @@ async def _memory_came(k: Context, frame: int, obj: str, pindex: int) -> bool:
 
 
 async def _still_there(k: Context, frame: int, obj: str, pindex: int) -> bool:
-    there: int = (await k.call(obj, Lookup(pindex)))[0]
-    return there == frame and (await page_state(k, frame))[0] != CACHE
+    """Is the page where it was, in nobody's hands and not to be taken? [L: PQ, OBJ]"""
+    there, _, seen = (await k.call(obj, Lookup(pindex)))[:3]
+    if there != frame or await soft_busy(k, obj, pindex, seen):
+        return False
+    queue, flags, *_ = await page_state(k, frame)
+    return queue != CACHE and not flags & BUSY
 
 
 async def _give_up(k: Context, frame: int, fresh: int, obj: str, pindex: int) -> None:
