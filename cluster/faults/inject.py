@@ -16,7 +16,7 @@ from actors.actor import Actor, Handler
 from cluster.engine.engine import Engine, Table
 from cluster.engine.streams import draw_once
 from cluster.errors import InputError
-from cluster.faults.predicate import Turn, concerns, fires, matches
+from cluster.faults.predicate import Turn, fires, in_time, matches, speaks_of
 from protocol.event import Event
 from protocol.faults import FAULT_KINDS, Fault
 from protocol.identity import BOOT, FREE_QUEUES, cpu_name
@@ -50,6 +50,8 @@ class Injector:
         self.watches: dict[str, Watch] = {}
         self.watched: dict[str, tuple[Fault, ...]] = {}
         self.tables: dict[str, Table] = {}
+        self._about: dict[tuple[str, str, str], tuple[Fault, ...]] = {}
+        """(receiver, sender, kind of message) to the faults that may concern it at some time; patterns are matched once for each."""
 
     def added(self, actor: Actor) -> None:
         """Watch a new actor if some fault can concern it."""
@@ -81,22 +83,24 @@ class Injector:
     def intercept(self, event: Event) -> tuple[Event, Handler] | None:
         """What becomes of a delivery to a watched receiver: the event to handle and its handler, or None if it comes later."""
         receiver, sender = event[3], event[4]
-        handler = self._handler(event)
+        try:
+            handler = self.tables[receiver][type(event[8])]
+        except KeyError:
+            raise self.engine.unhandled(event) from None
         watch = self.watches[receiver]
-        identity = f"{sender}:{event[5]}"
-        if identity in watch.delayed:
-            what = watch.delayed.pop(identity)
-            return event, (self._announced(what, handler) if what else handler)
-        for fault in self.watched[receiver]:
-            if concerns(fault.when, event) and fires(fault.when, watch.turns.setdefault(fault.name, Turn())):
+        if watch.delayed and (what := watch.delayed.pop(f"{sender}:{event[5]}", None)) is not None:
+            return self._now(event, handler, what)
+        for fault in self._concerned(receiver, sender, event[8].word):
+            if in_time(fault.when, event[0]) and fires(fault.when, watch.turns.setdefault(fault.name, Turn())):
                 return self._fire(fault, event, handler, watch)
         return self._unless_held(event, handler, watch, "")
 
-    def _handler(self, event: Event) -> Handler:
-        table = self.tables.get(event[3])
-        if table is None or type(event[8]) not in table:
-            raise self.engine.unhandled(event)
-        return table[type(event[8])]
+    def _concerned(self, receiver: str, sender: str, kind: str) -> tuple[Fault, ...]:
+        about = self._about.get((receiver, sender, kind))
+        if about is None:
+            about = tuple(fault for fault in self.watched[receiver] if speaks_of(fault.when, receiver, sender, kind))
+            self._about[receiver, sender, kind] = about
+        return about
 
     def _fire(self, fault: Fault, event: Event, handler: Handler, watch: Watch) -> tuple[Event, Handler] | None:
         self.fired[fault.name] += 1
@@ -109,7 +113,7 @@ class Injector:
             self._later(event, at, watch, f"{what} delayed by {at - event[0]} ns")
             return None
         if fault.kind == "lose":
-            return event, self._announced(f"{what} lost", _nothing)
+            return self._now(event, _nothing, f"{what} lost")
         failing = msgspec.structs.replace(event[8], fail=True)
         return self._unless_held((*event[:8], failing), handler, watch, f"{what} fails")
 
@@ -123,22 +127,19 @@ class Injector:
         if event[0] <= held_ns:
             self._later(event, held_ns + 1, watch, what)
             return None
-        return event, (self._announced(what, handler) if what else handler)
+        return self._now(event, handler, what)
 
     def _later(self, event: Event, at_ns: int, watch: Watch, what: str) -> None:
         watch.delayed[f"{event[4]}:{event[5]}"] = what
         watch.behind_ns[event[4]] = max(at_ns, watch.behind_ns.get(event[4], 0))
         heappush(self.engine.heap, (at_ns, *event[1:]))
 
-    def _announced(self, what: str, handler: Handler) -> Handler:
-        """The handler, after a record that says what the fault did."""
-        name, _, text = what.partition("\0")
-
-        def announce(message: Any, sender: str) -> None:
+    def _now(self, event: Event, handler: Handler, what: str) -> tuple[Event, Handler]:
+        """It is handled now; before that, a record says what the fault did, if it did something."""
+        if what:
+            name, _, text = what.partition("\0")
             self.engine.record((FAULT_FIRED, name, text))
-            handler(message, sender)
-
-        return announce
+        return event, handler
 
 
 def _nothing(message: Any, sender: str) -> None:

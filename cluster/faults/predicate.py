@@ -11,7 +11,6 @@ from functools import lru_cache
 
 import msgspec
 
-from protocol.event import Event
 from protocol.faults import When
 from protocol.identity import BOOT
 
@@ -33,17 +32,17 @@ class Turn(msgspec.Struct):
     fired: int = 0
 
 
-def concerns(when: When, event: Event) -> bool:
-    """Is this delivery one that ``when`` speaks of (all but the counting)?
+def speaks_of(when: When, receiver: str, sender: str, kind: str) -> bool:
+    """Does ``when`` speak of such messages (all but when they come, and the counting)? The receiver is one that it names.
 
     What an actor sends itself is a timer and crosses no link, and what comes from ``boot`` is not a message either: no fault concerns them.
     """
-    at = event[0]
-    if event[4] == event[3] or event[4] == BOOT:
-        return False
-    if at < when.from_ns or (when.until_ns and at >= when.until_ns):
-        return False
-    return matches(when.kind, event[8].word) and matches(when.sender, event[4])
+    return sender not in (receiver, BOOT) and matches(when.kind, kind) and matches(when.sender, sender)
+
+
+def in_time(when: When, at_ns: int) -> bool:
+    """Is a delivery at this time within the fault's own?"""
+    return when.from_ns <= at_ns and not (when.until_ns and at_ns >= when.until_ns)
 
 
 def fires(when: When, turn: Turn) -> bool:
