@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from cluster.cli.options import Json
 from cluster.cli.output import DIFFERS, DONE, note, print_json, say
-
-if TYPE_CHECKING:
-    from shootdown.density import Density
 
 Ids = Annotated[
     list[str] | None, typer.Argument(metavar="ID...", help="Changes, by id or slug; default: all that can be met.", show_default=False)
@@ -20,39 +18,49 @@ Seeds = Annotated[int, typer.Option("--seeds", min=1, max=1_000_000, help="How m
 First = Annotated[int, typer.Option("--first", min=0, help="The first seed.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=1024, help="Processes; default: as many as CPUs.", show_default=False)]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as a page.")]
+Keep = Annotated[
+    Path | None,
+    typer.Option("--keep", metavar="FILE", help="Rows that are done are kept in this file, and taken from it.", show_default=False),
+]
 WIDTHS = (8, 24, 10, 6, 44)
 
 
 def command(
-    ids: Ids = None, seeds: Seeds = 100, first: First = 1, jobs: Jobs = None, markdown: Markdown = False, as_json: Json = False
+    ids: Ids = None,
+    seeds: Seeds = 100,
+    first: First = 1,
+    jobs: Jobs = None,
+    keep: Keep = None,
+    markdown: Markdown = False,
+    as_json: Json = False,
 ) -> int:
     """Count the schedules in which a random workload meets a bug whose old form is in place."""
     from cluster.experiments.pages import density_page
-    from shootdown.density import REPAIRED, cases, densities
+    from shootdown.density import REPAIRED, cases
+    from shootdown.density_rows import rows
 
-    found: list[Density] = []
-    for density in densities(cases(ids or ()), range(first, first + seeds), jobs or os.cpu_count() or 1):
+    found: list[dict[str, Any]] = []
+    for row in rows(cases(ids or ()), range(first, first + seeds), jobs or os.cpu_count() or 1, keep):
         if not (markdown or as_json):
-            _say(density, head=not found)
-        found.append(density)
+            _say(row, head=not found)
+        found.append(row)
     if as_json:
-        print_json([density.as_json() for density in found])
+        print_json(found)
     elif markdown:
-        say(*density_page([density.as_json() for density in found], first))
-    loud = [density for density in found if density.case.id == REPAIRED and density.met]
+        say(*density_page(found))
+    loud = [row for row in found if row["id"] == REPAIRED and row["met"]]
     note(
         *(
-            f"shootdown: the repaired kernel is not silent: seed {min(one.met)} of {' '.join(one.case.sets) or 'the scenario'}"
-            for one in loud
+            f"shootdown: the repaired kernel is not silent: seed {row['first_seed']} of {' '.join(row['sets']) or 'the scenario'}"
+            for row in loud
         )
     )
     return DIFFERS if loud else DONE
 
 
-def _say(density: Density, head: bool) -> None:
+def _say(row: dict[str, Any], head: bool) -> None:
     if head:
         say(_row("id", "change", "met in", "first", "what spoke first, in how many"))
-    row = density.as_json()
     spoke = ", ".join(f"{name} {count}" for name, count in row["spoke"].items()) or "nothing"
     first = "" if row["first_seed"] is None else str(row["first_seed"])
     say(_row(row["id"], row["slug"] or " ".join(row["sets"]), f"{row['met']} of {row['seeds']}", first, spoke))
