@@ -15,8 +15,9 @@ PACKAGES := protocol actors cluster shootdown
 run: $(VENV)/run.stamp
 	$(BIN)/shootdown demo
 
+# A file's tests stay together: fixtures that replay a recording are made once.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict $(PACKAGES)
 
