@@ -15,7 +15,6 @@ class Costs(msgspec.Struct, frozen=True):
 
     trap_ns: int = 400
     """Entering and leaving the kernel for a page fault."""
-    syscall_ns: int = 100
     zero_page_ns: int = 350
     copy_page_ns: int = 500
     switch_ns: int = 600
@@ -24,13 +23,10 @@ class Costs(msgspec.Struct, frozen=True):
     """Entering and leaving an interrupt handler."""
     flush_page_ns: int = 40
     flush_all_ns: int = 120
-    walk_ns: int = 30
-    """The MMU's own page walk, beside the messages it takes."""
     service_ns: int = 5
     """What a home spends before it answers."""
     scan_page_ns: int = 20
     """One page looked at by a queue scan."""
-    store_ns: int = 1
     user_ns: int = 200
     """User-mode work between two operations of a closed loop."""
 

@@ -162,7 +162,7 @@ def _held(made: Run) -> dict[str, int]:
 def _old(experiment: Experiment, arm: str) -> bool:
     """Does the arm run an old form? A new one may have no such point, as it has no such gap."""
     table = experiment.arms[arm]
-    return arm == "before" or bool(table.revert)
+    return arm == "before" or bool(table.revert or table.forms) or table.preset != "repaired"
 
 
 def _meant(workload: Workload) -> set[str]:

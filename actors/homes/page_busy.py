@@ -12,18 +12,7 @@ from actors.home import OpTable, locked
 from actors.homes.page_policy import PagePolicy
 from actors.homes.page_store import Page
 from protocol.messages import Op, Value
-from protocol.messages.queues import (
-    CLAIMED,
-    NEEDS_COW,
-    WAS_BUSY,
-    WAS_CACHED,
-    Claim,
-    Finish,
-    Flash,
-    SetBusy,
-    Unbusy,
-    WantBusy,
-)
+from protocol.messages.pages import CLAIMED, NEEDS_COW, WAS_BUSY, WAS_CACHED, Claim, Finish, Flash, SetBusy, Unbusy, WantBusy
 from protocol.pages import BUSY, CACHE, NONE, REFERENCED, WANTED, ZERO
 
 

@@ -13,7 +13,8 @@ from actors.homes.page_store import Page, PageStore
 from actors.homes.rings import END
 from protocol.messages import Op, Value
 from protocol.messages.contig import Adopt, BindRun
-from protocol.messages.queues import CHAN_DAEMON_MEMORY, Bind, FakeFree, FakeNew, FreePage, Hold, PageOwner, PageState, Poke, Rebind
+from protocol.messages.pages import Bind, FakeFree, FakeNew, FreePage, Hold, PageOwner, PageState, Poke, Rebind
+from protocol.messages.queues import CHAN_DAEMON_MEMORY
 from protocol.pages import ALLOC_NOOBJ, BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
 from protocol.records import (
     FAKE_FREE,

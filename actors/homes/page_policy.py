@@ -11,7 +11,7 @@ from typing import ClassVar
 from actors.home import OpTable, locked, reading, unlocked
 from actors.homes.page_life import PageLife
 from protocol.messages import Value
-from protocol.messages.queues import (
+from protocol.messages.pages import (
     Activate,
     BootSlab,
     CowCount,
@@ -21,13 +21,13 @@ from protocol.messages.queues import (
     PvCount,
     PvDel,
     Pvs,
-    Requeue,
     SetDirty,
     SetFlags,
     SetWriteable,
     Unwire,
     Wire,
 )
+from protocol.messages.queues import Requeue
 from protocol.pages import (
     ACTIVE,
     BUSY,

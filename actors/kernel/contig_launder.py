@@ -20,7 +20,8 @@ from actors.kernel.vm_page import owner_now, page_state, try_owner, vm_page_slee
 from actors.kernel.vm_page_cache import vm_page_cache, vm_page_test_dirty
 from protocol.identity import PAGE_QUEUES, vnode_lock, vnode_of
 from protocol.messages.objects import OBJ_DEAD, Describe, Enter, Lookup, SoftBusy
-from protocol.messages.queues import NextAfter, PageState, QueueCounts
+from protocol.messages.pages import PageState
+from protocol.messages.queues import NextAfter, QueueCounts
 from protocol.pages import ACTIVE, INACTIVE
 
 DONE, NEXT, SLEPT = "done", "next", "slept"

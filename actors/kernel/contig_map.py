@@ -13,7 +13,7 @@ from actors.kernel.vnode import insert_resident
 from protocol.identity import KERNEL_BASE, KERNEL_MAP, KERNEL_OBJECT, PAGE_QUEUES
 from protocol.messages.contig import Adopt
 from protocol.messages.objects import Enter, Resident
-from protocol.messages.queues import Unwire, Wire
+from protocol.messages.pages import Unwire, Wire
 from protocol.messages.space import AddEntry, Cut, FindSpace
 from protocol.pages import PROT_READ, PROT_WRITE, VALID_ALL
 

@@ -11,7 +11,7 @@ from actors.kernel.context import Context
 from actors.kernel.vm_page import vm_page_free, vm_page_remove
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import DevicePage, Insert
-from protocol.messages.queues import FakeFree, FakeNew
+from protocol.messages.pages import FakeFree, FakeNew
 from protocol.pages import FAKE, VALID_ALL
 
 

@@ -11,7 +11,7 @@ from actors.kernel.pmap_enter import pmap_enter_quick
 from actors.kernel.vm_page import page_state
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup
-from protocol.messages.queues import Deactivate
+from protocol.messages.pages import Deactivate
 from protocol.messages.space import Find, PteTest, PtFind
 from protocol.pages import BUSY, CACHE, FICTITIOUS, OBJT_DEFAULT, VALID_ALL
 

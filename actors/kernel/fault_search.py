@@ -18,7 +18,7 @@ from actors.kernel.zero_copy import vm_page_cowfault
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
 from protocol.messages.objects import Describe, Enter, Lookup, SetValid
-from protocol.messages.queues import NEEDS_COW, WAS_BUSY, WAS_CACHED, Claim
+from protocol.messages.pages import NEEDS_COW, WAS_BUSY, WAS_CACHED, Claim
 from protocol.pages import ALLOC_ZERO, OBJT_DEAD, OBJT_DEVICE, OBJT_SWAP, OBJT_VNODE, VALID_ALL
 from protocol.records import FRAME_FILL
 

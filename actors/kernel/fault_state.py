@@ -8,7 +8,7 @@ from actors.kernel.vm_object_deallocate import vm_object_deallocate
 from actors.kernel.vm_page import vm_page_free
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Enter
-from protocol.messages.queues import Finish
+from protocol.messages.pages import Finish
 from protocol.records import BELIEF
 
 

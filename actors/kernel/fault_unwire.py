@@ -12,7 +12,7 @@ from actors.kernel.page_array import phys_to_vm_page
 from actors.kernel.requests import KernelPanic
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Describe
-from protocol.messages.queues import Unwire
+from protocol.messages.pages import Unwire
 from protocol.messages.space import PteProtect, PteTest
 from protocol.pages import FAKE, OBJT_DEVICE, PTE_WIRED
 

@@ -12,7 +12,7 @@ from actors.kernel.vm_page_alloc import vm_page_alloc_idle
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts, Withhold
 from protocol.messages.objects import Lookup, SetValid
-from protocol.messages.queues import Activate, Deactivate, MakeCache, Poke, SetDirty, SetFlags
+from protocol.messages.pages import Activate, Deactivate, MakeCache, Poke, SetDirty, SetFlags
 from protocol.pages import REFERENCED, VALID_ALL
 from protocol.records import INJECTED
 

@@ -14,7 +14,7 @@ from actors.kernel.pmap import pmap_page_protect
 from actors.kernel.vm_page import page_state
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Resident
-from protocol.messages.queues import SetFlags
+from protocol.messages.pages import SetFlags
 from protocol.pages import BUSY, INACTIVE, VALID_ALL, WINATCFLS
 
 CLUSTER = 16

@@ -18,7 +18,7 @@ from actors.kernel.vm_page_grab import vm_page_grab, zero_grabbed
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Withhold
 from protocol.messages.objects import Enter, Lookup, SetValid, SoftBusy
-from protocol.messages.queues import Unbusy
+from protocol.messages.pages import Unbusy
 from protocol.pages import ALLOC_NOBUSY, ALLOC_RETRY, ALLOC_ZERO, VALID_ALL
 from protocol.records import FRAME_STORE, INJECTED, TRANSITION
 

@@ -9,7 +9,7 @@ from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_map_wire import vm_map_unwire, vm_map_wire
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup
-from protocol.messages.queues import Unwire, Wire
+from protocol.messages.pages import Unwire, Wire
 from protocol.messages.space import ENTRY_SHARED, AddEntry
 from protocol.pages import OBJT_DEVICE, PROT_READ, PROT_WRITE
 from protocol.records import FRAME_STORE

@@ -11,7 +11,7 @@ from actors.kernel.pmap import pmap_ts_referenced
 from actors.kernel.top_up import top_up
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup
-from protocol.messages.queues import Deactivate, SetFlags
+from protocol.messages.pages import Deactivate, SetFlags
 from protocol.pages import REFERENCED
 
 

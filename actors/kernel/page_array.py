@@ -10,7 +10,7 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.requests import KernelPanic
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import BootSlab, PageState, Wire
+from protocol.messages.pages import BootSlab, PageState, Wire
 from protocol.pages import FIRST_FRAME, GUARD_RECORDS
 from protocol.records import ARRAY
 

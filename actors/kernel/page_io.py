@@ -9,7 +9,7 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import IoCount, SoftBusy
-from protocol.messages.queues import Flash
+from protocol.messages.pages import Flash
 
 
 async def vm_page_io_start(k: Context, obj: str, pindex: int) -> None:

@@ -18,7 +18,8 @@ from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
 from protocol.messages.locks import TRY
 from protocol.messages.objects import Lookup
-from protocol.messages.queues import LEFT, Deactivate, Mark, NextAfter, PageState, QueueCounts, Requeue, StatsInterval
+from protocol.messages.pages import Deactivate, PageState
+from protocol.messages.queues import LEFT, Mark, NextAfter, QueueCounts, Requeue, StatsInterval
 from protocol.pages import ACTIVE, BUSY, CACHE, FREE, NONE
 from protocol.records import BELIEF, INJECTED
 

@@ -13,7 +13,7 @@ from actors.kernel.context import Context
 from actors.kernel.pmap import pmap_is_modified, pmap_remove_all
 from actors.kernel.vm_page import page_state
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import SetDirty
+from protocol.messages.pages import SetDirty
 from protocol.pages import VALID_ALL, WRITEABLE
 
 

@@ -15,7 +15,8 @@ from actors.kernel.vm_page import try_owner, vm_page_free
 from actors.kernel.vm_page_cache import vm_page_cache
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import OBJ_DEAD, Describe, Lookup
-from protocol.messages.queues import Activate, Deactivate, Mark, NextAfter, PageState, Requeue, SetFlags
+from protocol.messages.pages import Activate, Deactivate, PageState, SetFlags
+from protocol.messages.queues import Mark, NextAfter, Requeue
 from protocol.pages import ACTIVE, BUSY, INACTIVE, REFERENCED, WINATCFLS
 from protocol.records import BELIEF
 

@@ -10,7 +10,7 @@ from actors.kernel.page_io import vm_page_io_finish
 from protocol.identity import DISK_PAGER, PAGE_QUEUES, SWAP_PAGER
 from protocol.messages.device import PagerHas, PagerRead, PagerWrite
 from protocol.messages.objects import Enter, Lookup, SetType, SetValid
-from protocol.messages.queues import SetDirty
+from protocol.messages.pages import SetDirty
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE, VALID_ALL
 from protocol.records import FRAME_FILL, TRANSITION
 

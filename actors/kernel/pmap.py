@@ -16,7 +16,7 @@ from actors.kernel.pmap_window import pmap_pte_quick
 from actors.kernel.shootdown import pmap_invalidate
 from actors.kernel.uma import uma_zfree
 from protocol.identity import PAGE_QUEUES, PV_ZONE
-from protocol.messages.queues import PvDel, Pvs, SetDirty, SetFlags
+from protocol.messages.pages import PvDel, Pvs, SetDirty, SetFlags
 from protocol.messages.space import PteClear, PteProtect, PteTest, Range, ResidentCount
 from protocol.pages import PROT_READ, PROT_WRITE, PTE_A, PTE_M, PTE_MANAGED, PTE_RW, REFERENCED, VALID_ALL, WRITEABLE
 

@@ -16,7 +16,7 @@ from actors.kernel.pmap_table import give_up_path, pmap_allocpte
 from actors.kernel.pmap_window import leave_copy, reach_copy
 from actors.kernel.pv_entry import plenty_used, try_pv_entry
 from protocol.identity import PAGE_QUEUES, address_of
-from protocol.messages.queues import PvAdd
+from protocol.messages.pages import PvAdd
 from protocol.messages.space import PteSwap, Range
 from protocol.pages import PTE_A, PTE_COPIED, PTE_M, PTE_MANAGED
 from protocol.paging import PAGING

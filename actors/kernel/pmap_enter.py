@@ -15,7 +15,7 @@ from actors.kernel.pv_entry import get_pv_entry
 from actors.kernel.shootdown import pmap_invalidate
 from actors.kernel.vm_page import vm_page_busy, vm_wait
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import PvAdd, PvDel, SetDirty, Unbusy
+from protocol.messages.pages import PvAdd, PvDel, SetDirty, Unbusy
 from protocol.messages.space import PteSwap, PteTest, PtHold
 from protocol.pages import (
     FAKE,

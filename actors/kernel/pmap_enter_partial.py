@@ -15,7 +15,7 @@ from actors.kernel.requests import KernelPanic
 from actors.kernel.shootdown import pmap_invalidate
 from actors.kernel.vm_page import vm_page_busy, vm_wait
 from protocol.identity import GIANT, PAGE_QUEUES
-from protocol.messages.queues import Hold, PvAdd, PvDel, SetDirty, Unbusy
+from protocol.messages.pages import Hold, PvAdd, PvDel, SetDirty, Unbusy
 from protocol.messages.space import PteClear, PteSwap, PteTest, PtFind, PtHold, PtNeed
 from protocol.pages import (
     PTE_A,

@@ -14,7 +14,7 @@ from actors.kernel.vm_page import zero_unless
 from actors.kernel.vm_page_grab import vm_page_grab
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import SetValid
-from protocol.messages.queues import SetFlags, Unbusy
+from protocol.messages.pages import SetFlags, Unbusy
 from protocol.messages.space import PteObject, PtInstall
 from protocol.pages import ALLOC_RETRY, ALLOC_WIRED, ALLOC_ZERO, VALID_ALL, ZERO
 

@@ -18,7 +18,7 @@ from actors.kernel.vm_object_header import EVERYTHING
 from actors.kernel.vm_page import vm_page_free, vm_page_sleep_if_busy
 from protocol.identity import PAGE_QUEUES, RENDEZVOUS
 from protocol.messages.objects import Generation, Resident
-from protocol.messages.queues import Unwire
+from protocol.messages.pages import Unwire
 from protocol.messages.space import ActiveCpus, PtDrop, PteObject
 from protocol.paging import PAGING
 

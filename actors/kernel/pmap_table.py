@@ -12,7 +12,7 @@ from actors.kernel.pmap_pte_object import install_from_object, table_index
 from actors.kernel.vm_page import vm_page_free, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc_idle
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import Unwire
+from protocol.messages.pages import Unwire
 from protocol.messages.space import PteClear, PteObject, PtInstall, PtNeed
 from protocol.pages import ALLOC_NOOBJ, ALLOC_WIRED, ALLOC_ZERO
 

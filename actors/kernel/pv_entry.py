@@ -15,7 +15,8 @@ from actors.kernel.uma import uma_zalloc
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES, PV_OBJECT, PV_ZONE, address_of
 from protocol.messages.free import FreeCounts
 from protocol.messages.locks import TRY
-from protocol.messages.queues import LEFT, NextAfter, PagesNeeded, PvCount, Pvs, SetFlags
+from protocol.messages.pages import PvCount, Pvs, SetFlags
+from protocol.messages.queues import LEFT, NextAfter, PagesNeeded
 from protocol.pages import ACTIVE, BUSY, INACTIVE, WRITEABLE
 
 NO_PV_ENTRY = "get_pv_entry: increase the vm.pmap.shpgperproc tunable"

@@ -12,7 +12,8 @@ from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import owner_now, try_owner, vm_page_busy, vm_page_free
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts
-from protocol.messages.queues import CacheRover, Deactivate, NextAfter, PageOwner, QueueCounts, SelectCache
+from protocol.messages.pages import Deactivate, PageOwner
+from protocol.messages.queues import CacheRover, NextAfter, QueueCounts, SelectCache
 from protocol.pages import BUSY, CACHE, UNMANAGED
 
 PRIME2 = 7

@@ -13,7 +13,7 @@ from actors.kernel.vm_page import vm_page_free
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Describe
-from protocol.messages.queues import Unwire
+from protocol.messages.pages import Unwire
 from protocol.messages.zones import ZONE_EMPTY, ZONE_TAKEN, ZoneGive, ZoneGrow, ZoneTake
 from protocol.pages import ALLOC_WIRED, CLASS_INTERRUPT
 

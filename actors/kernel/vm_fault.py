@@ -16,7 +16,7 @@ from actors.kernel.pmap_enter import pmap_enter
 from actors.kernel.vm_map import vm_map_lookup, vm_map_unchanged
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Enter
-from protocol.messages.queues import Finish, SetFlags, SetWriteable, Unbusy, Wire
+from protocol.messages.pages import Finish, SetFlags, SetWriteable, Unbusy, Wire
 from protocol.pages import PROT_WRITE, REFERENCED, ZERO
 from protocol.records import FAULT_DONE, TRANSITION
 

@@ -10,7 +10,7 @@ from actors.kernel.vm_object_header import BATCH
 from actors.kernel.vm_page import free_unless_refused, vm_page_sleep_if_busy
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Resident
-from protocol.messages.queues import PageState, Rebind
+from protocol.messages.pages import PageState, Rebind
 from protocol.pages import FAKE
 
 

@@ -16,7 +16,7 @@ from actors.kernel.vm_page import page_state, vm_page_busy, vm_page_rename
 from protocol.identity import PAGE_QUEUES, SWAP_PAGER
 from protocol.messages.device import PagerFree, PagerHas
 from protocol.messages.objects import OBJ_DEAD, Header, Lookup, Resident, SetFlag
-from protocol.messages.queues import WantBusy, page_channel
+from protocol.messages.pages import WantBusy, page_channel
 from protocol.pages import BUSY, OBJT_DEFAULT, OBJT_SWAP
 
 Row = tuple[int, int, int, int]

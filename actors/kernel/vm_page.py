@@ -14,17 +14,8 @@ from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Put
 from protocol.messages.locks import TRY
 from protocol.messages.objects import TreeJoin, TreeRise, TreeStore
-from protocol.messages.queues import (
-    CHAN_FREE,
-    FreePage,
-    PageOwner,
-    PagesNeeded,
-    PageState,
-    Rebind,
-    SetBusy,
-    WantBusy,
-    page_channel,
-)
+from protocol.messages.pages import FreePage, PageOwner, PageState, Rebind, SetBusy, WantBusy, page_channel
+from protocol.messages.queues import CHAN_FREE, PagesNeeded
 from protocol.pages import FREE, VALID_ALL
 from protocol.records import BELIEF, FRAME_COPY, FRAME_ZERO
 

@@ -13,7 +13,8 @@ from actors.kernel.vnode import insert_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES, address_of
 from protocol.messages.free import Take
 from protocol.messages.objects import Lookup
-from protocol.messages.queues import Bind, Deactivate, PagesNeeded, SelectCache, Unbusy
+from protocol.messages.pages import Bind, Deactivate, Unbusy
+from protocol.messages.queues import PagesNeeded, SelectCache
 from protocol.pages import (
     ALLOC_NOBUSY,
     ALLOC_NOOBJ,

@@ -12,7 +12,7 @@ from actors.kernel.pmap import pmap_is_modified, pmap_page_protect, pmap_remove_
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import page_state, vm_page_free
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import MakeCache, SetDirty
+from protocol.messages.pages import MakeCache, SetDirty
 from protocol.pages import BUSY, UNMANAGED, VALID_ALL
 from protocol.records import PAGE_RECLAIM
 

@@ -16,7 +16,7 @@ from actors.kernel.vm_page import page_state, vm_page_busy, vm_wait, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc, vm_page_alloc_idle
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Generation, Lookup
-from protocol.messages.queues import Deactivate, SetFlags, Unbusy, WantBusy, Wire, page_channel
+from protocol.messages.pages import Deactivate, SetFlags, Unbusy, WantBusy, Wire, page_channel
 from protocol.pages import ALLOC_NOBUSY, ALLOC_RETRY, ALLOC_WIRED, ALLOC_ZERO, CACHE, ZERO
 
 Grabbed = tuple[int, bool, bool]

@@ -17,7 +17,7 @@ from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.identity import NETWORK_CARD, PAGE_QUEUES
 from protocol.messages.device import NicSend
 from protocol.messages.objects import Lookup, SetValid
-from protocol.messages.queues import CowCount, PageState, SetDirty, Unbusy, Unwire, Wire
+from protocol.messages.pages import CowCount, PageState, SetDirty, Unbusy, Unwire, Wire
 from protocol.pages import BUSY, CACHE, CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
 from protocol.records import BELIEF
 

@@ -8,15 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cluster.cli.options import Json
+from cluster.cli.options import First, Jobs, Json, Seeds
 from cluster.cli.output import DIFFERS, DONE, note, print_json, say
 
 Ids = Annotated[
     list[str] | None, typer.Argument(metavar="ID...", help="Changes, by id or slug; default: all that can be met.", show_default=False)
 ]
-Seeds = Annotated[int, typer.Option("--seeds", min=1, max=1_000_000, help="How many seeds, from --first on.")]
-First = Annotated[int, typer.Option("--first", min=0, help="The first seed.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=1024, help="Processes; default: as many as CPUs.", show_default=False)]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print the table as a page.")]
 Keep = Annotated[
     Path | None,

@@ -20,3 +20,6 @@ Revert = Annotated[list[str], typer.Option("--revert", "--before", metavar="CHAN
 Apply = Annotated[list[str], typer.Option("--apply", metavar="CHANGE[,...]", help="Put changes to their newest form.")]
 Backend = Annotated[str, typer.Option("--backend", help="Async library of the processes: trio or asyncio.")]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value.")]
+Seeds = Annotated[int, typer.Option("--seeds", min=1, max=1_000_000, help="How many seeds, from --first on.")]
+First = Annotated[int, typer.Option("--first", min=0, help="The first seed.")]
+Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=1024, help="Processes; default: as many as CPUs.", show_default=False)]

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.cli.options import SCENARIO_HELP, Apply, Json, Kernel, Revert, Sets
+from cluster.cli.options import SCENARIO_HELP, Apply, First, Jobs, Json, Kernel, Revert, Seeds, Sets
 from cluster.cli.output import DIFFERS, DONE, print_json, say
 
 if TYPE_CHECKING:
     from shootdown.sweeping import Sweep
 
 Scenarios = Annotated[list[str], typer.Argument(metavar="SCENARIO...", help=SCENARIO_HELP, show_default=False)]
-Seeds = Annotated[int, typer.Option("--seeds", min=1, max=1_000_000, help="How many seeds, from --first on.")]
-First = Annotated[int, typer.Option("--first", min=0, help="The first seed.")]
-Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=1024, help="Processes; default: as many as CPUs.", show_default=False)]
 SHOWN = ("pageouts", "vm_waits", "faults.hard", "faults.cow", "tlb.shootdowns_remote")
 """Metrics told beside the verdict: what says whether memory was short and the CPUs met."""
 

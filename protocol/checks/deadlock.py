@@ -13,7 +13,7 @@ from protocol import records as r
 from protocol.checks.base import Check
 from protocol.checks.routing import PAGE, page_of_channel
 from protocol.checks.state import NOT_BUSY, PageView
-from protocol.messages.queues import page_channel
+from protocol.messages.pages import page_channel
 from protocol.records import Head
 
 

@@ -18,7 +18,6 @@ import msgspec
 
 from protocol import records as r
 from protocol.identity import PAGE_QUEUES, RENDEZVOUS, kind_of
-from protocol.messages.processor import LAZYPMAP
 from protocol.records import Entry, Head
 
 PAGE, OLD_PAGE, OBJECT, THREAD, LOCK, PMAP, FREE, MAP, SHOOT, QUEUES, OLD_OBJECT = (1 << bit for bit in range(11))
@@ -84,10 +83,6 @@ def _rendezvous(value: object, shards: int) -> tuple[int, ...]:
     return (shard_of_name(RENDEZVOUS, shards),)
 
 
-def _lazy(value: object, shards: int) -> tuple[int, ...]:
-    return (shard_of_name(RENDEZVOUS, shards),) if value == LAZYPMAP else ()
-
-
 ACTOR = 0
 """In place of a field's position: the receiver of the event."""
 
@@ -138,7 +133,7 @@ ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
     r.SHOOT_BEGIN: ((PMAP, 2, _name), (PAGE, 2, _every), (SHOOT, 2, _rendezvous)),
     r.SHOOT_DONE: ((PMAP, 2, _name), (PAGE, 2, _every), (SHOOT, 2, _rendezvous)),
     r.SHOOT_ACK: ((SHOOT, ACTOR, _name),),
-    r.IPI_SEND: ((SHOOT, 1, _lazy),),
+    r.IPI_SEND: ((SHOOT, 1, _rendezvous),),
     r.STORE: ((PAGE, 4, _frame),),
     r.BELIEF: ((PAGE, 2, _frame),),
     r.PAGE_RECLAIM: ((PAGE, 2, _frame),),

@@ -25,7 +25,7 @@ from protocol.messages.locks import (
     Wakeup,
     Woken,
 )
-from protocol.messages.queues import Wire
+from protocol.messages.pages import Wire
 from protocol.messages.space import Find, Walk
 from protocol.records import UNGUARDED, WAKEUP
 from tests.actors.fake_port import Bench, restored

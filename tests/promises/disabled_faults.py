@@ -6,7 +6,7 @@ from actors.kernel import fault_copy, fault_search, fault_state, vm_fault, vm_pa
 from protocol import guards
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup, SetValid
-from protocol.messages.queues import Claim, Deactivate
+from protocol.messages.pages import Claim, Deactivate
 from protocol.pages import CLASS_NORMAL, PROT_WRITE, VALID_ALL
 from tests.promises.disabled_mechanisms import Disabled, Patch, nothing, replace
 

@@ -1,4 +1,4 @@
-"""Mechanisms of allocation, removal, caching and vm_page_grab, taken out: C01, C02, C17, C18, C20, C22, C23, C26, C28, C31, C32, R07."""
+"""Mechanisms of allocation, removal, caching and vm_page_grab, taken out: C01, C02, C17, C18, C20, C22, C23, C26, C28, C31, C32."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from actors.kernel.pmap import pmap_remove_all
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Take
 from protocol.messages.objects import Insert
-from protocol.messages.queues import Deactivate, FreePage, SelectCache, page_channel
+from protocol.messages.pages import Deactivate, FreePage, page_channel
+from protocol.messages.queues import SelectCache
 from protocol.records import LOOP
-from tests.promises.disabled_mechanisms import Disabled, Patch, in_form, nothing, replace
+from tests.promises.disabled_mechanisms import Disabled, Patch, nothing, replace
 
 
 def removal_takes_a_page_that_is_not_busy(patch: Patch) -> None:
@@ -122,11 +123,6 @@ def nobody_searches_upwards(patch: Patch) -> None:
     patch.setattr(vm_page_alloc, "Take", lambda colour, klass, zero, last, *_: Take(colour, klass, zero, last))
 
 
-def grabbed_page_leaves_the_cache_queue(patch: Patch) -> None:
-    """R07: vm_page_grab deactivates a cached page before it is busy."""
-    in_form(patch, vm_page_grab.vm_page_grab, "R07", "deactivated")
-
-
 PAGES = [
     Disabled("C01", removal_takes_a_page_that_is_not_busy, "before: writes of the BUSY flag to free these pages is 0"),
     Disabled("C02", who_wants_no_busy_page_does_not_clear_the_flag, "before: page-queues acquires of the allocating threads is 0"),
@@ -142,5 +138,4 @@ PAGES = [
     Disabled("C32", helper_searches_upwards, "before: schedules in which other frames were chosen is 2"),
     Disabled("C32", nobody_searches_upwards, "other-order: a form that differs was not told apart"),
     Disabled("C18", grab_zeroes_nothing, "zeroing-after: pages zeroed inside vm_page_grab is 0"),
-    Disabled("R07", grabbed_page_leaves_the_cache_queue, "before: I-BUSY-LOCKED did not speak"),
 ]

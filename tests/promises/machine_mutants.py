@@ -17,8 +17,8 @@ from actors.homes.page_store import PageStore
 from actors.kernel import fault_copy, fault_search, pageout_scan, pmap, pmap_enter, vm_object_pages, vm_page, vm_page_alloc
 from actors.processor.cpu import Cpu
 from protocol.identity import PAGE_QUEUES, RENDEZVOUS
+from protocol.messages.pages import CLAIMED, FreePage, MakeCache, WantBusy, page_channel
 from protocol.messages.processor import IpiAck
-from protocol.messages.queues import CLAIMED, FreePage, MakeCache, WantBusy, page_channel
 from protocol.messages.space import ActiveCpus
 from protocol.pages import BUSY, NONE
 from protocol.records import IPI_DELIVER, SHOOT_BEGIN, SHOOT_DONE

@@ -7,7 +7,7 @@ from actors.kernel.step import SCRIPTED
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from cluster.engine.inproc import InlineRun
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import SetFlags, Unwire, Wire
+from protocol.messages.pages import SetFlags, Unwire, Wire
 from protocol.pages import ALLOC_NOOBJ, ALLOC_WIRED, FICTITIOUS
 from protocol.workload import Access, AnyStep, Exit, File, Fork, Kernel, Madvise, Mmap, Mprotect, Munmap, Think
 from tests.actors.machine_kit import run, workload

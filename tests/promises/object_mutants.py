@@ -12,7 +12,7 @@ from actors.kernel.vm_object_header import EVERYTHING
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.locks import Woken
 from protocol.messages.objects import Backing, Enter, Resident
-from protocol.messages.queues import WantBusy, page_channel
+from protocol.messages.pages import WantBusy, page_channel
 from protocol.records import MAP_ADD, WAKEUP
 from protocol.workload import Munmap
 from tests.promises.machine_mutants import Patch

@@ -25,7 +25,7 @@ from actors.kernel import (
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Put
 from protocol.messages.locks import TRY
-from protocol.messages.queues import PageState, SetBusy
+from protocol.messages.pages import PageState, SetBusy
 from protocol.pages import ACTIVE, ALLOC_NOBUSY, INACTIVE
 from protocol.records import PAGE_WIRE
 from tests.promises.machine_mutants import Patch

@@ -85,8 +85,11 @@ def test_a_script_that_holds_a_thread_that_never_comes_is_a_reason(tmp_path):
         .replace(", until =", ", for_ns = 1000, was =")
     )
     path = tmp_path / "C25-other.toml"
-    path.write_text(text.replace(', was = "driver.alloc"', ""))
-    assert "before: no thread came to vm_fault.copied" in reproduce(str(path)).against
+    by_form = f'\n[arms.by-form]\nforms = {{ C25 = "{CHANGES["C25"].oldest}" }}\nshows = ["I-CONSERVE"]\n'
+    path.write_text(text.replace(', was = "driver.alloc"', "") + by_form)
+    against = reproduce(str(path)).against
+    for arm in ("before", "by-form"):
+        assert f"{arm}: no thread came to vm_fault.copied" in against
 
 
 def test_an_equivalence_counts_schedules_in_which_others_were_chosen(monkeypatch):

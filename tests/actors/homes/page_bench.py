@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from actors.homes.page_queues import PageQueues
-from protocol.messages.queues import (
-    Bind,
-    MakeCache,
-)
+from protocol.messages.pages import Bind, MakeCache
 from tests.actors.fake_port import Bench
 
 OBJ = "object.1.cpu.0"

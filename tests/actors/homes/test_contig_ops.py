@@ -14,7 +14,7 @@ from actors.homes.page_queues import PageQueues
 from protocol.machine import Thresholds
 from protocol.messages.contig import Adopt, BindRun, FreeWindow, PageWindow, TakeRun
 from protocol.messages.free import Put, Take, TakeDirty, Withhold
-from protocol.messages.queues import Bind, Deactivate, Hold, MakeCache, PageState
+from protocol.messages.pages import Bind, Deactivate, Hold, MakeCache, PageState
 from protocol.pages import ALLOC_NOOBJ, CLASS_CONTIG, CLASS_NORMAL, NONE, UNMANAGED, ZERO
 from protocol.records import FREE_TAKE, PAGE_BIND, PAGE_REBIND, UNGUARDED
 from tests.actors.fake_port import Bench, restored

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.messages.locks import Sleep, Woken
-from protocol.messages.processor import Assertion
-from protocol.messages.queues import (
+from protocol.messages.pages import (
     CLAIMED,
     NEEDS_COW,
     WAS_BUSY,
@@ -21,6 +20,7 @@ from protocol.messages.queues import (
     WantBusy,
     page_channel,
 )
+from protocol.messages.processor import Assertion
 from protocol.pages import (
     ACTIVE,
     CACHE,

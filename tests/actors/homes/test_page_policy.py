@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from protocol.messages.free import CacheCount
-from protocol.messages.queues import (
+from protocol.messages.pages import (
     Activate,
     CowCount,
     Deactivate,
@@ -15,7 +15,6 @@ from protocol.messages.queues import (
     PvAdd,
     PvDel,
     Pvs,
-    Requeue,
     SetBusy,
     SetDirty,
     SetFlags,
@@ -23,6 +22,7 @@ from protocol.messages.queues import (
     Unwire,
     Wire,
 )
+from protocol.messages.queues import Requeue
 from protocol.pages import (
     ACTIVE,
     BUSY,

@@ -6,10 +6,7 @@ import pytest
 
 from protocol.guards import guard_of, in_words
 from protocol.messages.locks import Sleep, Woken
-from protocol.messages.queues import (
-    CHAN_FREE,
-    CHAN_NEEDED,
-    LEFT,
+from protocol.messages.pages import (
     Activate,
     Bind,
     Claim,
@@ -20,17 +17,11 @@ from protocol.messages.queues import (
     FreePage,
     Hold,
     MakeCache,
-    Mark,
-    NextAfter,
-    PagesNeeded,
     PageState,
     PvAdd,
     PvDel,
     Pvs,
-    QueueCounts,
     Rebind,
-    Requeue,
-    SelectCache,
     SetBusy,
     SetDirty,
     SetFlags,
@@ -40,6 +31,7 @@ from protocol.messages.queues import (
     WantBusy,
     Wire,
 )
+from protocol.messages.queues import CHAN_FREE, CHAN_NEEDED, LEFT, Mark, NextAfter, PagesNeeded, QueueCounts, Requeue, SelectCache
 from protocol.pages import (
     ACTIVE,
     CACHE,

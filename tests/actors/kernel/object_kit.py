@@ -8,7 +8,7 @@ from actors.kernel.vm_object_collapse import vm_object_collapse
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import SetValid, ShadowCount
-from protocol.messages.queues import Activate
+from protocol.messages.pages import Activate
 from protocol.pages import ALLOC_NOBUSY, OBJT_DEFAULT, VALID_ALL
 from protocol.records import OBJECT_COLLAPSE
 from protocol.workload import Kernel

@@ -98,7 +98,7 @@ def test_nothing_to_launder(monkeypatch):
 
 
 def test_a_held_page_is_left_alone_and_counts_as_done(monkeypatch):
-    from protocol.messages.queues import Hold as HoldPage
+    from protocol.messages.pages import Hold as HoldPage
 
     async def hold(k):
         await k.acquire(PAGE_QUEUES)

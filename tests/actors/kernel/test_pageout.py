@@ -9,7 +9,7 @@ from actors.kernel.launder import CLUSTER
 from actors.kernel.pageout_scan import MARKER
 from protocol.faults import Fault, When
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import Hold
+from protocol.messages.pages import Hold
 from protocol.pages import ACTIVE, CACHE, INACTIVE, OBJT_SWAP, PTE_M
 from protocol.records import ENTER, LOCK_FAIL, OBJECT_IO, OBJECT_TYPE, PAGE_DIRTY, PAGE_QUEUE, PAGER_DONE, PAGER_START, PAGES_NEEDED, SLEEP
 from protocol.workload import Access, Exit, File, Fork, Inject, Kernel, Mmap, Think

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.homes.page_queues import PageQueues
-from protocol.messages.queues import Bind, CacheRover, Deactivate, MakeCache, NextAfter
+from protocol.messages.pages import Bind, Deactivate, MakeCache
+from protocol.messages.queues import CacheRover, NextAfter
 from protocol.pages import CACHE
 from protocol.records import FREE_PUT, LOCK_FAIL, PAGE_BUSY, PANIC, PEEK
 from protocol.workload import File, Hold, Inject, Kernel, Think

@@ -8,7 +8,7 @@ from actors.kernel import step
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.faults import Fault, When
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.queues import Activate
+from protocol.messages.pages import Activate
 from protocol.pages import ALLOC_NOBUSY, PTE_RW
 from protocol.records import EXPECTED, FAULT_DONE, NOTE, OBJECT_INSERT, PAGE_BUSY, PAGER_START, SLEEP, STORE, WAKE
 from protocol.workload import Access, Exit, File, Fork, Kernel, Mmap, Mprotect, Munmap, Think

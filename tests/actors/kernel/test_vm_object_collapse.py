@@ -10,7 +10,7 @@ from actors.kernel.vm_object import vm_object_reference
 from protocol.identity import SWAP_PAGER
 from protocol.messages.device import PagerHas
 from protocol.messages.objects import OBJ_DEAD, Enter, Lookup, SetFlag, SetType, SetValid
-from protocol.messages.queues import Hold, SetBusy, Unbusy, Wire
+from protocol.messages.pages import Hold, SetBusy, Unbusy, Wire
 from protocol.pages import OBJT_DEAD, OBJT_SWAP, OBJT_VNODE, VALID_ALL
 from protocol.records import ENTER, LEAVE, LOCK_ACQUIRE, LOCK_RELEASE, NOTE, PANIC, SLEEP
 from tests.actors.kernel.object_kit import (

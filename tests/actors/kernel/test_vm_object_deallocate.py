@@ -12,7 +12,7 @@ from actors.kernel.vm_object_deallocate import vm_object_deallocate
 from actors.kernel.vm_page import vm_page_free
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import CHAN_PIP, OBJ_DEAD, OBJ_ONEMAPPING, Describe, Enter, Header, Resident, SetFlag, SetType
-from protocol.messages.queues import Deactivate, SetDirty
+from protocol.messages.pages import Deactivate, SetDirty
 from protocol.pages import INACTIVE, OBJT_DEAD, OBJT_VNODE, VALID_ALL
 from protocol.records import LOCK_FAIL, NOTE, OBJECT_COLLAPSE, PAGER_START, SLEEP
 from protocol.workload import Access, Exit, Fork, Mmap, Munmap, Think

@@ -11,7 +11,7 @@ from actors.kernel.vm_page_alloc import NO_PAGE, vm_page_alloc, vm_page_select_c
 from protocol.faults import Fault
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Insert, SetValid
-from protocol.messages.queues import Deactivate, MakeCache, PageState
+from protocol.messages.pages import Deactivate, MakeCache, PageState
 from protocol.pages import ALLOC_NOBUSY, CACHE, CLASS_INTERRUPT, CLASS_NORMAL, CLASS_SYSTEM, INACTIVE, VALID_ALL
 from protocol.records import FREE_FAIL, LOCK_FAIL, NOTE, PAGES_NEEDED, SLEEP, WAKE
 from protocol.workload import Access, Exit, File, Fork, Inject, Kernel, Mmap, Munmap, Think
