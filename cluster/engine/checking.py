@@ -91,13 +91,16 @@ class SuiteShard:
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """As ``CheckShard.restore``. The first shard answers for all violations found before."""
-        try:
-            states = [_state.decode(part) for part in parts]
-        except msgspec.DecodeError as error:
-            raise InputError(f"the snapshot's checks cannot be read: {error}", found=str(error)) from error
+        states = [_shard(part) for part in parts]
         self.suite.restore(split_state(join_states([state.suite for state in states]), self.suite.shards)[self.suite.shard])
         self._first = min((state.first for state in states if state.first is not None), default=None)
         self.violations = [violation for state in states for violation in state.violations] if self.rank == 0 else []
+
+    def resume(self, part: bytes) -> None:
+        """As ``CheckShard.resume``."""
+        state = _shard(part)
+        self.suite.restore(state.suite)
+        self._first, self.violations = state.first, state.violations
 
     def _found(self, violations: list[Violation], mine: bool) -> None:
         for violation in violations:
@@ -105,6 +108,13 @@ class SuiteShard:
                 self._first = violation.key
         if mine:
             self.violations += violations
+
+
+def _shard(part: bytes) -> ShardState:
+    try:
+        return _state.decode(part)
+    except msgspec.DecodeError as error:
+        raise InputError(f"the snapshot's checks cannot be read: {error}", found=str(error)) from error
 
 
 def _tupled(fact: Derived) -> Derived:

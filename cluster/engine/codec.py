@@ -18,11 +18,8 @@ from cluster.errors import RunError
 from protocol.event import Event
 from protocol.messages import Message
 
-SNAPSHOT = 1
-"""Flag in a batch: rank 0 asks everybody to snapshot after this exchange."""
-
-Batch = tuple[int, int, int, list[Event]]
-"""(window, the sender's earliest time including what it is sending, flags, events)."""
+Batch = tuple[int, int, list[Event]]
+"""(window, the sender's earliest time including what it is sending, events)."""
 
 
 class Codec:
@@ -32,13 +29,13 @@ class Codec:
         union: Any = reduce(or_, messages)
         event = tuple[int, int, int, str, str, int, str, int, union]
         self._encode = msgspec.msgpack.Encoder().encode
-        self._batch = msgspec.msgpack.Decoder(tuple[int, int, int, list[event]])
+        self._batch = msgspec.msgpack.Decoder(tuple[int, int, list[event]])
         self._status = msgspec.msgpack.Decoder(tuple[int, Status])
         self._events = msgspec.msgpack.Decoder(list[event])
 
-    def batch(self, window: int, earliest_ns: int, flags: int, events: list[Event]) -> bytes:
+    def batch(self, window: int, earliest_ns: int, events: list[Event]) -> bytes:
         """A batch's body."""
-        return self._encode((window, earliest_ns, flags, events))
+        return self._encode((window, earliest_ns, events))
 
     def read_batch(self, body: bytes, window: int, peer: int) -> Batch:
         """A batch. Raises RunError if it is malformed or of another window."""

@@ -1,21 +1,27 @@
 """What a worker and its parent say to each other over the control connection: typed MessagePack in frames of kind control.
 
-The order is: Start (to the worker), Ready (its address), Peers (to the worker), Running, Progressed now and then, Done or Failed, Stop. A
-worker whose control connection closes exits: no process survives its parent.
+The order is: Start (to the worker), Ready (its address), Peers (to the worker), Running, Progressed and Snapped now and then, answered by
+Commit when all have snapped, Done or Failed, Stop. A worker whose control connection closes exits: no process survives its parent.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from cluster.engine.deaths import Death
 from cluster.engine.results import Beat, ShareResult
-from cluster.engine.snapshot import Snapshots
+from cluster.engine.snapshotting import Snapshots
 from cluster.errors import InputError, RunError, ShootdownError
 from cluster.plan import Plan
+from cluster.recording.cuts import Part
 
 
 class Start(msgspec.Struct, tag=1):
-    """Everything a worker needs: the plan, its rank, the token of this run, where sockets go, and from which states to start (files)."""
+    """Everything a worker needs: the plan, its rank, the token of this run, where sockets go, and from which states to start (files).
+
+    ``own``: this worker's part of a committed cut, if it takes the place of one that died. ``recovers``: peers that die are waited for.
+    ``careful_until``: up to this window, it writes down each event before it handles it. ``deaths``: where it shall die, in a test.
+    """
 
     plan: Plan
     rank: int
@@ -25,6 +31,10 @@ class Start(msgspec.Struct, tag=1):
     states: list[str] | None = None
     incarnation: int = 0
     snapshots: Snapshots = Snapshots()
+    own: str | None = None
+    recovers: bool = False
+    careful_until: int = -1
+    deaths: tuple[Death, ...] = ()
 
 
 class Ready(msgspec.Struct, tag=2):
@@ -34,9 +44,9 @@ class Ready(msgspec.Struct, tag=2):
 
 
 class Peers(msgspec.Struct, tag=3):
-    """Where all workers listen, by rank."""
+    """Where those workers listen that began to before this one, by rank: it dials them."""
 
-    addresses: list[str]
+    addresses: dict[int, str]
 
 
 class Running(msgspec.Struct, tag=4):
@@ -47,6 +57,24 @@ class Progressed(msgspec.Struct, tag=5):
     """A progress report."""
 
     beat: Beat
+
+
+class Snapped(msgspec.Struct, tag=9):
+    """The worker has written its part of a cut, or failed to."""
+
+    part: Part
+
+
+class Commit(msgspec.Struct, tag=10):
+    """Every worker has written its part of a cut: what was said up to round ``rounds`` will not be asked for again."""
+
+    rounds: int
+
+
+class Refused(msgspec.Struct, tag=11):
+    """The worker has sent a stranger away."""
+
+    sentence: str
 
 
 class Done(msgspec.Struct, tag=6):
@@ -79,7 +107,7 @@ class Stop(msgspec.Struct, tag=8):
     abandon: bool = False
 
 
-Said = Start | Ready | Peers | Running | Progressed | Done | Failed | Stop
+Said = Start | Ready | Peers | Running | Progressed | Snapped | Commit | Refused | Done | Failed | Stop
 
 encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[Said] = msgspec.msgpack.Decoder(Said)

@@ -1,108 +1,72 @@
-"""The parent of several worker processes: spawns them, introduces them to each other, listens, and leaves nothing behind.
+"""The parent of several worker processes: spawns them, introduces them to each other, listens, starts those anew that die, and leaves
+nothing behind.
 
-The control connection is a socket pair made before the spawn, so no name exists that a stranger could dial, and its end is the news of a
-death. Watching process identifiers instead was rejected: they are reused, and a thread per child is needed on asyncio.
+A worker that dies is replaced at once from the last cut that every living worker has on disk; the others need not be told, they wait for
+whoever dials. So one death, two together, or one during the recovery from another are the same to the parent.
 """
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
+from typing import NamedTuple
 
 import anyio
-from anyio.abc import ObjectReceiveStream, ObjectSendStream
+from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
 
-from cluster.engine import control
-from cluster.engine.control import Done, Failed, Peers, Progressed, Ready, Running, Said, Start, Stop, failed
-from cluster.engine.frames import CONTROL
+from cluster.engine.child import EXIT_S, Child
+from cluster.engine.control import Commit, Done, Failed, Peers, Progressed, Ready, Refused, Running, Said, Snapped, Start, Stop
+from cluster.engine.restarts import Restart, Restarts
 from cluster.engine.results import Beat, Progress, ShareResult, progress_of
-from cluster.engine.transport_socket import Link, PeerGoneError
 from cluster.errors import RunError, ShootdownError
+from cluster.recording.cuts import Cut, CutKeeper
 
-ROOT = Path(__file__).resolve().parents[2]
-"""Where the packages stand: workers import them from here whatever the current directory is."""
 GRACE_S = 0.5
 """How long workers may take to stop before they are killed; with the rest of the cleaning up it stays below a second."""
-EXIT_S = 0.1
-"""How long a worker's interpreter may take to end after it has closed its connection."""
 ORDERLY_S = 10.0
-"""Both of these after a run that has ended as it should: nobody is waiting, and on a busy machine an exit takes its time."""
+"""The same after a run that has ended as it should: nobody is waiting, and on a busy machine an exit takes its time."""
 BLAME_S = 0.3
 """How long to wait for the cause after a worker has only noticed that a peer is gone."""
+LOOK_S = 0.25
+"""How often the parent looks whether a worker stands still; one that does twice in a row is killed and started anew."""
 
-Spoken = tuple[int, Said | None]
-"""(rank, what it said, or None when its connection ended)."""
+Spoken = tuple[Child, Said | None]
+"""(who, what it said, or None when its connection ended)."""
+News = Callable[[str, dict[str, object]], None]
+"""Told what the processes do, for the operational log: an event and its fields."""
 
 
-class Child:
-    """One worker process and the parent's end of its control connection."""
+class Crew(NamedTuple):
+    """What a run over processes is made with.
 
-    def __init__(self, rank: int) -> None:
-        own, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
-        command = [sys.executable, "-P", "-m", "cluster.engine.worker", str(other.fileno())]
-        try:
-            self.process = subprocess.Popen(
-                command, env=environment, pass_fds=(other.fileno(),), stdin=subprocess.DEVNULL, start_new_session=True
-            )
-        except OSError as error:
-            own.close()
-            raise RunError(f"worker {rank} cannot be started: {error.strerror}", key=f"worker {rank}", found=str(error)) from error
-        finally:
-            other.close()
-        self.rank = rank
-        self.link = Link(own, f"worker {rank}")
+    ``starts`` gives a worker its Start by (rank, token, directory); ``keeper`` holds the cuts (None: nobody is recovered, and the first
+    death ends the run); ``restarts_max``: how often one place is tried again; ``begin``: window and virtual time from which the run
+    starts; ``keep``: descriptors that workers inherit.
+    """
 
-    def say(self, said: Said) -> None:
-        """Tell the worker. One that is gone is noticed by who listens to it."""
-        try:
-            self.link.send(CONTROL, control.encode(said))
-        except PeerGoneError:
-            return
-
-    async def listen(self, stream: ObjectSendStream[Spoken]) -> None:
-        """Pass on what the worker says until its connection ends."""
-        try:
-            while True:
-                _, body = await self.link.next()
-                await stream.send((self.rank, control.decode(body, f"worker {self.rank}")))
-        except PeerGoneError:
-            await stream.send((self.rank, None))
-        except ShootdownError as error:
-            await stream.send((self.rank, failed(error, peer=False)))
-
-    async def hang_up(self) -> None:
-        """Wait until the worker has closed its end, whatever else it says."""
-        try:
-            while True:
-                await self.link.next()
-        except ShootdownError:
-            return
-
-    def how_it_ended(self) -> str:
-        """In words, for a process whose connection has ended."""
-        try:
-            status = self.process.wait(timeout=BLAME_S)
-        except subprocess.TimeoutExpired:
-            return "closed its control connection"
-        return f"was killed by signal {-status}" if status < 0 else f"exited with status {status}"
+    starts: Callable[[int, str, str], Start]
+    workers: int
+    on_beats: Callable[[list[Beat], float], None]
+    keeper: CutKeeper | None = None
+    restarts_max: int = 0
+    news: News = lambda event, fields: None
+    keep: tuple[int, ...] = ()
 
 
 class Run:
     """A run over several processes, seen by the parent."""
 
-    def __init__(self, children: list[Child], on_beats: Callable[[list[Beat], float], None]) -> None:
-        self.children = children
-        self.on_beats = on_beats
-        self.addresses: dict[int, str] = {}
+    def __init__(self, crew: Crew, directory: str) -> None:
+        self.crew = crew
+        self.directory = directory
+        self.token = secrets.token_hex(16)
+        self.children: list[Child] = []
+        self.restarts = Restarts(crew.restarts_max if crew.keeper is not None else 0, directory)
+        self.ready: dict[int, str] = {}
         self.running: set[int] = set()
         self.beats: dict[int, Beat] = {}
         self.results: dict[int, ShareResult] = {}
@@ -118,35 +82,112 @@ class Run:
             raise self._failure()
 
     async def _listen_to_all(self, send: ObjectSendStream[Spoken], receive: ObjectReceiveStream[Spoken]) -> None:
+        failure: RunError | None = None
         async with anyio.create_task_group() as group:
-            for child in self.children:
-                group.start_soon(child.listen, send)
-            while len(self.results) < len(self.children) and not self.blames:
-                self._hear(*await receive.receive())
+            failure = self._spawn_all(group, send)
+            group.start_soon(self._look_after)
+            while len(self.results) < self.crew.workers and not self.blames and failure is None:
+                child, said = await receive.receive()
+                if said is None and self.crew.keeper is not None:
+                    failure = self._replace(child, group, send)
+                else:
+                    self._hear(child, said)
             if self.blames:
                 with anyio.move_on_after(BLAME_S):
                     while not self._cause_known():
                         self._hear(*await receive.receive())
             group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
 
-    def _hear(self, rank: int, said: Said | None) -> None:
+    # Births and deaths ----------------------------------------------------------------------------------------------------
+
+    def _spawn_all(self, group: TaskGroup, send: ObjectSendStream[Spoken]) -> RunError | None:
+        """All workers, or why not: an exception would leave the group as a group."""
+        try:
+            for rank in range(self.crew.workers):
+                self._spawn(rank, 0, group, send)
+        except RunError as error:
+            return error
+        return None
+
+    def _spawn(self, rank: int, incarnation: int, group: TaskGroup, send: ObjectSendStream[Spoken], careful_until: int = -1) -> None:
+        child = Child(rank, incarnation, self.crew.keep)
+        self.children[rank : rank + 1] = [child]
+        start = self.crew.starts(rank, self.token, self.directory)
+        start.incarnation, start.careful_until = incarnation, careful_until
+        cut = self.crew.keeper.latest if self.crew.keeper is not None else None
+        if cut is not None:
+            assert self.crew.keeper is not None
+            start.own = self.crew.keeper.paths(cut)[rank]
+        child.say(start)
+        group.start_soon(child.listen, send)
+
+    def _replace(self, child: Child, group: TaskGroup, send: ObjectSendStream[Spoken]) -> RunError | None:
+        """Start a dead worker anew; the reason if that is given up."""
+        rank, keeper = child.rank, self.crew.keeper
+        if self.children[rank] is not child:
+            return None
+        assert keeper is not None
+        how = child.how_it_ended()
+        child.end()
+        keeper.died(rank)
+        for known in (self.ready, self.results):
+            known.pop(rank, None)
+        cut = keeper.latest
+        try:
+            start = (cut.window, cut.earliest_ns) if cut is not None else (0, 0)
+            careful_until = self.restarts.died(rank, how, child.incarnation + 1, start)
+            self._spawn(rank, child.incarnation + 1, group, send, careful_until)
+        except RunError as error:
+            return error
+        self.crew.news("worker started anew", {"what": self.restarts.made[-1].sentence()})
+        return None
+
+    async def _look_after(self) -> None:
+        """Kill workers that stand still: their peers would wait for ever."""
+        if self.crew.keeper is None:
+            return
+        still: set[int] = set()
+        while True:
+            await anyio.sleep(LOOK_S)
+            now = {child.process.pid: child for child in self.children if child.stands_still()}
+            for pid in sorted(still & now.keys()):
+                now[pid].kill()
+            still = set(now)
+
+    # What workers say -----------------------------------------------------------------------------------------------------
+
+    def _hear(self, child: Child, said: Said | None) -> None:
+        rank = child.rank
         if said is None or isinstance(said, Failed):
             self.blames.setdefault(rank, said)
         elif isinstance(said, Ready):
-            self.addresses[rank] = said.address
-            if len(self.addresses) == len(self.children):
-                for child in self.children:
-                    child.say(Peers([self.addresses[peer] for peer in range(len(self.children))]))
+            child.say(Peers(dict(self.ready)))
+            self.ready[rank] = said.address
         elif isinstance(said, Running):
             self.running.add(rank)
-            if len(self.running) == len(self.children):
+            if len(self.running) == self.crew.workers and not self.started:
                 self.started = monotonic()
         elif isinstance(said, Progressed):
             self.beats[rank] = said.beat
             if rank == 0 or rank not in self.beats:
-                self.on_beats([self.beats[peer] for peer in sorted(self.beats)], monotonic() - self.started)
+                self.crew.on_beats([self.beats[peer] for peer in sorted(self.beats)], monotonic() - self.started)
+        elif isinstance(said, Snapped) and self.crew.keeper is not None:
+            self._snapped(self.crew.keeper, said)
+        elif isinstance(said, Refused):
+            self.crew.news("stranger refused", {"worker": rank, "reason": said.sentence})
         elif isinstance(said, Done):
             self.results[rank] = said.result
+
+    def _snapped(self, keeper: CutKeeper, said: Snapped) -> None:
+        cut = keeper.snapped(said.part)
+        if said.part.failed:
+            self.crew.news("snapshot failed", {"reason": said.part.failed})
+        if cut is not None:
+            for child in self.children:
+                child.say(Commit(cut.rounds))
+            self.crew.news("cut committed", cut_facts(cut))
 
     def _cause_known(self) -> bool:
         """Somebody has failed of itself, not because a peer was gone."""
@@ -167,30 +208,29 @@ class Run:
         return blame.error(rank)
 
 
-async def run_children(
-    starts: Callable[[int, str, str], Start], workers: int, on_beats: Callable[[list[Beat], float], None]
-) -> tuple[list[ShareResult], float]:
-    """Run ``workers`` processes; ``starts`` gives each its Start by (rank, token, directory). Results by rank, and seconds of running.
+def cut_facts(cut: Cut) -> dict[str, object]:
+    """A cut for the operational log."""
+    cost_ns = max(part.cost_ns for part in cut.parts)
+    size = sum(part.bytes for part in cut.parts)
+    return {"window": cut.window, "virtual_ns": cut.earliest_ns, "bytes": size, "cost_ms": cost_ns // 1_000_000}
 
-    Raises RunError if a worker dies or fails. Whatever ends it, no process, socket or file is left.
+
+async def run_children(crew: Crew) -> tuple[list[ShareResult], list[Restart], float]:
+    """Run processes as ``crew`` says. Results by rank, the restarts there were, and seconds of running.
+
+    Raises RunError if a worker fails, or dies too often. Whatever ends it, no process, socket or file is left.
     """
     directory = _private_directory()
-    children: list[Child] = []
+    run = Run(crew, directory)
     over = False
     try:
-        token = secrets.token_hex(16)
-        for rank in range(workers):
-            children.append(Child(rank))
-        run = Run(children, on_beats)
-        for child in children:
-            child.say(starts(child.rank, token, directory))
         await run.go()
         wall_s = monotonic() - run.started
         over = True
-        return [run.results[rank] for rank in range(workers)], wall_s
+        return [run.results[rank] for rank in range(crew.workers)], run.restarts.made, wall_s
     finally:
         with anyio.CancelScope(shield=True):
-            await _stop(children, abandon=not over)
+            await _stop(run.children, abandon=not over)
         shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -202,12 +242,7 @@ async def _stop(children: list[Child], *, abandon: bool) -> None:
         for child in children:
             await child.hang_up()
     for child in children:
-        try:
-            child.process.wait(timeout=EXIT_S if abandon else ORDERLY_S)
-        except subprocess.TimeoutExpired:
-            child.process.kill()
-            child.process.wait()
-        child.link.close()
+        child.end(EXIT_S if abandon else ORDERLY_S)
 
 
 def _private_directory() -> str:

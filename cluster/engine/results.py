@@ -68,6 +68,8 @@ class Outcome(msgspec.Struct):
     """Seconds from the first event to the end, workers' start excluded."""
     start_s: float = 0.0
     """Seconds from the call to the first event."""
+    restarts: list[str] = []
+    """Workers that died and were started anew, a sentence each."""
 
     @property
     def recorded(self) -> list[RecorderResult]:

@@ -3,6 +3,7 @@ child's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from cluster.engine.models import Boot, build
 from cluster.engine.partition import Partition, partition
 from cluster.engine.results import Beat, FoundViolation, ShareResult
 from cluster.engine.sinks import CheckShard, NoChecks, NoSink
-from cluster.engine.snapshot import Point, ShareState, Snapshots, deal, restore, take
+from cluster.engine.snapshot import Point, ShareState, deal, restore, take
+from cluster.engine.snapshotting import Snapshots, Snapshotter
 from cluster.engine.windows import Transport, WindowLoop
 from cluster.errors import InputError
 from cluster.faults.inject import install
 from cluster.plan import Plan
+from cluster.recording.cuts import Part
 from cluster.recording.recorder import Recorder, RecorderState
 from protocol import workload as form
 from protocol.workload import Workload
@@ -48,9 +51,19 @@ class Share:
     """Worker ``rank`` of ``plan``, ready to run.
 
     ``bare``: neither entries nor digest, for benchmarks. ``states``: the shares of a snapshot to start from, of any number of workers.
+    ``own``: instead, this very worker's share of the run that its peers are still in; it goes on exactly as it went.
     """
 
-    def __init__(self, plan: Plan, rank: int, transport: Transport, *, bare: bool = False, states: list[ShareState] | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        rank: int,
+        transport: Transport,
+        *,
+        bare: bool = False,
+        states: list[ShareState] | None = None,
+        own: ShareState | None = None,
+    ) -> None:
         self.plan = plan
         self.rank = rank
         self.boot = build(plan.model, load_workload(plan))
@@ -58,7 +71,7 @@ class Share:
         self.codec = Codec(self.boot.messages)
         place = Place(rank, plan.workers, self.partition.rank_of, self.partition.domain_of)
         self.engine = Engine(plan.seed, place, self.boot.latency_ns, lookahead_ns=self.partition.lookahead_ns, record=not bare)
-        self.injector = install(self.engine, plan.model.faults, len(self.boot.actors) + 1, queue=states is None)
+        self.injector = install(self.engine, plan.model.faults, len(self.boot.actors) + 1, queue=states is None and own is None)
         self.checks: CheckShard = NoChecks() if bare else _checks(plan, rank)
         self.recorder = None if bare else Recorder(plan, rank, Path(plan.run_dir) if plan.run_dir else None)
         self.loop = WindowLoop(
@@ -72,11 +85,16 @@ class Share:
             self.boot.tasks_total,
             stop_at_first=plan.stop_at_first,
         )
-        if states is None:
-            self.engine.boot(self.boot.actors, self.boot.numbers())
-        else:
+        self.snapshotter: Snapshotter | None = None
+        self._run = ""
+        if own is not None:
+            self.checks.resume(own.checks)
+            self._restore(own)
+        elif states is not None:
             self.checks.restore([state.checks for state in states])
             self._restore(deal(states, place, self.codec)[rank])
+        else:
+            self.engine.boot(self.boot.actors, self.boot.numbers())
 
     def _restore(self, state: ShareState) -> None:
         restore(self.engine, self.injector, self.codec, self.boot, state)
@@ -90,22 +108,28 @@ class Share:
             state.slice_index,
         )
         loop.restored = True
+        loop.transport.rounds = state.rounds
 
-    def ask(self, snapshots: Snapshots) -> None:
-        """Snapshot after the exchanges that ``snapshots`` names (rank 0 decides, all take part)."""
-        if not snapshots.windows:
+    def ask(self, snapshots: Snapshots, told: Callable[[Part], None]) -> None:
+        """Snapshot when ``snapshots`` says, or when a peer asks; ``told`` hears of each."""
+        if not snapshots.directory:
             return
+        self._run = snapshots.run
+        transport = self.loop.transport
+        taker = self.snapshotter = Snapshotter(snapshots, self.rank, self.state, told, lambda: transport.log_bytes)
 
         async def snapshot(loop: WindowLoop) -> None:
-            snapshots.write(self.state(), self.rank)
+            taker.take()
+            loop.meter.shares.snapshots, loop.meter.shares.snapshot_bytes = taker.taken, taker.bytes
 
-        self.loop.wants_snapshot, self.loop.snapshot = frozenset(snapshots.windows).__contains__, snapshot
+        self.loop.wants_snapshot, self.loop.snapshot = taker.wants, snapshot
 
     def state(self) -> ShareState:
         """This share as data; only at a window's edge."""
-        point = Point(self.loop.window, self.loop.earliest_ns, self.loop.others_ns, self.loop.slice_index)
+        loop = self.loop
+        point = Point(loop.window, loop.transport.rounds, loop.earliest_ns, loop.others_ns, loop.slice_index)
         recorded = self.recorder.state() if self.recorder is not None else RecorderState()
-        return take(self.engine, self.injector, self.codec, point, recorded, self.checks.state())
+        return take(self.engine, self.injector, self.codec, point, recorded, self.checks.state(), self._run)
 
     async def run(self) -> ShareResult:
         """Run to the end. Raises RunError if that is impossible."""

@@ -67,6 +67,9 @@ class CheckShard(Protocol):
     def restore(self, parts: Sequence[bytes]) -> None:
         """Go on from the states of all shards of a snapshot, by rank; there may have been more or fewer. Raises InputError."""
 
+    def resume(self, part: bytes) -> None:
+        """Go on from this very shard's own state, exactly, while the other shards live. Raises InputError."""
+
 
 class NoSink:
     """Records nothing: the bare engine."""
@@ -121,3 +124,6 @@ class NoChecks:
 
     def restore(self, parts: Sequence[bytes]) -> None:
         """Nothing to restore."""
+
+    def resume(self, part: bytes) -> None:
+        """Nothing to go on from."""

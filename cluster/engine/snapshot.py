@@ -9,7 +9,6 @@ lets a file run code.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
@@ -28,7 +27,7 @@ from protocol.identity import kind_of, root_of
 from protocol.records import Entry
 
 MAGIC = b"shootdown snapshot\0"
-VERSION = 1
+VERSION = 2
 
 ScalarWire = None | bool | int | str
 RowWire = ScalarWire | tuple[ScalarWire, ...]
@@ -50,12 +49,14 @@ class Cell(msgspec.Struct, array_like=True):
 
 
 class ShareState(msgspec.Struct):
-    """One worker's share at the edge of ``window``, when all agreed on ``earliest_ns`` (T) and others may still handle ``others_ns``.
+    """One worker's share at the edge of ``window``, after ``rounds`` rounds with its peers, when all agreed on ``earliest_ns`` (T) and
+    others may still handle ``others_ns``.
 
-    ``queue``, ``journal`` and ``checks`` are encoded.
+    ``queue``, ``journal`` and ``checks`` are encoded. ``run`` names the run it is of, "" for one that has no name.
     """
 
     window: int
+    rounds: int
     earliest_ns: int
     others_ns: int
     slice_index: int
@@ -66,39 +67,26 @@ class ShareState(msgspec.Struct):
     journal: bytes
     recorder: RecorderState
     checks: bytes = b""
+    run: str = ""
 
 
 class Point(NamedTuple):
     """Where the window loop stood."""
 
     window: int
+    rounds: int
     earliest_ns: int
     others_ns: int
     slice_index: int
-
-
-class Snapshots(NamedTuple):
-    """After which windows to snapshot, and into which directory (one file per worker, ``<window>-<rank>.snapshot``)."""
-
-    windows: tuple[int, ...] = ()
-    directory: str = ""
-
-    def write(self, state: ShareState, rank: int) -> None:
-        """A whole file or none. Raises RunError if it cannot be written."""
-        path = Path(self.directory) / f"{state.window}-{rank}.snapshot"
-        partial = path.with_suffix(".partial")
-        try:
-            partial.write_bytes(pack(state))
-            partial.rename(path)
-        except OSError as error:
-            raise RunError(f"{path}: the snapshot cannot be written: {error.strerror}", file=str(path), found=error.strerror) from error
 
 
 _JOURNAL = msgspec.msgpack.Decoder(list[EntryWire])
 _STATE = msgspec.msgpack.Decoder(ShareState)
 
 
-def take(engine: Engine, injector: Injector, codec: Codec, point: Point, recorder: RecorderState, checks: bytes) -> ShareState:
+def take(
+    engine: Engine, injector: Injector, codec: Codec, point: Point, recorder: RecorderState, checks: bytes, run: str = ""
+) -> ShareState:
     """The share as data. The engine goes on as if nothing had been asked."""
     return ShareState(
         *point,
@@ -109,6 +97,7 @@ def take(engine: Engine, injector: Injector, codec: Codec, point: Point, recorde
         journal=msgspec.msgpack.encode(engine.journal),
         recorder=recorder,
         checks=checks,
+        run=run,
     )
 
 
@@ -149,10 +138,10 @@ def deal(states: Sequence[ShareState], where: Place, codec: Codec) -> list[Share
 
     Raises InputError if they are not of one window or cannot be read.
     """
-    windows = sorted({(state.window, state.earliest_ns, state.slice_index) for state in states})
+    windows = sorted({(state.window, state.rounds, state.earliest_ns, state.slice_index) for state in states})
     if len(windows) != 1:
         raise InputError("the parts of the snapshot are of different windows", found=[found[0] for found in windows], allowed="one window")
-    window, earliest_ns, slice_index = windows[0]
+    window, rounds, earliest_ns, slice_index = windows[0]
     fired: dict[str, int] = {}
     for state in states:
         for name, count in state.fired.items():
@@ -164,6 +153,7 @@ def deal(states: Sequence[ShareState], where: Place, codec: Codec) -> list[Share
     return [
         ShareState(
             window,
+            rounds,
             earliest_ns,
             # Shares dealt out anew stand at several times; T is a bound for whatever anybody may still handle.
             states[rank].others_ns if len(states) == workers else earliest_ns,

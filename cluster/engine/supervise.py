@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter, perf_counter_ns
@@ -15,21 +16,28 @@ from time import perf_counter, perf_counter_ns
 import anyio
 
 from cluster.engine.control import Start
+from cluster.engine.deaths import Death
 from cluster.engine.models import build
 from cluster.engine.partition import Partition
-from cluster.engine.processes import reporter, run_children
+from cluster.engine.processes import Crew, News, cut_facts, reporter, run_children
 from cluster.engine.results import Outcome, Progress, ShareResult, progress_of
 from cluster.engine.share import Share, load_workload, partition_of
-from cluster.engine.snapshot import ShareState, Snapshots, pack
+from cluster.engine.snapshot import ShareState, pack
+from cluster.engine.snapshotting import Snapshots
 from cluster.engine.transport_local import AloneTransport, Hub
 from cluster.engine.windows import Transport, WindowLoop
-from cluster.errors import InputError, ShootdownError
+from cluster.errors import InputError, RunError, ShootdownError
 from cluster.plan import Plan
+from cluster.recording.cuts import Cut, CutKeeper, Part
 from cluster.recording.recorder import put_together
 
 OnProgress = Callable[[Progress], None]
 PROGRESS_NS = 200_000_000
 """Wall-clock ns between two progress reports."""
+
+
+def _unheard(event: str, fields: dict[str, object]) -> None:
+    """Nobody listens to what the processes do."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,10 @@ class Extras:
     bare: bool
     states: list[ShareState] | None
     snapshots: Snapshots
+    keeper: CutKeeper | None
+    deaths: tuple[Death, ...]
+    news: News
+    keep: tuple[int, ...]
 
     def write_states(self, directory: Path) -> list[str] | None:
         """The states as files for workers to read; None if there are none."""
@@ -57,17 +69,24 @@ async def run_plan(
     bare: bool = False,
     states: Sequence[ShareState] | None = None,
     snapshots: Snapshots | None = None,
+    cuts: Sequence[Cut] = (),
+    deaths: Sequence[Death] = (),
+    news: News = _unheard,
+    keep: Sequence[int] = (),
 ) -> Outcome:
     """Run ``plan`` to its end; ``plan.run_dir``, if given, exists and gets the trace.
 
     ``bare`` runs without entries, digest and trace, for benchmarks. ``states``: the parts of a snapshot to start from. ``snapshots``:
-    when to take some, and where to.
+    when to take some, and where to; with a place for them, workers that die are started anew. ``cuts``: those that are there already.
+    ``deaths``: where workers shall die. ``news`` is told what the processes do. ``keep``: descriptors that workers inherit.
 
     Raises InputError for a plan that cannot be meant (more workers than root actors, an unknown model), RunError if the run could not be
     carried out. Cancellation stops all workers within a second; what is recorded by then stays readable.
     """
     where = check(plan)
-    extras = Extras(bare, list(states) if states is not None else None, snapshots or Snapshots())
+    snapshots = snapshots or Snapshots()
+    keeper = _keeper(plan, snapshots, cuts)
+    extras = Extras(bare, list(states) if states is not None else None, snapshots, keeper, tuple(deaths), news, tuple(keep))
     run = _run_here if plan.workers == 1 or plan.transport == "inproc" else _run_apart
     try:
         return await run(plan, where, on_progress, extras)
@@ -75,6 +94,15 @@ async def run_plan(
         if group.split(KeyboardInterrupt)[1] is None:  # Ctrl-C is not a group to whoever catches it
             raise KeyboardInterrupt from group
         raise
+
+
+def _keeper(plan: Plan, snapshots: Snapshots, cuts: Sequence[Cut]) -> CutKeeper | None:
+    if not snapshots.directory:
+        return None
+    directory = Path(snapshots.directory)
+    if not directory.is_dir():
+        raise RunError(f"{directory}: there is no such directory for snapshots", file=str(directory), found="nothing")
+    return CutKeeper(directory, plan.workers, snapshots.run, snapshots.keep, cuts)
 
 
 def check(plan: Plan) -> Partition:
@@ -91,7 +119,7 @@ async def _run_here(plan: Plan, where: Partition, on_progress: OnProgress | None
     shares = [Share(plan, rank, transport, bare=extras.bare, states=extras.states) for rank, transport in enumerate(transports)]
     started = perf_counter()
     for share in shares:
-        share.ask(extras.snapshots)
+        share.ask(extras.snapshots, partial(_snapped, extras))
     shares[0].loop.pause = _pausing(shares, on_progress, started)
     try:
         results = await _all([share.run for share in shares])
@@ -100,6 +128,16 @@ async def _run_here(plan: Plan, where: Partition, on_progress: OnProgress | None
             share.abandon()
         raise
     return outcome(plan, where, results, started - called, perf_counter() - started)
+
+
+def _snapped(extras: Extras, part: Part) -> None:
+    """A share of this process has snapshotted."""
+    assert extras.keeper is not None
+    cut = extras.keeper.snapped(part)
+    if part.failed:
+        extras.news("snapshot failed", {"reason": part.failed})
+    if cut is not None:
+        extras.news("cut committed", cut_facts(cut))
 
 
 def _pausing(shares: list[Share], on_progress: OnProgress | None, started: float) -> Callable[[WindowLoop], None]:
@@ -144,10 +182,25 @@ async def _run_apart(plan: Plan, where: Partition, on_progress: OnProgress | Non
         paths = extras.write_states(Path(directory))
 
         def start(rank: int, token: str, sockets: str) -> Start:
-            return Start(plan, rank, token, sockets, extras.bare, paths, snapshots=extras.snapshots)
+            return Start(
+                plan,
+                rank,
+                token,
+                sockets,
+                extras.bare,
+                paths,
+                snapshots=extras.snapshots,
+                recovers=extras.keeper is not None and plan.model.limits.restarts > 0,
+                deaths=extras.deaths,
+            )
 
-        results, wall_s = await run_children(start, plan.workers, reporter(plan.workers, on_progress))
-    return outcome(plan, where, results, perf_counter() - called - wall_s, wall_s)
+        beats = reporter(plan.workers, on_progress)
+        restarts_max = plan.model.limits.restarts
+        crew = Crew(start, plan.workers, beats, extras.keeper if restarts_max else None, restarts_max, extras.news, extras.keep)
+        results, restarts, wall_s = await run_children(crew)
+    made = outcome(plan, where, results, perf_counter() - called - wall_s, wall_s)
+    made.restarts = [restart.sentence() for restart in restarts]
+    return made
 
 
 def outcome(plan: Plan, where: Partition, results: list[ShareResult], start_s: float, wall_s: float) -> Outcome:

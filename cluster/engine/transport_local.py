@@ -17,10 +17,12 @@ class AloneTransport:
     rank = 0
     workers = 1
     waited_ns = 0
+    rounds = 0
+    log_bytes = 0
 
-    async def exchange(self, kind: int, bodies: list[bytes]) -> list[bytes]:
+    async def exchange(self, kind: int, bodies: list[bytes], flags: int = 0) -> tuple[list[bytes], int]:
         """What was sent to oneself."""
-        return bodies
+        return bodies, flags
 
 
 class Hub:
@@ -28,7 +30,7 @@ class Hub:
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self.rounds: dict[int, dict[int, tuple[int, list[bytes]]]] = {}
+        self.parts: dict[int, dict[int, tuple[int, list[bytes], int]]] = {}
         self.complete: dict[int, anyio.Event] = {}
 
     def transports(self) -> list[LocalTransport]:
@@ -44,15 +46,16 @@ class LocalTransport:
         self.rank = rank
         self.workers = hub.workers
         self.waited_ns = 0
-        self._number = 0
+        self.rounds = 0
+        self.log_bytes = 0
 
-    async def exchange(self, kind: int, bodies: list[bytes]) -> list[bytes]:
+    async def exchange(self, kind: int, bodies: list[bytes], flags: int = 0) -> tuple[list[bytes], int]:
         """As ``Transport.exchange``."""
-        self._number += 1
-        number = self._number
-        parts = self.hub.rounds.setdefault(number, {})
+        self.rounds += 1
+        number = self.rounds
+        parts = self.hub.parts.setdefault(number, {})
         complete = self.hub.complete.setdefault(number, anyio.Event())
-        parts[self.rank] = (kind, bodies)
+        parts[self.rank] = (kind, bodies, flags)
         if len(parts) == self.workers:
             complete.set()
         since = perf_counter_ns()
@@ -60,9 +63,10 @@ class LocalTransport:
         self.waited_ns += perf_counter_ns() - since
         received = []
         for rank in range(self.workers):
-            peer_kind, theirs = parts[rank]
+            peer_kind, theirs, peer_flags = parts[rank]
+            flags |= peer_flags
             assert peer_kind == kind, f"rank {rank} is in a round of kind {peer_kind}, rank {self.rank} in one of kind {kind}"
             received.append(theirs[self.rank])
-        self.hub.rounds.pop(number - 1, None)
+        self.hub.parts.pop(number - 1, None)
         self.hub.complete.pop(number - 1, None)
-        return received
+        return received, flags

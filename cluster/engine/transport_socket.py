@@ -1,30 +1,33 @@
 """Rounds between processes over Unix sockets.
 
-Sending and receiving are raw and non-blocking: a blocking send to a peer that is also sending deadlocks, and a trio stream costs 20-70 us
-a window. While cores are free a worker spins on ``recv`` for up to SPIN_NS before it sleeps in ``wait_readable``; sleeping costs 17-37 us
-a window, spinning 3-9, and spinning with more processes than cores halves the speed. The same code serves trio and asyncio.
+While cores are free a worker spins on ``recv`` for up to SPIN_NS before it sleeps; sleeping costs 17-37 us a window, spinning 3-9, and
+spinning with more processes than cores halves the speed. The same code serves trio and asyncio.
 """
 
 from __future__ import annotations
 
 import os
 import select
-import socket
-from collections import deque
+from collections.abc import Callable
 from time import perf_counter_ns
 
 import anyio
 import anyio.lowlevel
 
-from cluster.engine.frames import KINDS, Unframer, frame
+from cluster.engine.frames import KINDS, frame
+from cluster.engine.link import Link
+from cluster.engine.peer import Peer
 from cluster.errors import RunError
 
 SPIN_NS = 80_000
-READ_BYTES = 1 << 18
 BLOCK_MS = 5
 """How long a worker process may sleep in ``poll`` without its event loop."""
 BREATH_NS = 10_000_000
 """While it waits for a peer, a worker process lets its event loop (cancellation, the parent's words) run so often."""
+ABSENT_S = 0.002
+"""How often a worker looks whether a peer that died is there again."""
+SERVE_S = 0.02
+"""How often a worker that is done looks whether a peer asks for its log."""
 
 
 def may_spin(workers: int) -> bool:
@@ -32,155 +35,111 @@ def may_spin(workers: int) -> bool:
     return workers <= len(os.sched_getaffinity(0))
 
 
-class Link:
-    """The connection to one peer. Frames are read whole; what could not be sent at once waits in ``unsent``."""
-
-    def __init__(self, connection: socket.socket, peer: str) -> None:
-        connection.setblocking(False)
-        self.socket = connection
-        self.peer = peer
-        self.unframer = Unframer(peer)
-        self.arrived: deque[tuple[int, bytes]] = deque()
-        self.unsent = bytearray()
-
-    def send(self, kind: int, body: bytes) -> None:
-        """Send as much as goes now; the rest waits. Raises RunError if the peer is gone."""
-        data = frame(kind, body)
-        if not self.unsent:  # nearly always: nothing to copy
-            try:
-                sent = self.socket.send(data)
-            except BlockingIOError:
-                sent = 0
-            except OSError as error:
-                raise self.gone(str(error)) from error
-            if sent == len(data):
-                return
-            data = data[sent:]
-        self.unsent += data
-
-    def flush(self) -> bool:
-        """Send what waits, as far as it goes; true if nothing waits any more."""
-        try:
-            while self.unsent:
-                del self.unsent[: self.socket.send(self.unsent)]
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            raise self.gone(str(error)) from error
-        return True
-
-    def receive(self) -> bool:
-        """Take what has arrived; true if a whole frame is there. Raises RunError if the peer is gone or sends nonsense."""
-        if self.arrived:
-            return True
-        try:
-            data = self.socket.recv(READ_BYTES)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            raise self.gone(str(error)) from error
-        if not data:
-            raise self.gone(
-                f"in the middle of a frame ({self.unframer.partial} bytes of it)" if self.unframer.partial else "between two frames"
-            )
-        self.unframer.feed(data)
-        while (found := self.unframer.next()) is not None:
-            self.arrived.append(found)
-        return bool(self.arrived)
-
-    async def next(self) -> tuple[int, bytes]:
-        """The next frame, waited for."""
-        while not self.receive():
-            await anyio.wait_readable(self.socket)
-        return self.arrived.popleft()
-
-    def gone(self, how: str) -> RunError:
-        """The sentence for a peer whose connection has ended."""
-        return PeerGoneError(f"{self.peer} closed its connection {how}", key=self.peer, found=how)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.socket.close()
-
-
-class PeerGoneError(RunError):
-    """A connection ended. Its cause is somewhere else: the parent looks for it before it believes this."""
-
-
 class SocketTransport:
-    """Rounds with all peers; ``links`` by rank, None in one's own place."""
+    """Rounds with all peers. ``keeps``: they may die and come again; otherwise the first that is gone ends the run.
 
-    def __init__(self, rank: int, links: list[Link | None], *, spin: bool, block: bool = False) -> None:
+    ``lost`` is told the rank of a peer whose link has ended.
+    """
+
+    def __init__(self, rank: int, workers: int, *, spin: bool, keeps: bool = False) -> None:
         self.rank = rank
-        self.workers = len(links)
-        self.links = links
+        self.workers = workers
+        self.rounds = 0
+        self.keeps = keeps
+        self.peers = {peer: Peer(peer, keeps=keeps) for peer in range(workers) if peer != rank}
+        self.lost: Callable[[int], None] = lambda peer: None
         self.waited_ns = 0
         self._spin_ns = SPIN_NS if spin else 0
-        self._block = block
         self._breathed_ns = perf_counter_ns()
-        self._peers = [(peer, link) for peer, link in enumerate(links) if link is not None]
 
-    async def exchange(self, kind: int, bodies: list[bytes]) -> list[bytes]:
-        """As ``Transport.exchange``. Raises RunError if a peer is gone, sends nonsense or is in another kind of round."""
-        for peer, link in self._peers:
-            link.send(kind, bodies[peer])
+    @property
+    def log_bytes(self) -> int:
+        """What is kept for peers that may die."""
+        return sum(peer.log_bytes for peer in self.peers.values())
+
+    def attach(self, rank: int, link: Link, have: int, incarnation: int) -> None:
+        """A link to worker ``rank`` stands, which has heard us up to round ``have``."""
+        self.peers[rank].attach(link, have, incarnation)
+
+    async def complete(self) -> None:
+        """Wait until every peer is there."""
+        while any(peer.link is None for peer in self.peers.values()):  # noqa: ASYNC110 - a link may also go again
+            await anyio.sleep(ABSENT_S)
+
+    async def exchange(self, kind: int, bodies: list[bytes], flags: int = 0) -> tuple[list[bytes], int]:
+        """As ``Transport.exchange``. Raises RunError if a peer is gone for good, sends nonsense or is in another kind of round."""
+        self.rounds += 1
+        self.say(kind, bodies, flags)
         since = perf_counter_ns()
         await self._arrive()
         self.waited_ns += perf_counter_ns() - since
-        received = [b""] * self.workers
-        received[self.rank] = bodies[self.rank]
-        for peer, link in self._peers:
-            found, received[peer] = link.arrived.popleft()
-            if found != kind:
-                raise RunError(f"{link.peer} sent a {KINDS[found]} where a {KINDS[kind]} was due", key=link.peer, found=found, allowed=kind)
-        return received
+        received = bodies.copy()
+        for rank, peer in self.peers.items():
+            found = peer.arrived.popleft()
+            if found.kind != kind:
+                raise RunError(
+                    f"worker {rank} sent a {KINDS[found.kind]} where a {KINDS[kind]} was due",
+                    key=f"worker {rank}",
+                    found=found.kind,
+                    allowed=kind,
+                )
+            received[rank] = found.body
+            flags |= found.flags
+        return received, flags
+
+    def say(self, kind: int, bodies: list[bytes], flags: int) -> None:
+        """Send this round's frames."""
+        for rank, peer in self.peers.items():
+            peer.say(self.rounds, frame(kind, bodies[rank], self.rounds, flags))
+
+    def commit(self, rounds: int) -> None:
+        """Forget what was said up to round ``rounds``."""
+        for peer in self.peers.values():
+            peer.commit(rounds)
 
     async def _arrive(self) -> None:
         """Wait until a frame of every peer is here and everything of ours has left."""
-        missing = [link for _, link in self._peers]
+        missing = list(self.peers.values())
         until = perf_counter_ns() + self._spin_ns
         while True:
-            missing = [link for link in missing if not (link.flush() & link.receive())]
+            missing = [peer for peer in missing if not self._settled(peer)]
             if not missing:
                 return
             now = perf_counter_ns()
             if now < until:
                 continue
-            if not self._block:
-                await self._sleep(missing)
+            if any(peer.link is None for peer in missing):
+                await anyio.sleep(ABSENT_S)
             elif now - self._breathed_ns > BREATH_NS:
                 await anyio.lowlevel.checkpoint()
                 self._breathed_ns = perf_counter_ns()
             else:
                 _poll(missing)
 
-    async def _sleep(self, missing: list[Link]) -> None:
-        """Sleep until the first missing frame can be read; if something of ours still waits, until anything at all can move."""
-        unsent = [link for link in missing if link.unsent]
-        if not unsent:
-            await anyio.wait_readable(missing[0].socket)
-            return
-        async with anyio.create_task_group() as group:
+    def _settled(self, peer: Peer) -> bool:
+        there = peer.link is not None
+        settled = peer.settled()
+        if there and peer.link is None:
+            self.lost(peer.rank)
+        return settled
 
-            async def first(link: Link, writable: bool) -> None:
-                await (anyio.wait_writable if writable else anyio.wait_readable)(link.socket)
-                group.cancel_scope.cancel()
-
-            for link in missing:
-                if not link.arrived:
-                    group.start_soon(first, link, False)
-            for link in unsent:
-                group.start_soon(first, link, True)
+    async def serve(self) -> None:
+        """After the last round: a peer that has died may still ask for what was said."""
+        while True:
+            for peer in self.peers.values():
+                self._settled(peer)
+            await anyio.sleep(SERVE_S)
 
     def close(self) -> None:
         """Close all links."""
-        for _, link in self._peers:
-            link.close()
+        for peer in self.peers.values():
+            peer.lose()
 
 
-def _poll(missing: list[Link]) -> None:
-    """Sleep until something of a missing link can move, at most BLOCK_MS."""
+def _poll(missing: list[Peer]) -> None:
+    """Sleep until something of a missing peer can move, at most BLOCK_MS."""
     poll = select.poll()
-    for link in missing:
-        poll.register(link.socket, (0 if link.arrived else select.POLLIN) | (select.POLLOUT if link.unsent else 0))
+    for peer in missing:
+        assert peer.link is not None
+        poll.register(peer.link.socket, (0 if peer.arrived else select.POLLIN) | (select.POLLOUT if peer.link.unsent else 0))
     poll.poll(BLOCK_MS)

@@ -17,13 +17,14 @@ from typing import Protocol
 import anyio.lowlevel
 
 from cluster.engine.clock import NEVER
-from cluster.engine.codec import SNAPSHOT, Codec
+from cluster.engine.codec import Codec
 from cluster.engine.ending import Ending, Key, Status, decide, status_of
 from cluster.engine.engine import Engine
 from cluster.engine.frames import BATCH, CHECK, STATUS
 from cluster.engine.garbage import CollectorPaused
 from cluster.engine.meter import Meter
 from cluster.engine.sinks import CheckShard, SliceSink
+from cluster.engine.witness import Witness
 from cluster.plan import Limits
 from protocol.event import SLICE_BITS
 from protocol.records import Entry, Head
@@ -32,17 +33,24 @@ CHECKPOINT_NS = 20_000_000
 """A worker lets its event loop look at cancellation and control so often, in wall-clock ns."""
 STRIDE = 2048
 """Events between two looks at the wall clock."""
+SNAPSHOT = 1
+"""Flag of a batch: its sender asks everybody to snapshot after this exchange."""
 
 
 class Transport(Protocol):
-    """All-to-all rounds between workers."""
+    """All-to-all rounds between workers. ``rounds`` counts them since the run began."""
 
     rank: int
     workers: int
     waited_ns: int
+    rounds: int
 
-    async def exchange(self, kind: int, bodies: list[bytes]) -> list[bytes]:
-        """Send ``bodies[r]`` to each rank r and return what each sent in the same round (own body in its place)."""
+    @property
+    def log_bytes(self) -> int:
+        """Bytes kept to be said again."""
+
+    async def exchange(self, kind: int, bodies: list[bytes], flags: int = 0) -> tuple[list[bytes], int]:
+        """Send ``bodies[r]`` to each rank r; what each sent in the same round (own body in its place), and everybody's flags in one."""
 
 
 class WindowLoop:
@@ -84,6 +92,10 @@ class WindowLoop:
         """Called every 20 ms: progress. It may look, and change nothing."""
         self.wants_snapshot: Callable[[int], bool] | None = None
         self.snapshot: Callable[[WindowLoop], Awaitable[None]] | None = None
+        self.witness: Witness | None = None
+        """Where to write down how far this worker is, for those who find it dead."""
+        self.careful_until = -1
+        """Up to this window each event is written down, too."""
         self._paused_ns = perf_counter_ns()
 
     @property
@@ -113,10 +125,18 @@ class WindowLoop:
     async def _work(self, limit_ns: int) -> None:
         """Handle everything before ``limit_ns``; stopping to look at the clock changes nothing."""
         self.meter.lap()
-        while not self.engine.run_before(limit_ns, STRIDE):
+        if self.witness is not None:
+            self.witness.window(self.window, self.earliest_ns)
+        stride = 1 if self.window <= self.careful_until else STRIDE
+        while not self._step(limit_ns, stride):
             await self._breathe()
         self.meter.shares.busy_ns += self.meter.lap()
         await self._breathe()
+
+    def _step(self, limit_ns: int, stride: int) -> bool:
+        if stride == 1 and self.witness is not None and self.engine.heap:
+            self.witness.event(self.window, self.engine.heap[0])
+        return self.engine.run_before(limit_ns, stride)
 
     async def _breathe(self) -> None:
         if perf_counter_ns() - self._paused_ns > CHECKPOINT_NS:
@@ -126,9 +146,9 @@ class WindowLoop:
             await anyio.lowlevel.checkpoint()
             self._paused_ns = perf_counter_ns()
 
-    async def _round(self, kind: int, bodies: list[bytes]) -> list[bytes]:
+    async def _round(self, kind: int, bodies: list[bytes], flags: int = 0) -> tuple[list[bytes], int]:
         waited = self.transport.waited_ns
-        received = await self.transport.exchange(kind, bodies)
+        received = await self.transport.exchange(kind, bodies, flags)
         waited = self.transport.waited_ns - waited
         self.meter.shares.waiting_ns += waited
         self.meter.shares.exchanging_ns += self.meter.lap() - waited
@@ -137,31 +157,30 @@ class WindowLoop:
     # A window's edge ------------------------------------------------------------------------------------------------------
 
     async def _agree(self) -> None:
-        """Exchange what leaves and agree on T; then, if rank 0 asked for it, snapshot: nothing is in flight."""
-        engine, rank, workers = self.engine, self.transport.rank, self.transport.workers
-        earliest = engine.earliest()
+        """Exchange what leaves and agree on T; then, if anybody asked for it, snapshot: nothing is in flight."""
+        earliest = self.engine.earliest()
         self.window += 1
-        flags = SNAPSHOT if rank == 0 and self.wants_snapshot is not None and self.wants_snapshot(self.window) else 0
+        flags = SNAPSHOT if self.wants_snapshot is not None and self.wants_snapshot(self.window) else 0
         others = NEVER
-        if workers > 1:
+        if self.transport.workers > 1:
             others, flags = await self._exchange(earliest, flags)
         self.earliest_ns, self.others_ns = min(earliest, others), others
         self.meter.shares.windows += 1
         if flags & SNAPSHOT and self.snapshot is not None:
             await self.snapshot(self)
+            self.meter.shares.snapshot_ns += self.meter.lap()
 
     async def _exchange(self, earliest: int, flags: int) -> tuple[int, int]:
         """One round: the earliest event that others may still handle, what we have just sent them included, and the flags."""
         rank, codec, window = self.transport.rank, self.codec, self.window
         outboxes, others = self.engine.take_outboxes()
-        bodies = [codec.batch(window, earliest, flags, events) for events in outboxes]
+        bodies = [codec.batch(window, earliest, events) for events in outboxes]
         self.meter.shares.sent += sum(map(len, outboxes))
-        received = await self._round(BATCH, bodies)
+        received, flags = await self._round(BATCH, bodies, flags)
         for peer, body in enumerate(received):
             if peer != rank:
-                _, peer_earliest, peer_flags, events = codec.read_batch(body, window, peer)
+                _, peer_earliest, events = codec.read_batch(body, window, peer)
                 others = min(others, peer_earliest)
-                flags |= peer_flags
                 if events:
                     self.engine.push(events)
         return others, flags
@@ -192,7 +211,8 @@ class WindowLoop:
             return
         routed = self.checks.route(entries, self.transport.workers)
         self.meter.shares.recording_ns += self.meter.lap()
-        self.checks.feed(await self._round(CHECK, routed))
+        received, _ = await self._round(CHECK, routed)
+        self.checks.feed(received)
 
     async def _statuses(self) -> list[Status]:
         """Everybody's report, by rank; the checks of all workers hear of each other in it."""
@@ -201,7 +221,7 @@ class WindowLoop:
             return [own]
         own.cut, own.facts = self.checks.first_violation(), self.checks.derived()
         self.meter.shares.recording_ns += self.meter.lap()
-        received = await self._round(STATUS, [self.codec.status(self.window, own)] * self.transport.workers)
+        received, _ = await self._round(STATUS, [self.codec.status(self.window, own)] * self.transport.workers)
         statuses = [self.codec.read_status(part, self.window, peer) for peer, part in enumerate(received)]
         if self.checks.active:
             self.checks.feed_global([status.facts for status in statuses])

@@ -7,6 +7,7 @@ the terminal reaches the parent alone, which stops it; and it exits when the con
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 from contextlib import suppress
@@ -14,16 +15,20 @@ from pathlib import Path
 from time import perf_counter_ns
 
 import anyio
+from anyio.abc import TaskGroup
 
 from cluster.engine import control
-from cluster.engine.control import Done, Peers, Progressed, Ready, Running, Said, Start, Stop, failed
+from cluster.engine.control import Commit, Done, Peers, Progressed, Ready, Refused, Running, Said, Snapped, Start, Stop, failed
+from cluster.engine.deaths import Death, DyingTransport, SnapshotDeaths
 from cluster.engine.frames import CONTROL
-from cluster.engine.links import Hello, connect, listen
+from cluster.engine.link import Link, PeerGoneError
+from cluster.engine.meeting import Meeting, address_of, listen
 from cluster.engine.results import ShareResult
 from cluster.engine.share import Share
-from cluster.engine.snapshot import unpack
-from cluster.engine.transport_socket import Link, PeerGoneError, SocketTransport, may_spin
+from cluster.engine.snapshot import ShareState, unpack
+from cluster.engine.transport_socket import SocketTransport, may_spin
 from cluster.engine.windows import WindowLoop
+from cluster.engine.witness import Witness, witness_path
 from cluster.errors import RunError, ShootdownError
 
 PARENT = "the parent"
@@ -34,10 +39,10 @@ EXIT_ORPHAN = 4
 
 async def hear(link: Link) -> Said:
     """The next thing the parent says. Raises RunError if it is gone."""
-    kind, body = await link.next()
-    if kind != CONTROL:
-        raise RunError(f"{PARENT} sent a frame of kind {kind}", key=PARENT, found=kind, allowed=CONTROL)
-    return control.decode(body, PARENT)
+    found = await link.next()
+    if found.kind != CONTROL:
+        raise RunError(f"{PARENT} sent a frame of kind {found.kind}", key=PARENT, found=found.kind, allowed=CONTROL)
+    return control.decode(found.body, PARENT)
 
 
 def say(link: Link, said: Said) -> None:
@@ -46,59 +51,53 @@ def say(link: Link, said: Said) -> None:
         link.send(CONTROL, control.encode(said))
 
 
-async def drain(link: Link) -> None:
-    """Wait until everything said has left."""
-    with suppress(PeerGoneError):
-        while not link.flush():
-            await anyio.wait_writable(link.socket)
-
-
 class Worker:
     """One worker from Start to Stop."""
 
-    def __init__(self, link: Link, start: Start) -> None:
+    def __init__(self, link: Link, start: Start, group: TaskGroup) -> None:
         self.link = link
         self.start = start
+        self.group = group
         self.beaten_ns = 0
         self.share: Share | None = None
-        self.peers: list[str] = []
-        self.found = anyio.Event()
+        self.transport = _transport(start)
+        self.meeting = Meeting(self.transport, start.token, start.incarnation, start.directory, self._refused, self.fail)
+        self.transport.lost = self._lost
 
     async def run(self) -> None:
-        """Find the peers, run the share, report, and stay until Stop."""
+        """Find the peers, run the share, report, and stay until Stop: a peer that dies late may still ask for what was said."""
         try:
             say(self.link, Done(await self._result()))
         except ShootdownError as error:
-            self.abandon()
-            say(self.link, failed(error, isinstance(error, PeerGoneError)))
-        await drain(self.link)
-        await anyio.sleep_forever()
+            self.fail(error)
+        with suppress(PeerGoneError):
+            await self.link.drain()
+        await self.transport.serve()
 
     async def _result(self) -> ShareResult:
         start = self.start
-        address = str(Path(start.directory) / f"w{start.rank}.{start.incarnation}")
+        address = address_of(start.directory, start.rank, start.incarnation)
         listener = listen(address, start.plan.workers)
-        try:
-            say(self.link, Ready(address))
-            transport = await self._transport(listener)
-        finally:
-            listener.close()
-        self.share = self._share(transport)
+        self.group.start_soon(self.meeting.receive_all, listener, self.group)
+        self.share = self._share()
+        say(self.link, Ready(address))
+        await self.transport.complete()
         say(self.link, Running())
         return await self.share.run()
 
-    async def _transport(self, listener: socket.socket) -> SocketTransport:
-        await self.found.wait()
-        hello = Hello(self.start.token, self.start.rank, self.start.incarnation, 0)
-        links = await connect(listener, self.peers, hello)
-        return SocketTransport(self.start.rank, links, spin=may_spin(len(links)), block=True)
-
-    def _share(self, transport: SocketTransport) -> Share:
+    def _share(self) -> Share:
         start = self.start
-        states = None if start.states is None else [unpack(Path(path).read_bytes(), path) for path in start.states]
-        share = Share(start.plan, start.rank, transport, bare=start.bare, states=states)
+        states = None if start.states is None or start.own else [_read(path) for path in start.states]
+        share = Share(start.plan, start.rank, self.transport, bare=start.bare, states=states, own=_read(start.own) if start.own else None)
+        for peer in self.transport.peers.values():
+            peer.begin(self.transport.rounds)
         share.loop.pause = self._beat
-        share.ask(start.snapshots)
+        share.ask(start.snapshots, lambda part: say(self.link, Snapped(part)))
+        if share.snapshotter is not None:
+            share.snapshotter.point = SnapshotDeaths(_mine(start)).point
+        if start.recovers:
+            share.loop.witness = Witness(witness_path(start.directory, start.rank))
+            share.loop.careful_until = start.careful_until
         return share
 
     def _beat(self, loop: WindowLoop) -> None:
@@ -106,6 +105,19 @@ class Worker:
         if self.share is not None and now - self.beaten_ns > BEAT_NS:
             self.beaten_ns = now
             say(self.link, Progressed(self.share.beat()))
+
+    def _refused(self, sentence: str) -> None:
+        say(self.link, Refused(sentence))
+
+    def _lost(self, rank: int) -> None:
+        """A link has ended. If its peer lives, one of the two dials again."""
+        if self.transport.keeps and rank < self.start.rank:
+            self.group.start_soon(self.meeting.dial, rank)
+
+    def fail(self, error: ShootdownError) -> None:
+        """Say why this share cannot go on, and close the trace as it is."""
+        self.abandon()
+        say(self.link, failed(error, isinstance(error, PeerGoneError)))
 
     def abandon(self) -> None:
         """Close the trace as it is."""
@@ -118,20 +130,44 @@ class Worker:
             while True:
                 said = await hear(self.link)
                 if isinstance(said, Peers):
-                    self.peers = said.addresses
-                    self.found.set()
+                    for rank, address in said.addresses.items():
+                        self.group.start_soon(self.meeting.dial, rank, address)
+                elif isinstance(said, Commit):
+                    self.transport.commit(said.rounds)
                 elif isinstance(said, Stop):
                     if said.abandon:
                         self.abandon()
                     return 0
         except PeerGoneError:
             self.abandon()
+            shutil.rmtree(self.start.directory, ignore_errors=True)  # who would have done it is gone
             return EXIT_ORPHAN
 
 
+def _transport(start: Start) -> SocketTransport:
+    workers, deaths = start.plan.workers, _mine(start)
+    spin = may_spin(workers)
+    if not deaths:
+        return SocketTransport(start.rank, workers, spin=spin, keeps=start.recovers)
+    dying = DyingTransport(start.rank, workers, spin=spin, keeps=start.recovers)
+    dying.expect(deaths)
+    return dying
+
+
+def _mine(start: Start) -> list[Death]:
+    return [death for death in start.deaths if (death.rank, death.incarnation) == (start.rank, start.incarnation)]
+
+
+def _read(path: str) -> ShareState:
+    try:
+        return unpack(Path(path).read_bytes(), path)
+    except OSError as error:
+        raise RunError(f"{path}: the snapshot cannot be read: {error.strerror}", file=path, found=error.strerror) from error
+
+
 async def _serve(link: Link, start: Start) -> int:
-    worker = Worker(link, start)
     async with anyio.create_task_group() as group:
+        worker = Worker(link, start, group)
         group.start_soon(worker.run)
         status = await worker.heed()
         group.cancel_scope.cancel()
@@ -152,9 +188,9 @@ def _started(link: Link) -> Start:
     while not link.receive():
         pass
     link.socket.setblocking(False)
-    kind, body = link.arrived.popleft()
-    said = control.decode(body, PARENT)
-    assert kind == CONTROL and isinstance(said, Start), f"the first word was {type(said).__name__}"
+    found = link.arrived.popleft()
+    said = control.decode(found.body, PARENT)
+    assert found.kind == CONTROL and isinstance(said, Start), f"the first word was {type(said).__name__}"
     return said
 
 

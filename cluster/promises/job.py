@@ -14,7 +14,8 @@ import anyio
 import msgspec
 
 from cluster.engine.results import FoundViolation, Outcome
-from cluster.engine.snapshot import Snapshots, unpack
+from cluster.engine.snapshot import unpack
+from cluster.engine.snapshotting import Snapshots
 from cluster.engine.supervise import run_plan
 from cluster.errors import InputError
 from cluster.inspect.tally import merged, metrics_of

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,9 +62,24 @@ def replace_file(path: Path, data: bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(path)
+        sync_directory(path.parent)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise RunError(f"{path}: cannot be written: {error.strerror}", file=str(path), found=error.strerror) from error
+
+
+def sync_directory(path: Path) -> None:
+    """Force a directory's names to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest_of(data: bytes) -> str:
+    """How a file is vouched for: BLAKE2b-128, in hexadecimal."""
+    return blake2b(data, digest_size=16).hexdigest()
 
 
 def write_json(path: Path, value: object) -> None:

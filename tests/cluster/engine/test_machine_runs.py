@@ -9,7 +9,8 @@ import anyio
 import msgspec
 import pytest
 
-from cluster.engine.snapshot import Snapshots, unpack
+from cluster.engine.snapshot import unpack
+from cluster.engine.snapshotting import Snapshots
 from cluster.engine.supervise import run_plan
 from cluster.plan import Plan
 from cluster.scenario import load

@@ -11,7 +11,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from cluster.engine.snapshot import Snapshots, unpack
+from cluster.engine.snapshot import unpack
+from cluster.engine.snapshotting import Snapshots
 from cluster.engine.supervise import run_plan
 from cluster.errors import RunError
 from cluster.plan import Limits, Model, Plan
@@ -113,7 +114,7 @@ def test_a_killed_worker_ends_the_run_with_its_rank_and_signal():
                 os.kill(children()[1], signal.SIGKILL)
 
             group.start_soon(kill)
-            with pytest.raises(RunError, match=r"worker [01] was killed by signal 9 before the run was over"):
+            with pytest.raises(RunError, match=r"worker [01] was killed by signal 9 \(SIGKILL\) before the run was over"):
                 await run_plan(plan(2, virtual_ns=0))
 
     anyio.run(main, backend="trio")

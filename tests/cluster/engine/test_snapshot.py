@@ -9,7 +9,8 @@ import pytest
 from actors.phold import Kick, Phold
 from cluster.engine.inproc import run_inline
 from cluster.engine.share import Share
-from cluster.engine.snapshot import MAGIC, Snapshots, pack, unpack
+from cluster.engine.snapshot import MAGIC, pack, unpack
+from cluster.engine.snapshotting import Snapshots
 from cluster.engine.supervise import run_plan
 from cluster.engine.transport_local import AloneTransport
 from cluster.errors import InputError, RunError
@@ -109,8 +110,8 @@ async def test_a_body_that_does_not_fit_its_class_is_refused(tmp_path):
         await run_plan(plan(1), states=[state])
 
 
-async def test_a_snapshot_that_cannot_be_written_ends_the_run(tmp_path):
-    with pytest.raises(RunError, match="snapshot cannot be written"):
+async def test_a_place_for_snapshots_that_does_not_exist_is_refused(tmp_path):
+    with pytest.raises(RunError, match="no such directory for snapshots"):
         await run_plan(plan(1), snapshots=Snapshots((2,), str(tmp_path / "missing")))
 
 

@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from cluster.engine.frames import BATCH, HEADER, STATUS, frame
+from cluster.engine.link import Link, PeerGoneError
 from cluster.engine.share import Share
-from cluster.engine.transport_socket import Link, PeerGoneError, SocketTransport
+from cluster.engine.transport_socket import SocketTransport
 from cluster.errors import RunError
 from cluster.plan import Limits, Model, Plan
 
@@ -28,7 +29,10 @@ def pair():
 
 
 def transports(pair, spin=False):
-    return SocketTransport(0, [None, pair[0]], spin=spin), SocketTransport(1, [pair[1], None], spin=spin)
+    made = SocketTransport(0, 2, spin=spin), SocketTransport(1, 2, spin=spin)
+    for rank, transport in enumerate(made):
+        transport.attach(1 - rank, pair[rank], 0, 0)
+    return made
 
 
 @pytest.mark.parametrize("spin", [False, True])
@@ -39,7 +43,7 @@ async def test_large_bodies_cross_without_a_deadlock(pair, spin):
 
     async def side(transport, body):
         for number in range(3):
-            received[transport.rank, number] = await transport.exchange(BATCH, [body + bytes([number])] * 2)
+            received[transport.rank, number], _ = await transport.exchange(BATCH, [body + bytes([number])] * 2)
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
@@ -51,10 +55,9 @@ async def test_large_bodies_cross_without_a_deadlock(pair, spin):
 
 async def test_a_peer_one_round_ahead_is_kept_for_later(pair):
     mine, _ = transports(pair)
-    pair[1].send(BATCH, b"one")
-    pair[1].send(BATCH, b"two")
-    assert await mine.exchange(BATCH, [b"", b"x"]) == [b"", b"one"]
-    assert await mine.exchange(BATCH, [b"", b"x"]) == [b"", b"two"]
+    pair[1].write(frame(BATCH, b"one", 1, 2) + frame(BATCH, b"two", 2))
+    assert await mine.exchange(BATCH, [b"", b"x"], 1) == ([b"", b"one"], 3)
+    assert await mine.exchange(BATCH, [b"", b"x"]) == ([b"", b"two"], 0)
 
 
 def flipped(data):
@@ -67,21 +70,23 @@ def body(data):
 
 BROKEN = {
     "a flipped bit": (flipped, "malformed frame: one with a wrong checksum"),
-    "another version": (lambda data: data[:8] + b"\x07" + data[9:], "malformed frame: one of version 7"),
+    "another version": (lambda data: data[:16] + b"\x07" + data[17:], "malformed frame: one of version 7"),
     "a garbled length": (lambda data: b"\xff\xff\xff\xff" + data[4:], "malformed frame: one of 4294967295 bytes"),
-    "an unknown kind": (lambda data: data[:9] + b"\x63" + data[10:], "of unknown kind 99"),
-    "another kind of round": (lambda data: frame(STATUS, body(data)), "sent a status where a batch was due"),
-    "no MessagePack": (lambda data: frame(BATCH, b"\xc1" + body(data)), "not a batch of events"),
-    "another shape": (lambda data: frame(BATCH, msgspec.msgpack.encode({"window": 3})), "not a batch of events"),
+    "an unknown kind": (lambda data: data[:17] + b"\x63" + data[18:], "of unknown kind 99"),
+    "another round": (lambda data: frame(BATCH, body(data), 7), "sent round 7 where round 6 was due"),
+    "a round again": (lambda data: frame(BATCH, body(data), 5), "sent round 5 where round 6 was due"),
+    "another kind of round": (lambda data: frame(STATUS, body(data), 6), "sent a status where a batch was due"),
+    "no MessagePack": (lambda data: frame(BATCH, b"\xc1" + body(data), 6), "not a batch of events"),
+    "another shape": (lambda data: frame(BATCH, msgspec.msgpack.encode({"window": 3}), 6), "not a batch of events"),
     "an unknown message": (
-        lambda data: frame(BATCH, msgspec.msgpack.encode((6, 0, 0, [(9, 1, 0, "phold.0", "phold.9", 1, "boot", 0, [77, 1])]))),
+        lambda data: frame(BATCH, msgspec.msgpack.encode((6, 0, [(9, 1, 0, "phold.0", "phold.9", 1, "boot", 0, [77, 1])])), 6),
         "not a batch of events",
     ),
     "an event of another type": (
-        lambda data: frame(BATCH, msgspec.msgpack.encode((6, 0, 0, [("9", 1, 0, "phold.0", "phold.9", 1, "boot", 0, [1000, 1])]))),
+        lambda data: frame(BATCH, msgspec.msgpack.encode((6, 0, [("9", 1, 0, "phold.0", "phold.9", 1, "boot", 0, [1000, 1])])), 6),
         "not a batch of events",
     ),
-    "another window": (lambda data: frame(BATCH, msgspec.msgpack.encode((5, 0, 0, []))), "the batch of window 5, not of window 6"),
+    "another window": (lambda data: frame(BATCH, msgspec.msgpack.encode((5, 0, [])), 6), "the batch of window 5, not of window 6"),
     "half a frame": (lambda data: data[:20], "in the middle of a frame"),
     "nothing": (lambda data: b"", "between two frames"),
 }
@@ -95,17 +100,17 @@ async def test_a_malformed_frame_ends_the_run_with_a_sentence(pair, name, monkey
     shares = [Share(PLAN, 0, mine), Share(PLAN, 1, theirs)]
     sent = 0
 
-    def send(link, kind, data):
+    def write(link, data):
         nonlocal sent
         sent += 1
         if sent < 6:
-            return Link.send(link, kind, data)
+            return Link.write(link, data)
         if sent == 6:
-            link.socket.send(spoil(frame(kind, data)))
+            link.socket.send(spoil(data))
             link.socket.shutdown(socket.SHUT_WR)
         return None
 
-    monkeypatch.setattr(pair[1], "send", partial(send, pair[1]))
+    monkeypatch.setattr(pair[1], "write", partial(write, pair[1]))
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
             group.start_soon(shares[1].run)
