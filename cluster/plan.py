@@ -64,5 +64,5 @@ class Plan(msgspec.Struct, frozen=True):
 
 MODEL_VERSION = 3
 """A digest may differ between two of these."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """What a reader of a run directory can read."""

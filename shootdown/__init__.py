@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shootdown.placing import placement
     from shootdown.rechecking import recheck
     from shootdown.result import Run, open_run
+    from shootdown.resuming import resume
     from shootdown.running import Interrupted, run
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "open_run",
     "placement",
     "recheck",
+    "resume",
     "run",
 ]
 
@@ -52,6 +54,7 @@ _HOMES = {
     "open_run": "shootdown.result",
     "placement": "shootdown.placing",
     "recheck": "shootdown.rechecking",
+    "resume": "shootdown.resuming",
     "run": "shootdown.running",
 }
 

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from cluster.engine.results import Outcome, Progress
 
 
-def drive(plan: Plan, on_progress: Callable[[Progress], None] | None) -> Outcome:
-    """Run the plan under its backend. Raises KeyboardInterrupt once all has stopped after SIGINT or SIGTERM."""
+def drive(plan: Plan, on_progress: Callable[[Progress], None] | None, **options: Any) -> Outcome:
+    """Run the plan under its backend, with ``options`` of :func:`cluster.engine.supervise.run_plan`.
+
+    Raises KeyboardInterrupt once all has stopped after SIGINT or SIGTERM.
+    """
     import anyio
 
     from cluster.engine.supervise import run_plan
@@ -31,7 +34,7 @@ def drive(plan: Plan, on_progress: Callable[[Progress], None] | None) -> Outcome
         async with anyio.create_task_group() as group:
             if threading.current_thread() is threading.main_thread():
                 group.start_soon(_cancel_on_signal, group.cancel_scope)
-            outcomes.append(await run_plan(plan, on_progress=on_progress))
+            outcomes.append(await run_plan(plan, on_progress=on_progress, **options))
             group.cancel_scope.cancel()
 
     try:

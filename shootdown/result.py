@@ -22,6 +22,10 @@ class Run:
         self._stored = stored
         self.path = stored.path
         self.summary: dict[str, Any] = stored.summary
+        self.repaired: list[str] = []
+        """After :func:`shootdown.resume`: what was lost of the run on disk, and what was used instead."""
+        self.resumed_at_ns = 0
+        """After :func:`shootdown.resume`: the virtual time from which the run went on."""
 
     def __repr__(self) -> str:
         return f"<Run {self.path} {self.ended or 'unfinished'}>"

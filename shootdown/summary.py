@@ -11,7 +11,7 @@ from typing import Any
 from cluster.engine.results import FoundViolation, Outcome
 from cluster.inspect.tally import merged, metrics_of
 from cluster.plan import Plan
-from cluster.recording.manifest import Violation
+from cluster.recording.manifest import Particulars, Violation
 from cluster.scenario import Scenario
 from protocol.kernels import applicable
 from protocol.workload import Workload
@@ -26,24 +26,32 @@ def stored(violation: FoundViolation) -> Violation:
     return Violation(violation.check, time_ns, actor, f"{sender}:{seq}", violation.message)
 
 
-def summarise(scenario: Scenario, plan: Plan, workload: Workload, outcome: Outcome, run_dir: Path | None) -> dict[str, Any]:
+def particulars(scenario: Scenario) -> Particulars:
+    """What a summary will say of the scenario."""
+    expect = scenario.expect
+    return Particulars(scenario.title, scenario.kernel_preset, list(scenario.kernel_notes), list(expect.endings), sorted(expect.violations))
+
+
+def summarise(about: Particulars, plan: Plan, workload: Workload, outcome: Outcome, run_dir: Path | None) -> dict[str, Any]:
     """The summary of a run that has ended."""
+    machine = plan.model.machine
+    assert machine is not None, "a run that is stored is one of the machine"
     tally = merged(recorded.tally for recorded in outcome.recorded)
     account = workload.account
-    metrics = metrics_of(tally, scenario.machine.frames, account.faults)
+    metrics = metrics_of(tally, machine.frames, account.faults)
     violations = [stored(violation) for violation in outcome.violations]
     summary: dict[str, Any] = {
         "scenario": plan.scenario,
-        "title": scenario.title,
+        "title": about.title,
         "seed": plan.seed,
         "workers": plan.workers,
         "transport": plan.transport,
         "backend": plan.backend,
         "trace": plan.trace,
-        "cpus": scenario.machine.cpus,
-        "kernel": scenario.kernel_preset,
-        "kernel_forms": applicable(plan.model.kernel, scenario.machine.pmap),
-        "kernel_notes": list(scenario.kernel_notes),
+        "cpus": machine.cpus,
+        "kernel": about.kernel_preset,
+        "kernel_forms": applicable(plan.model.kernel, machine.pmap),
+        "kernel_notes": about.kernel_notes,
         "ended": outcome.ended,
         "why": outcome.why,
         "events": outcome.events,
@@ -61,11 +69,12 @@ def summarise(scenario: Scenario, plan: Plan, workload: Workload, outcome: Outco
         "host": {key: workload.host.get(key) for key in HOST_KEYS},
         "faults_fired": dict(sorted(outcome.faults_fired.items())),
         "waits": outcome.waits,
+        "restarts": outcome.restarts,
         "shares": outcome.shares,
         "partition": outcome.partition,
         "metrics": metrics,
     }
-    return summary | judged(scenario, summary, sorted({violation.check for violation in violations}))
+    return summary | judged(about, plan, summary, sorted({violation.check for violation in violations}))
 
 
 def _violation(violation: Violation) -> dict[str, Any]:
@@ -87,18 +96,17 @@ def _workload(workload: Workload, absorbed: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def judged(scenario: Scenario, summary: dict[str, Any], checks_violated: list[str]) -> dict[str, Any]:
+def judged(about: Particulars, plan: Plan, summary: dict[str, Any], checks_violated: list[str]) -> dict[str, Any]:
     """``expected`` (what the scenario wanted), ``surprises`` (what came otherwise, in sentences) and the exit ``status`` that follows."""
-    expect = scenario.expect
-    unexpected = [name for name in checks_violated if name not in expect.violations]
+    unexpected = [name for name in checks_violated if name not in about.violations]
     surprises = [f"{name} was violated, which the scenario does not expect" for name in unexpected]
     ended = summary["ended"]
-    stopped = scenario.stop_at_first and ended == "limit" and bool(checks_violated)
-    if ended not in expect.endings and not stopped:
-        surprises.append(f"the run ended {ended}, expected was {' or '.join(expect.endings)}")
+    stopped = plan.stop_at_first and ended == "limit" and bool(checks_violated)
+    if ended not in about.endings and not stopped:
+        surprises.append(f"the run ended {ended}, expected was {' or '.join(about.endings)}")
     status = 0 if not surprises else 3 if ended == "limit" and not unexpected else 1
     return {
-        "expected": {"ended": list(expect.endings), "violations": sorted(expect.violations)},
+        "expected": {"ended": about.endings, "violations": about.violations},
         "surprises": surprises,
         "status": status,
     }

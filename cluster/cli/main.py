@@ -16,13 +16,31 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from cluster.cli import bare, bench, check, check_run, demo, density, doctor, experiments, init, listing, log, run, schema, sweep, verify
+from cluster.cli import (
+    bare,
+    bench,
+    check,
+    check_run,
+    demo,
+    density,
+    doctor,
+    experiments,
+    init,
+    listing,
+    log,
+    resume,
+    run,
+    schema,
+    sweep,
+    verify,
+)
 from cluster.cli.output import BAD_INPUT, DONE, FAILED, INTERRUPTED, note, print_error, printable
 from cluster.errors import InputError, RunError, ShootdownError
 
 COMMANDS: dict[str, Callable[..., object]] = {
     "demo": demo.command,
     "run": run.command,
+    "resume": resume.command,
     "verify": verify.command,
     "experiments": experiments.command,
     "density": density.command,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.cli.options import Apply, Backend, Json, Kernel, Out, Revert, ScenarioArgument, Seed, Sets, Workers
+from cluster.cli.options import Apply, Backend, Json, Kernel, Out, Revert, ScenarioArgument, Seed, Sets, SnapshotMs, Workers
 from cluster.cli.output import note, print_json, say
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def command(
     backend: Backend = "trio",
     transport: Transport = None,
     no_trace: NoTrace = False,
+    snapshot_ms: SnapshotMs = 2000,
     as_json: Json = False,
 ) -> int:
     """Run SCENARIO to its end, check it, and print a summary."""
@@ -39,6 +40,7 @@ def command(
 
     loaded = sd.load(scenario, sets, kernel, revert, apply)
     options = {"seed": seed, "workers": workers, "out": out, "backend": backend, "transport": transport, "trace": not no_trace}
+    options["snapshot_ms"] = snapshot_ms
     run = make_run(loaded, loaded.name, **options)
     if as_json:
         print_json(run.summary)

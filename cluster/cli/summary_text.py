@@ -49,6 +49,7 @@ def head_lines(summary: Summary) -> list[str]:
         f"  digest {summary['digest']}",
         f"  {printable(summary['run_dir'])}" + ("" if summary["trace"] else " (without a trace)"),
         *(f"  kernel: {printable(note)}" for note in summary["kernel_notes"]),
+        *(f"  {restart}" for restart in summary["restarts"]),
     ]
 
 

@@ -24,7 +24,17 @@ def worker_lines(summary: dict[str, Any]) -> list[str]:
         for row in summary["shares"]
     ]
     head = ("worker", "busy", "recording", "waiting", "exchanging", "events", "windows", "events/window", "us/window")
-    return [*table(head, rows), *lookahead_lines(summary)]
+    return [*table(head, rows), *snapshot_lines(summary), *lookahead_lines(summary)]
+
+
+def snapshot_lines(summary: dict[str, Any]) -> list[str]:
+    """What snapshots cost, if there were any."""
+    rows = [row for row in summary["shares"] if row["snapshots"]]
+    if not rows:
+        return []
+    count, size = max(row["snapshots"] for row in rows), sum(row["snapshot_bytes"] for row in rows)
+    share = max(row["snapshot_percent"] for row in rows)
+    return [f"  {count} snapshot{'s' if count > 1 else ''}, {size / (1 << 20) / count:.1f} MiB each, {share} % of a worker's time"]
 
 
 def lookahead_lines(summary: dict[str, Any]) -> list[str]:

@@ -1,14 +1,15 @@
 """The small files of a run directory: the manifest, the summary and the violations, as JSON that people and other tools read.
 
 They are validated when read, each with a sentence that names file, key, what was found and what is allowed, and they are replaced whole
-(written beside, forced to the disk, renamed), so that a reader never sees half of one.
+(written beside, forced to the disk, renamed), so that a reader never sees half of one. The manifest holds a digest of itself and of the
+others: a bit that flips in a seed or a digest leaves valid JSON, and a wrong number must not be believed.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,8 +23,29 @@ MANIFEST, SUMMARY, VIOLATIONS, LOG = "manifest.json", "summary.json", "violation
 T = TypeVar("T")
 
 
+class Particulars(msgspec.Struct, frozen=True):
+    """What a summary says of the scenario and no worker needs to know; ``endings`` and ``violations`` are what it expects."""
+
+    title: str = ""
+    kernel_preset: str = ""
+    kernel_notes: list[str] = []
+    endings: list[str] = []
+    violations: list[str] = []
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """Where a run that was forked off another began: the other's directory and digest, and the virtual time."""
+
+    run_dir: str
+    digest: str
+    at_ns: int
+
+
 class Manifest(msgspec.Struct):
-    """What a run is, written when it starts and completed when it ends (``ended`` is "" until then)."""
+    """What a run is, written when it starts and completed when it ends (``ended`` is "" until then).
+
+    ``run`` is a name that no other run has; ``files``: the digests of the other small files, by name.
+    """
 
     scenario: str
     seed: int
@@ -37,6 +59,15 @@ class Manifest(msgspec.Struct):
     format_version: int = FORMAT_VERSION
     model_version: int = MODEL_VERSION
     versions: dict[str, str] = {}
+    run: str = ""
+    particulars: Particulars = Particulars()
+    origin: Origin | None = None
+    files: dict[str, str] = {}
+    checksum: str = ""
+
+    def digest_of_self(self) -> str:
+        """What ``checksum`` must be: over everything else."""
+        return digest_of(msgspec.json.encode(msgspec.structs.replace(self, checksum="")))
 
 
 class Violation(msgspec.Struct):
@@ -82,14 +113,20 @@ def digest_of(data: bytes) -> str:
     return blake2b(data, digest_size=16).hexdigest()
 
 
-def write_json(path: Path, value: object) -> None:
-    """``value`` as indented JSON. Raises RunError."""
-    replace_file(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+def json_of(value: object) -> bytes:
+    """``value`` as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n"
 
 
-def write_lines(path: Path, values: Iterable[object]) -> None:
-    """One line of JSON per value. Raises RunError."""
-    replace_file(path, b"".join(msgspec.json.encode(value) + b"\n" for value in values))
+def lines_of(values: Iterable[object]) -> bytes:
+    """One line of JSON per value."""
+    return b"".join(msgspec.json.encode(value) + b"\n" for value in values)
+
+
+def write_manifest(run_dir: Path, manifest: Manifest) -> None:
+    """Write or replace the manifest, with its checksum. Raises RunError."""
+    manifest.checksum = manifest.digest_of_self()
+    replace_file(run_dir / MANIFEST, json_of(manifest))
 
 
 def read_bytes(path: Path) -> bytes:
@@ -98,6 +135,21 @@ def read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}", file=str(path), found=error.strerror) from error
+
+
+def vouched(path: Path, files: Mapping[str, str]) -> bytes | None:
+    """A file's content if the manifest vouches for it, None if the manifest knows of no such file. Raises InputError."""
+    if path.name not in files:
+        return None
+    data = read_bytes(path)
+    if digest_of(data) != files[path.name]:
+        raise InputError(
+            f"{path} is damaged or was changed: its digest is not the one in {MANIFEST}",
+            file=str(path),
+            found=digest_of(data),
+            allowed=files[path.name],
+        )
+    return data
 
 
 def parse(data: bytes, kind: type[T], path: Path, line: int | None = None) -> T:
@@ -124,19 +176,27 @@ def read_manifest(run_dir: Path) -> Manifest:
             found=version,
             allowed=FORMAT_VERSION,
         )
-    return parse(data, Manifest, path)
+    found = parse(data, Manifest, path)
+    if found.checksum != found.digest_of_self():
+        raise InputError(
+            f"{path} is damaged or was changed: its checksum is wrong",
+            file=str(path),
+            key="checksum",
+            found=found.checksum,
+            allowed=found.digest_of_self(),
+        )
+    return found
 
 
-def read_summary(run_dir: Path) -> dict[str, Any]:
-    """The summary of a finished run; empty for one that did not finish. Raises InputError."""
-    path = run_dir / SUMMARY
-    return parse(read_bytes(path), dict[str, Any], path) if path.exists() else {}
+def read_summary(run_dir: Path, files: Mapping[str, str]) -> dict[str, Any]:
+    """The summary of a finished run; empty for one that did not finish. ``files``: the manifest's. Raises InputError."""
+    data = vouched(run_dir / SUMMARY, files)
+    return {} if data is None else parse(data, dict[str, Any], run_dir / SUMMARY)
 
 
-def read_violations(run_dir: Path) -> list[Violation]:
-    """The violations; none if the run did not get so far. Raises InputError."""
+def read_violations(run_dir: Path, files: Mapping[str, str]) -> list[Violation]:
+    """The violations; none if the run did not get so far. ``files``: the manifest's. Raises InputError."""
     path = run_dir / VIOLATIONS
-    if not path.exists():
-        return []
-    lines = read_bytes(path).splitlines()
+    data = vouched(path, files)
+    lines = [] if data is None else data.splitlines()
     return [parse(line, Violation, path, number) for number, line in enumerate(lines, 1) if line.strip()]

@@ -59,6 +59,8 @@ class Recorder:
         self._digest = Digest(ledger)
         self._metrics = Metrics()
         self._trace: TraceWriter | None = None
+        self._adopted: dict[int, TraceWriter] = {}
+        """Files of ranks that are no more: this worker sees that they are finished."""
         self._closed: tuple[int, Sequence[Entry], Groups, Counts] | None = None
 
     def close_slice(self, index: int, entries: Sequence[Entry]) -> None:
@@ -87,16 +89,20 @@ class Recorder:
         written = 0
         if self._directory is not None:
             trace = self._writer(self._directory)
-            trace.finish()
-            written, self._trace = trace.offset, None
+            for file in [trace, *self._adopted.values()]:
+                file.finish()
+            written, self._trace = sum(file.offset for file in [trace, *self._adopted.values()]), None
+            self._adopted = {}
         metrics = self._metrics
         return RecorderResult(self._digest.chains(), metrics.events, metrics.records, metrics.state(), written, self._digest.ledger)
 
     def abandon(self) -> None:
         """Close the trace as it is (Ctrl-C, a failure): readable up to the last slice committed."""
+        for file in self._adopted.values():
+            file.abandon()
         if self._trace is not None:
             self._trace.abandon()
-            self._trace = None
+        self._trace, self._adopted = None, {}
 
     def state(self) -> RecorderState:
         """The recorder as data, between a commit and the next close; what the trace holds by then is forced to the disk."""
@@ -104,7 +110,8 @@ class Recorder:
         files = []
         if self._directory is not None:
             trace = self._writer(self._directory)
-            files.append((self.rank, trace.sync(), trace.slices, trace.entries))
+            for rank, file in [(self.rank, trace), *self._adopted.items()]:
+                files.append((rank, file.sync(), file.slices, file.entries))
         return RecorderState(self._digest.state(), self._metrics.state(), files)
 
     def restore(self, state: RecorderState) -> None:
@@ -119,7 +126,7 @@ class Recorder:
             if row[0] == self.rank:
                 own = row
             else:
-                TraceWriter(trace_path(self._directory, row[0]), *row[1:]).abandon()
+                self._adopted[row[0]] = TraceWriter(trace_path(self._directory, row[0]), *row[1:])
         self._trace = TraceWriter(trace_path(self._directory, self.rank), *own[1:])
 
     def _writer(self, directory: Path) -> TraceWriter:
@@ -132,7 +139,7 @@ class Recorder:
 def dealt(states: Iterable[RecorderState], place: Callable[[str], int], workers: int) -> list[RecorderState]:
     """The recorders of a snapshot, dealt out for ``workers`` workers; ``place`` is the worker of an actor.
 
-    A trace file goes on under the worker of the same rank; files of ranks that are no more are left to worker 0 to shorten.
+    A trace file goes on under the worker of the same rank; files of ranks that are no more are left to worker 0 to finish.
     """
     states = list(states)
     parts = [RecorderState({}, tally, []) for tally in shares([state.tally for state in states], place, workers)]

@@ -7,20 +7,37 @@ crash.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterable
+from fcntl import LOCK_EX, LOCK_NB, flock
 from itertools import count
 from pathlib import Path
+from time import monotonic, sleep
 
 from cluster.errors import InputError, RunError
-from cluster.recording.manifest import LOG, MANIFEST, SUMMARY, VIOLATIONS, Manifest, Violation, write_json, write_lines
+from cluster.recording.manifest import (
+    LOG,
+    SUMMARY,
+    VIOLATIONS,
+    Manifest,
+    Violation,
+    digest_of,
+    json_of,
+    lines_of,
+    replace_file,
+    write_manifest,
+)
 from cluster.recording.stored import StoredRun, open_run
 from cluster.recording.trace import TRACE_DIR
 
 RUNS = "runs"
 PARTIAL = ".partial"
 SNAPSHOT_DIR = "snapshots"
+LOCK = "lock"
+PATIENCE_S = 3.0
+"""How long to wait for the workers of a parent that was killed."""
 
 __all__ = ["PARTIAL", "RUNS", "SNAPSHOT_DIR", "RunDirectory", "StoredRun", "open_run"]
 
@@ -30,6 +47,13 @@ class RunDirectory:
 
     def __init__(self, path: Path, final: Path) -> None:
         self.path, self.final = path, final
+        self._files: dict[str, str] = {}
+
+    @classmethod
+    def of(cls, path: Path) -> RunDirectory:
+        """The directory of a run that was not finished: ``path``, or ``path.partial``."""
+        path = path if path.name.endswith(PARTIAL) else path.with_name(path.name + PARTIAL)
+        return cls(path, path.with_name(path.name.removesuffix(PARTIAL)))
 
     @classmethod
     def create(cls, scenario: str, seed: int, out: Path | None = None, root: Path | None = None) -> RunDirectory:
@@ -60,20 +84,47 @@ class RunDirectory:
         return self.path / SNAPSHOT_DIR
 
     def write_manifest(self, manifest: Manifest) -> None:
-        """Write or replace the manifest. Raises RunError."""
-        write_json(self.path / MANIFEST, manifest)
+        """Write or replace the manifest; it vouches for the files written before. Raises RunError."""
+        manifest.files = {**manifest.files, **self._files}
+        write_manifest(self.path, manifest)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write one of the small files, for which the next manifest is to vouch. Raises RunError."""
+        replace_file(self.path / name, data)
+        self._files[name] = digest_of(data)
 
     def write_summary(self, summary: object) -> None:
         """Write the summary (what ``run --json`` prints). Raises RunError."""
-        write_json(self.path / SUMMARY, summary)
+        self.write(SUMMARY, json_of(summary))
 
     def write_violations(self, violations: Iterable[Violation]) -> None:
         """Write all violations, in key order. Raises RunError."""
-        write_lines(self.path / VIOLATIONS, violations)
+        self.write(VIOLATIONS, lines_of(violations))
+
+    def hold(self) -> int:
+        """Say that somebody is at work on this run, as long as the descriptor is open anywhere: workers inherit it.
+
+        Raises InputError if somebody else is. One whose parent was killed may take a moment to notice.
+        """
+        path = self.path / LOCK
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        until = monotonic() + PATIENCE_S
+        while True:
+            try:
+                flock(descriptor, LOCK_EX | LOCK_NB)
+            except OSError:
+                if monotonic() > until:
+                    os.close(descriptor)
+                    sentence = f"{self.path}: another process is at work on this run"
+                    raise InputError(sentence, file=str(path), found="a lock", allowed="a run whose processes have ended") from None
+                sleep(0.05)
+            else:
+                return descriptor
 
     def finish(self) -> Path:
         """Give the directory its proper name. Raises RunError."""
         try:
+            (self.path / LOCK).unlink(missing_ok=True)
             self.path.rename(self.final)
         except OSError as error:
             raise RunError(f"{self.path}: cannot be renamed to {self.final.name}: {error.strerror}", file=str(self.path)) from error

@@ -114,4 +114,4 @@ def open_run(path: Path) -> StoredRun:
     trace = trace_of(path, manifest.plan.workers)
     if manifest.plan.trace and not trace.files:
         trace.losses.append(f"{path}: the manifest speaks of a trace, but there is no trace file")
-    return StoredRun(path, manifest, read_summary(path), read_violations(path), trace)
+    return StoredRun(path, manifest, read_summary(path, manifest.files), read_violations(path, manifest.files), trace)

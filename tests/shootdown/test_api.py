@@ -105,9 +105,9 @@ def test_recheck_judges_nothing_that_follows_on_a_loss(small):
 
 
 def test_an_interruption_leaves_what_was_recorded(small, monkeypatch):
-    import shootdown.running as module
+    import shootdown.carrying as module
 
-    def interrupted(plan, on_progress):
+    def interrupted(plan, on_progress, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "drive", interrupted)
@@ -131,9 +131,9 @@ def test_the_operational_log_says_what_the_processes_did(small):
 
 @pytest.mark.parametrize(("found", "kept"), [("status 9", True), ("No space left on device", False)])
 def test_a_failed_run_keeps_what_tells_why_unless_it_filled_the_disk(small, monkeypatch, found, kept):
-    import shootdown.running as module
+    import shootdown.carrying as module
 
-    def failed(plan, on_progress):
+    def failed(plan, on_progress, **options):
         raise sd.RunError("worker 1 died", found=found)
 
     monkeypatch.setattr(module, "drive", failed)

@@ -9,7 +9,8 @@ from cluster.errors import InputError, RunError
 from cluster.plan import Model, Plan
 from cluster.recording import manifest as manifest_module
 from cluster.recording.encode import encoded
-from cluster.recording.manifest import Manifest, Violation, replace_file
+from cluster.recording.manifest import Manifest, Violation, digest_of, replace_file, write_manifest
+from cluster.recording.manifest import read_manifest as open_manifest
 from cluster.recording.recorder import Recorder, put_together
 from cluster.recording.run_dir import RunDirectory, open_run
 from cluster.recording.trace import TraceWriter
@@ -188,10 +189,10 @@ def test_what_is_no_run_is_refused(tmp_path, make):
         ("manifest.json", b"", "Input data was truncated", None),
         ("manifest.json", b"\xff\xfe", "manifest.json", None),
         ("manifest.json", b"[1]", "Expected `object`, got `array`", None),
-        ("manifest.json", b'{"format_version": 99}', "this run is in format 99, this program reads format 1", "format_version"),
-        ("manifest.json", b'{"format_version": 1, "scenario": 5}', "Expected `str`, got `int`", "scenario"),
-        ("summary.json", b"nonsense", "summary.json", None),
-        ("violations.jsonl", b'{"check": 5}\n', "violations.jsonl, line 1, key check", "check"),
+        ("manifest.json", b'{"format_version": 99}', "this run is in format 99, this program reads format 2", "format_version"),
+        ("manifest.json", b'{"format_version": 2, "scenario": 5}', "Expected `str`, got `int`", "scenario"),
+        ("summary.json", b"nonsense", "summary.json is damaged or was changed", None),
+        ("violations.jsonl", b"", "violations.jsonl is damaged or was changed", None),
     ],
 )
 def test_a_damaged_file_is_named_with_its_key(tmp_path, file, content, sentence, key):
@@ -202,6 +203,34 @@ def test_a_damaged_file_is_named_with_its_key(tmp_path, file, content, sentence,
     assert sentence in str(caught.value)
     assert str(path / file) in str(caught.value)
     assert caught.value.key == key
+
+
+def test_a_number_changed_in_the_manifest_is_not_believed(tmp_path):
+    path = stored(tmp_path)
+    text = (path / "manifest.json").read_text()
+    (path / "manifest.json").write_text(text.replace('"seed": 7', '"seed": 6', 1))
+    with pytest.raises(InputError, match=r"manifest.json is damaged or was changed: its checksum is wrong"):
+        open_run(path)
+
+
+def test_a_violation_that_is_none_is_named_with_line_and_key(tmp_path):
+    path = stored(tmp_path)
+    (path / "violations.jsonl").write_bytes(content := b'{"check": 5}\n')
+    manifest = open_manifest(path)
+    manifest.files["violations.jsonl"] = digest_of(content)
+    write_manifest(path, manifest)
+    with pytest.raises(InputError, match=r"violations.jsonl, line 1, key check"):
+        open_run(path)
+
+
+def test_one_process_at_a_time_is_at_work_on_a_run(tmp_path, monkeypatch):
+    directory = RunDirectory.create("redis", 7, tmp_path / "out")
+    held = directory.hold()
+    monkeypatch.setattr("cluster.recording.run_dir.PATIENCE_S", 0.0)
+    with pytest.raises(InputError, match="another process is at work on this run"):
+        directory.hold()
+    os.close(held)
+    os.close(directory.hold())
 
 
 def test_a_trace_that_was_exchanged_does_not_have_the_manifests_digest(tmp_path):

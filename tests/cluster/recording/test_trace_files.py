@@ -175,7 +175,7 @@ def test_what_is_complete_ends_at_the_first_loss(files, tmp_path):
 def test_a_file_of_another_format_version_is_not_guessed_at(small, tmp_path):
     path = tmp_path / "t"
     path.write_bytes(small[:4] + b"\x63\x00" + small[6:])
-    assert "format version 99, this program reads 1" in Trace([path]).losses[0]
+    assert "format version 99, this program reads 2" in Trace([path]).losses[0]
 
 
 def test_an_unreadable_file_is_an_input_error(tmp_path):
