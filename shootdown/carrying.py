@@ -122,10 +122,14 @@ def _carry_out(directory: RunDirectory, manifest: Manifest, workload: Workload, 
 
 
 def _driven(plan: Plan, directory: RunDirectory, run: str, workload: Workload, how: How, log: OperationalLog, held: int) -> Outcome:
+    from cluster.engine.processes import PRIVATE
     from cluster.engine.snapshotting import Snapshots
 
     def news(event: str, fields: dict[str, object]) -> None:
-        log.info(event, **fields)
+        if event == PRIVATE:
+            directory.note(held, str(fields["path"]))
+        else:
+            log.info(event, **fields)
 
     return drive(
         plan,

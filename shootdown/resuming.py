@@ -56,6 +56,7 @@ def resume(
     manifest.workers = workers
     held = directory.hold()  # held until the directory is in order, then taken again by who carries the run out
     try:
+        directory.remove_private()
         start = last_start(directory.path, manifest.run, trace=plan.trace)
         _tidy(directory, start.cuts)
         directory.write_manifest(manifest)

@@ -32,6 +32,7 @@ from cluster.cli import (
     run,
     schema,
     sweep,
+    torture,
     verify,
 )
 from cluster.cli.output import BAD_INPUT, DONE, FAILED, INTERRUPTED, note, print_error, printable
@@ -45,6 +46,7 @@ COMMANDS: dict[str, Callable[..., object]] = {
     "experiments": experiments.command,
     "density": density.command,
     "sweep": sweep.command,
+    "torture": torture.command,
     "log": log.command,
     "check-run": check_run.command,
     "list": listing.command,

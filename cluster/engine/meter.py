@@ -21,6 +21,8 @@ class Shares(msgspec.Struct):
     windows: int = 0
     events: int = 0
     sent: int = 0
+    repeated: int = 0
+    """Rounds that peers said again after they were started anew; each was compared with what they had said the first time."""
 
     def as_report(self) -> dict[str, float | int]:
         """Shares in percent of their sum, events and microseconds of work per window."""
@@ -37,6 +39,7 @@ class Shares(msgspec.Struct):
             "windows": self.windows,
             "events": self.events,
             "events_sent": self.sent,
+            "rounds_repeated": self.repeated,
             "events_per_window": round(self.events / windows, 1),
             "work_us_per_window": round(self.busy_ns / windows / 1000, 1),
         }

@@ -34,6 +34,8 @@ BLAME_S = 0.3
 LOOK_S = 0.25
 """How often the parent looks whether a worker stands still; one that does twice in a row is killed and started anew."""
 
+PRIVATE = "private directory made"
+"""News of the directory that holds the sockets: who finds the run dead removes it."""
 Spoken = tuple[Child, Said | None]
 """(who, what it said, or None when its connection ended)."""
 News = Callable[[str, dict[str, object]], None]
@@ -221,6 +223,7 @@ async def run_children(crew: Crew) -> tuple[list[ShareResult], list[Restart], fl
     Raises RunError if a worker fails, or dies too often. Whatever ends it, no process, socket or file is left.
     """
     directory = _private_directory()
+    crew.news(PRIVATE, {"path": directory})
     run = Run(crew, directory)
     over = False
     try:

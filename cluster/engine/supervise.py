@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter, perf_counter_ns
 
 import anyio
@@ -178,26 +177,28 @@ async def _all(runs: list[Callable[[], Awaitable[ShareResult]]]) -> list[ShareRe
 async def _run_apart(plan: Plan, where: Partition, on_progress: OnProgress | None, extras: Extras) -> Outcome:
     """Every worker in a process of its own."""
     called = perf_counter()
-    with TemporaryDirectory(prefix="shootdown-states-") as directory:
-        paths = extras.write_states(Path(directory))
+    paths: list[str] | None = None
 
-        def start(rank: int, token: str, sockets: str) -> Start:
-            return Start(
-                plan,
-                rank,
-                token,
-                sockets,
-                extras.bare,
-                paths,
-                snapshots=extras.snapshots,
-                recovers=extras.keeper is not None and plan.model.limits.restarts > 0,
-                deaths=extras.deaths,
-            )
+    def start(rank: int, token: str, private: str) -> Start:
+        nonlocal paths
+        if paths is None:
+            paths = extras.write_states(Path(private))
+        return Start(
+            plan,
+            rank,
+            token,
+            private,
+            extras.bare,
+            paths,
+            snapshots=extras.snapshots,
+            recovers=extras.keeper is not None and plan.model.limits.restarts > 0,
+            deaths=extras.deaths,
+        )
 
-        beats = reporter(plan.workers, on_progress)
-        restarts_max = plan.model.limits.restarts
-        crew = Crew(start, plan.workers, beats, extras.keeper if restarts_max else None, restarts_max, extras.news, extras.keep)
-        results, restarts, wall_s = await run_children(crew)
+    beats = reporter(plan.workers, on_progress)
+    restarts_max = plan.model.limits.restarts
+    crew = Crew(start, plan.workers, beats, extras.keeper if restarts_max else None, restarts_max, extras.news, extras.keep)
+    results, restarts, wall_s = await run_children(crew)
     made = outcome(plan, where, results, perf_counter() - called - wall_s, wall_s)
     made.restarts = [restart.sentence() for restart in restarts]
     return made

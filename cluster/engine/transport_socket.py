@@ -57,6 +57,11 @@ class SocketTransport:
         """What is kept for peers that may die."""
         return sum(peer.log_bytes for peer in self.peers.values())
 
+    @property
+    def repeated(self) -> int:
+        """Rounds heard twice, and equal."""
+        return sum(peer.repeated for peer in self.peers.values())
+
     def attach(self, rank: int, link: Link, have: int, incarnation: int) -> None:
         """A link to worker ``rank`` stands, which has heard us up to round ``have``."""
         self.peers[rank].attach(link, have, incarnation)

@@ -83,7 +83,9 @@ class Worker:
         say(self.link, Ready(address))
         await self.transport.complete()
         say(self.link, Running())
-        return await self.share.run()
+        result = await self.share.run()
+        result.shares.repeated = self.transport.repeated
+        return result
 
     def _share(self) -> Share:
         start = self.start
@@ -178,20 +180,22 @@ def main(descriptor: int) -> int:
     """Serve the parent at the other end of the socket ``descriptor``; the exit status."""
     with socket.socket(fileno=descriptor) as connection:
         link = Link(connection, PARENT)
-        start = _started(link)
-        return anyio.run(_serve, link, start, backend=start.plan.backend)
+        try:
+            said = _first_word(link)
+        except PeerGoneError:
+            return EXIT_ORPHAN
+        if not isinstance(said, Start):  # the run is over before it began
+            return 0
+        return anyio.run(_serve, link, said, backend=said.plan.backend)
 
 
-def _started(link: Link) -> Start:
+def _first_word(link: Link) -> Said:
     """The first message, read before there is an event loop: it says which one to use."""
     link.socket.setblocking(True)
     while not link.receive():
         pass
     link.socket.setblocking(False)
-    found = link.arrived.popleft()
-    said = control.decode(found.body, PARENT)
-    assert found.kind == CONTROL and isinstance(said, Start), f"the first word was {type(said).__name__}"
-    return said
+    return control.decode(link.arrived.popleft().body, PARENT)
 
 
 if __name__ == "__main__":

@@ -58,7 +58,10 @@ class CutList(msgspec.Struct):
 
 
 class CutKeeper:
-    """The parent's side: hears of parts, commits cuts, removes what is not needed any more."""
+    """The parent's side: hears of parts, commits cuts, removes what is not needed any more.
+
+    ``latest``: the last cut that these very workers have taken. One that was there before (``cuts``) may be of another number of workers.
+    """
 
     def __init__(self, directory: Path, workers: int, run: str = "", keep: int = 0, cuts: Iterable[Cut] = ()) -> None:
         self.directory = directory
@@ -66,13 +69,9 @@ class CutKeeper:
         self.run = run
         self.keep = keep
         self.cuts = list(cuts)
+        self.latest: Cut | None = None
         self.failures: list[str] = []
         self._waiting: dict[int, dict[int, Part]] = {}
-
-    @property
-    def latest(self) -> Cut | None:
-        """The cut to start from."""
-        return self.cuts[-1] if self.cuts else None
 
     def snapped(self, part: Part) -> Cut | None:
         """A worker has written its part; the cut, if that makes it one."""
@@ -105,7 +104,7 @@ class CutKeeper:
         except RunError as error:
             self.failures.append(str(error))
             return None
-        self.cuts = kept
+        self.cuts, self.latest = kept, cut
         self._waiting = {window: parts for window, parts in self._waiting.items() if window > cut.window}
         self._remove_others(cut.window)
         return cut

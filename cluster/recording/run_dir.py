@@ -121,6 +121,21 @@ class RunDirectory:
             else:
                 return descriptor
 
+    def note(self, held: int, private: str) -> None:
+        """Write into the lock which temporary directory the run uses; only its last user can remove it."""
+        os.ftruncate(held, 0)
+        os.pwrite(held, private.encode(), 0)
+
+    def remove_private(self) -> None:
+        """Remove the temporary directory of a run that was killed, if it is one of ours and still there."""
+        try:
+            place = Path((self.path / LOCK).read_text())
+            mine = place.name.startswith("shootdown-") and place.lstat().st_uid == os.getuid() and not place.is_symlink()
+        except (OSError, ValueError):
+            return
+        if mine and all(re.fullmatch(r"w\d+\.\d+|witness-\d+|\d+\.snapshot", path.name) for path in place.iterdir()):
+            shutil.rmtree(place, ignore_errors=True)
+
     def finish(self) -> Path:
         """Give the directory its proper name. Raises RunError."""
         try:

@@ -44,7 +44,6 @@ class Order(Check):
 
     def __init__(self, findings: Findings) -> None:
         super().__init__(findings)
-        # A memory of what has been reported; the global stage ignores repetitions, so this is no state.
         self.seen: set[tuple[tuple[str, ...], str]] = set()
 
     def attach(self, domain: Any) -> None:

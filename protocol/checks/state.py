@@ -232,3 +232,6 @@ class SuiteState(msgspec.Struct, array_like=True):
     globals: GlobalState = msgspec.field(default_factory=GlobalState)
     counts: dict[str, tuple[int, int]] = {}
     """Check to (evaluated, violations)."""
+    sightings: list[tuple[tuple[str, ...], str]] = []
+    """(types held, type asked for) of the acquisitions that this shard has told the global stage of. Telling again would change nothing,
+    but a shard that goes on from a snapshot must say what it said before, to the byte."""

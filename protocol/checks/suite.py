@@ -24,6 +24,7 @@ from typing import Any
 from protocol.checks.base import Check, Derived, Findings, Violation, end_head
 from protocol.checks.domains import domains_for
 from protocol.checks.globals import Globals
+from protocol.checks.order import Order
 from protocol.checks.registry import CHECKS, check_names
 from protocol.checks.routing import RoutedEntry, Router
 from protocol.checks.state import SuiteState
@@ -76,11 +77,16 @@ class Suite:
         self.globals = Globals(state.globals, self.checks, self.shard == 0)
         self.domains: list[Domain] = domains_for(state, self.machine, self.findings, self.checks, self.kernel, self.contracts)
         self._lockset = self.checks.get("I-LOCKSET")
+        self._order = self.checks.get("I-ORDER")
+        if isinstance(self._order, Order):
+            self._order.seen = set(state.sightings)
         self._build()
 
     def state(self) -> SuiteState:
         """Everything the checks know, as typed plain data (msgspec encodes it as MessagePack). Take it between two slices."""
         self._state.counts = self.evaluated()
+        if isinstance(self._order, Order):
+            self._state.sightings = sorted(self._order.seen)
         return self._state
 
     def _build(self) -> None:

@@ -101,9 +101,13 @@ class Threads(Domain):
         view.idle = record[2] in IDLE_CHANNELS
 
     def summary(self, shard: int) -> list[Derived]:
-        """Since when a thread of this shard has been inside the kernel, at work."""
+        """Since when a thread of this shard has been inside the kernel, at work; and when one last left it in this slice (0: none did).
+
+        The global stage keeps the latest of all slices: between two slices nothing is remembered here that a snapshot would have to hold.
+        """
         since_ns = min((v.since_ns for v in self.threads.values() if v.inside > 0 and not v.idle), default=NEVER_NS)
-        return [((0, 0, 0, "", "", 0), 0, 0, shard, "active", (since_ns, self.left_ns))]
+        left_ns, self.left_ns = self.left_ns, 0
+        return [((0, 0, 0, "", "", 0), 0, 0, shard, "active", (since_ns, left_ns))]
 
     def _leave(self, record: Any, view: ThreadView, head: Head) -> None:
         view.inside -= 1
