@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from cluster.scenario import Scenario, load
     from protocol.checks.base import Check
     from protocol.kernels import kernel
+    from shootdown.forking import fork
     from shootdown.placing import placement
     from shootdown.rechecking import recheck
     from shootdown.result import Run, open_run
     from shootdown.resuming import resume
     from shootdown.running import Interrupted, run
+    from shootdown.travelling import states
 
 __all__ = [
     "Actor",
@@ -32,6 +34,7 @@ __all__ = [
     "Run",
     "RunError",
     "Scenario",
+    "fork",
     "kernel",
     "load",
     "open_run",
@@ -39,6 +42,7 @@ __all__ = [
     "recheck",
     "resume",
     "run",
+    "states",
 ]
 
 _HOMES = {
@@ -49,6 +53,7 @@ _HOMES = {
     "Interrupted": "shootdown.running",
     "Run": "shootdown.result",
     "Scenario": "cluster.scenario",
+    "fork": "shootdown.forking",
     "kernel": "protocol.kernels",
     "load": "cluster.scenario",
     "open_run": "shootdown.result",
@@ -56,6 +61,7 @@ _HOMES = {
     "recheck": "shootdown.rechecking",
     "resume": "shootdown.resuming",
     "run": "shootdown.running",
+    "states": "shootdown.travelling",
 }
 
 

@@ -49,7 +49,8 @@ class Interrupted(KeyboardInterrupt):
 class How(NamedTuple):
     """What a run is carried out with that does not touch its outcome.
 
-    ``states`` and ``cuts``: from where it goes on; ``deaths``: where workers shall die.
+    ``states`` and ``cuts``: from where it goes on; ``deaths``: where workers shall die; ``fresh``: nothing was there before, so nothing
+    need stay if it cannot be carried out.
     """
 
     on_progress: OnProgress | None = None
@@ -57,6 +58,7 @@ class How(NamedTuple):
     states: Sequence[ShareState] | None = None
     cuts: Sequence[Cut] = ()
     deaths: Sequence[Death] = ()
+    fresh: bool = False
 
 
 def begin(directory: RunDirectory, manifest: Manifest, workload: Workload) -> None:
@@ -96,7 +98,7 @@ def carry_out(directory: RunDirectory, manifest: Manifest, workload: Workload, h
         raise Interrupted(directory.path) from None
     except ShootdownError as error:
         log.info("run failed", kind=error.kind, reason=str(error))
-        if not how.cuts and not _has_cuts(directory) and (isinstance(error, InputError) or _disk_full(error)):
+        if how.fresh and not _has_cuts(directory) and (isinstance(error, InputError) or _disk_full(error)):
             directory.discard()
         raise
     finally:

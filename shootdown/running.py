@@ -74,7 +74,7 @@ def run(
         particulars=particulars(scenario),
     )
     begin(directory, manifest, workload)
-    return carry_out(directory, manifest, workload, How(on_progress, snapshot_ms, deaths=deaths))
+    return carry_out(directory, manifest, workload, How(on_progress, snapshot_ms, deaths=deaths, fresh=True))
 
 
 def check_options(seed: int, workers: int, backend: str, transport: str | None, snapshot_ms: int) -> None:

@@ -87,8 +87,10 @@ class Driver(CpuState, kw_only=True):
     def _ended(self, thread: Thread, outcome: Any) -> None:
         assert len(thread.answers) < HISTORY_LIMIT, f"{thread.routine} awaited more than {HISTORY_LIMIT} times"
         if isinstance(outcome, Again):
+            if thread.task < 0:  # a kernel thread's operation has no other end than the beginning of the next
+                thread.forms = {}
             self.start_routine(thread, outcome.routine, outcome.arguments)
             return
-        thread.routine, thread.started = "", False
+        thread.routine, thread.started, thread.forms = "", False, {}
         self.coroutines.pop(thread.tid, None)
         self.operation_ended(thread)

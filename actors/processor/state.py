@@ -62,7 +62,10 @@ class CpuState(Actor, kw_only=True):
 
     def context(self, thread: Thread) -> Context:
         """What a routine that runs on this thread knows."""
-        return Context(self.tables, self.machine, self.index, thread.tid, thread.task, thread.index, *thread.space)
+        context = Context(self.tables, self.machine, self.index, thread.tid, thread.task, thread.index, *thread.space)
+        if thread.forms:
+            context.kernel = {**self.tables.kernel, **thread.forms}
+        return context
 
     def set_timer(self, thread: Thread, what: int, delay_ns: int) -> None:
         """Arm the thread's one timer; an earlier one becomes stale."""

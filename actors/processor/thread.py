@@ -66,6 +66,8 @@ class Thread(msgspec.Struct, gc=True):
     stolen_ns: int = 0
     recent: list[tuple[int, bool]] = []
     """Pages touched lately, (vpn, write), oldest first: what ``workload.retouch`` draws from."""
+    forms: dict[str, str] = {}
+    """Forms of changes that are no more in force, with which what it is doing was begun: it is also ended with them (a fork's)."""
     walk_generation: int = 0
     """Generation of the TLB when the last walk was asked."""
 

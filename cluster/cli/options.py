@@ -19,6 +19,7 @@ Kernel = Annotated[str | None, typer.Option("--kernel", help="Kernel preset in p
 Revert = Annotated[list[str], typer.Option("--revert", "--before", metavar="CHANGE[,...]", help="Put changes back to their oldest form.")]
 Apply = Annotated[list[str], typer.Option("--apply", metavar="CHANGE[,...]", help="Put changes to their newest form.")]
 Backend = Annotated[str, typer.Option("--backend", help="Async library of the processes: trio or asyncio.")]
+At = Annotated[str, typer.Option("--at", metavar="NS", help="An instant of virtual time: ns, or with a unit ('2 ms').", show_default=False)]
 SnapshotMs = Annotated[int, typer.Option("--snapshot-ms", help="Snapshot so often, in ms of wall-clock time; 0: never.")]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value.")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, max=1_000_000, help="How many seeds, from --first on.")]

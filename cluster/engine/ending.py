@@ -17,6 +17,8 @@ from cluster.plan import Limits
 Key = tuple[int, int, int, str, str, int]
 """An event's key: the first six fields of its head."""
 FINISHED, STUCK, PANIC, LIMIT = "finished", "stuck", "panic", "limit"
+STOPPED = "stopped"
+"""No end: the run was only asked for up to an instant."""
 
 
 class Status(msgspec.Struct, array_like=True):

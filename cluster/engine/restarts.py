@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from cluster.engine.witness import testimony, witness_path
+from cluster.engine.blackbox import black_box_path, last_words
 from cluster.errors import RunError
 
 
@@ -44,7 +44,7 @@ class Restarts:
     def died(self, rank: int, how: str, incarnation: int, start: tuple[int, int]) -> int:
         """Worker ``rank`` is dead and shall begin again at ``start`` (window, virtual time); the window until which its successor is to
         write down every event, -1 for none. Raises RunError if that makes no sense any more."""
-        window, time_ns, event = testimony(Path(witness_path(self.directory, rank)))
+        window, time_ns, event = last_words(Path(black_box_path(self.directory, rank)))
         last, times = self._places.get(rank, (-1, 0))
         times = times + 1 if window == last else 1
         self._places[rank] = (window, times)

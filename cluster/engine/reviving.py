@@ -58,6 +58,9 @@ def _cuts(run_dir: Path, run: str, losses: list[str]) -> list[Cut]:
     except InputError as error:
         losses.append(f"all cuts are lost: {error}; used instead: the beginning of the run")
         return []
+    if not found.cuts and any((run_dir / SNAPSHOT_DIR).glob("*.snapshot")):
+        where = run_dir / SNAPSHOT_DIR / CUTS
+        losses.append(f"{where}: no such file, so no snapshot is known to be one of all workers; used instead: the beginning of the run")
     return list(found.cuts)
 
 

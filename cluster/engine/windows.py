@@ -16,15 +16,15 @@ from typing import Protocol
 
 import anyio.lowlevel
 
+from cluster.engine.blackbox import BlackBox
 from cluster.engine.clock import NEVER
 from cluster.engine.codec import Codec
-from cluster.engine.ending import Ending, Key, Status, decide, status_of
+from cluster.engine.ending import STOPPED, Ending, Key, Status, decide, status_of
 from cluster.engine.engine import Engine
 from cluster.engine.frames import BATCH, CHECK, STATUS
 from cluster.engine.garbage import CollectorPaused
 from cluster.engine.meter import Meter
 from cluster.engine.sinks import CheckShard, SliceSink
-from cluster.engine.witness import Witness
 from cluster.plan import Limits
 from protocol.event import SLICE_BITS
 from protocol.records import Entry, Head
@@ -88,11 +88,13 @@ class WindowLoop:
         self.earliest_ns = -1
         self.others_ns = -1
         self.restored = False
+        self.stop_ns = NEVER
+        """The run stands still before this time (``STOPPED``)."""
         self.pause: Callable[[WindowLoop], None] | None = None
         """Called every 20 ms: progress. It may look, and change nothing."""
         self.wants_snapshot: Callable[[int], bool] | None = None
         self.snapshot: Callable[[WindowLoop], Awaitable[None]] | None = None
-        self.witness: Witness | None = None
+        self.black_box: BlackBox | None = None
         """Where to write down how far this worker is, for those who find it dead."""
         self.careful_until = -1
         """Up to this window each event is written down, too."""
@@ -113,20 +115,23 @@ class WindowLoop:
         if self.earliest_ns < 0:
             await self._agree()
         while True:
+            if self.earliest_ns >= self.stop_ns < self.edge_ns:
+                return Ending(STOPPED, self.stop_ns, "the instant that was asked for")
             if self.earliest_ns >= self.edge_ns:
                 ending = await self._close_slice()
                 if ending is not None:
                     return ending
                 collector.at_edge(self.engine.events)
                 self.slice_index = self.earliest_ns >> SLICE_BITS
-            await self._work(min(self.others_ns + self.lookahead_ns, self.edge_ns))
+                continue
+            await self._work(min(self.others_ns + self.lookahead_ns, self.edge_ns, self.stop_ns))
             await self._agree()
 
     async def _work(self, limit_ns: int) -> None:
         """Handle everything before ``limit_ns``; stopping to look at the clock changes nothing."""
         self.meter.lap()
-        if self.witness is not None:
-            self.witness.window(self.window, self.earliest_ns)
+        if self.black_box is not None:
+            self.black_box.window(self.window, self.earliest_ns)
         stride = 1 if self.window <= self.careful_until else STRIDE
         while not self._step(limit_ns, stride):
             await self._breathe()
@@ -134,8 +139,8 @@ class WindowLoop:
         await self._breathe()
 
     def _step(self, limit_ns: int, stride: int) -> bool:
-        if stride == 1 and self.witness is not None and self.engine.heap:
-            self.witness.event(self.window, self.engine.heap[0])
+        if stride == 1 and self.black_box is not None and self.engine.heap:
+            self.black_box.event(self.window, self.engine.heap[0])
         return self.engine.run_before(limit_ns, stride)
 
     async def _breathe(self) -> None:

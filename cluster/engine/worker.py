@@ -18,6 +18,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from cluster.engine import control
+from cluster.engine.blackbox import BlackBox, black_box_path
 from cluster.engine.control import Commit, Done, Peers, Progressed, Ready, Refused, Running, Said, Snapped, Start, Stop, failed
 from cluster.engine.deaths import Death, DyingTransport, SnapshotDeaths
 from cluster.engine.frames import CONTROL
@@ -28,7 +29,6 @@ from cluster.engine.share import Share
 from cluster.engine.snapshot import ShareState, unpack
 from cluster.engine.transport_socket import SocketTransport, may_spin
 from cluster.engine.windows import WindowLoop
-from cluster.engine.witness import Witness, witness_path
 from cluster.errors import RunError, ShootdownError
 
 PARENT = "the parent"
@@ -98,7 +98,7 @@ class Worker:
         if share.snapshotter is not None:
             share.snapshotter.point = SnapshotDeaths(_mine(start)).point
         if start.recovers:
-            share.loop.witness = Witness(witness_path(start.directory, start.rank))
+            share.loop.black_box = BlackBox(black_box_path(start.directory, start.rank))
             share.loop.careful_until = start.careful_until
         return share
 

@@ -133,7 +133,7 @@ class RunDirectory:
             mine = place.name.startswith("shootdown-") and place.lstat().st_uid == os.getuid() and not place.is_symlink()
         except (OSError, ValueError):
             return
-        if mine and all(re.fullmatch(r"w\d+\.\d+|witness-\d+|\d+\.snapshot", path.name) for path in place.iterdir()):
+        if mine and all(re.fullmatch(r"w\d+\.\d+|blackbox-\d+|\d+\.snapshot", path.name) for path in place.iterdir()):
             shutil.rmtree(place, ignore_errors=True)
 
     def finish(self) -> Path:

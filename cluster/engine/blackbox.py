@@ -18,7 +18,7 @@ TEXT_MAX = 400
 SIZE = _FIXED.size + TEXT_MAX
 
 
-class Witness:
+class BlackBox:
     """The file of one worker, written by it and read by the parent."""
 
     def __init__(self, path: str) -> None:
@@ -40,7 +40,7 @@ class Witness:
         _FIXED.pack_into(self._map, 0, window, event[0], len(text))
 
 
-def testimony(path: Path) -> tuple[int, int, str]:
+def last_words(path: Path) -> tuple[int, int, str]:
     """(window, virtual time in ns, what was being handled or "") of a worker that is gone; (0, 0, "") if it left nothing."""
     try:
         data = path.read_bytes()
@@ -52,6 +52,6 @@ def testimony(path: Path) -> tuple[int, int, str]:
     return window, time_ns, data[_FIXED.size : _FIXED.size + length].decode("utf-8", "replace")
 
 
-def witness_path(directory: str, rank: int) -> str:
-    """Where worker ``rank`` leaves it, in the run's private directory."""
-    return f"{directory}/witness-{rank}"
+def black_box_path(directory: str, rank: int) -> str:
+    """Where worker ``rank`` keeps it, in the run's private directory."""
+    return f"{directory}/blackbox-{rank}"

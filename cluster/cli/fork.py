@@ -1,0 +1,39 @@
+"""``shootdown fork RUN --at NS``: go on from an instant of a run with something changed."""
+
+from __future__ import annotations
+
+from cluster.cli.options import Apply, At, Backend, Json, Out, Revert, RunArgument, Sets, SnapshotMs, Workers
+from cluster.cli.output import print_json, say
+from cluster.cli.run import Transport, ended
+
+
+def command(
+    run: RunArgument,
+    at: At,
+    sets: Sets = [],
+    revert: Revert = [],
+    apply: Apply = [],
+    workers: Workers = 1,
+    out: Out = None,
+    backend: Backend = "trio",
+    transport: Transport = None,
+    snapshot_ms: SnapshotMs = 2000,
+    as_json: Json = False,
+) -> int:
+    """Continue RUN from the instant --at with changes put back or applied; with nothing changed the digest is RUN's."""
+    import shootdown as sd
+    from cluster.cli.at import nanoseconds
+    from cluster.cli.making import watched
+    from cluster.cli.summary_text import summary_lines
+
+    at_ns = nanoseconds(at)
+    options = {"sets": sets, "revert": revert, "apply": apply, "workers": workers, "out": out, "backend": backend}
+    options |= {"transport": transport, "snapshot_ms": snapshot_ms, "at_ns": at_ns}
+    made = watched(sd.fork, run, f"{run.name} from {at_ns} ns", **options)
+    if as_json:
+        print_json(made.summary)
+    else:
+        source = sd.open_run(run).digest
+        same = "the digest of the run it is of" if made.digest == source else f"the run it is of has digest {source or 'none yet'}"
+        say(f"forked off {run} at {at_ns:,} ns; {same}", *summary_lines(made.summary))
+    return ended(made)

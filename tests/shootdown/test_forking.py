@@ -1,0 +1,123 @@
+"""Time travel: any instant's state, and a run that goes on from there with something changed, or with nothing."""
+
+import msgspec
+import pytest
+
+import shootdown as sd
+from protocol.changes import CHANGES
+from shootdown.forking import STRUCTURAL
+
+SETS = ("workload.lines_max=400",)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cluster.engine.snapshotting.Snapshotter.wants", lambda _, window: window in (3, 5))
+        return sd.run(sd.load("redis-bgsave", SETS), seed=1, out=tmp_path_factory.mktemp("fork") / "run")
+
+
+@pytest.mark.parametrize(("share", "workers"), [(0, 1), (30, 2), (55, 1), (97, 3)])
+def test_with_nothing_changed_the_digest_is_the_runs(run, share, workers, tmp_path):
+    made = sd.fork(run.path, run.summary["virtual_ns"] * share // 100, workers=workers, out=tmp_path / "fork")
+    assert made.digest == run.digest
+    assert made.losses == []
+    assert made.stored.digest_of_trace() == run.digest, "the trace is whole, from the beginning"
+    assert made.metrics == run.metrics
+    assert made.stored.manifest.origin.digest == run.digest
+
+
+def test_an_instant_does_not_depend_on_the_cut_it_is_reached_from(run, monkeypatch):
+    at_ns = run.summary["virtual_ns"] * 3 // 4
+    near = sd.states(run.path, at_ns)
+    monkeypatch.setattr("cluster.engine.reviving._cuts", lambda *_: [])
+    assert sd.states(run.path, at_ns) == near
+    assert len(near) > 30
+
+
+def test_the_state_is_that_of_before_the_instant(run):
+    """A frame that is taken by one event is free up to that very time."""
+    taken = next(record for record in run.records("free.take") if record.time_ns > 100_000)
+    before, after = (sd.states(run.path, taken.time_ns + more, "fq")["fq"] for more in (0, 1))
+    assert before["free"] == after["free"] + 1 if "free" in before else before != after
+
+
+def test_actors_are_chosen_by_pattern_and_none_is_refused(run):
+    assert set(sd.states(run.path, 0, "cpu.*")) == {"cpu.0", "cpu.1"}
+    with pytest.raises(sd.InputError, match="no actor is called 'nobody'"):
+        sd.states(run.path, 5, "nobody")
+    with pytest.raises(sd.InputError, match="--at: found -1"):
+        sd.states(run.path, -1)
+
+
+def test_what_is_changed_is_changed_from_there_on_and_not_before(run, tmp_path):
+    at_ns = run.summary["virtual_ns"] // 2
+    made = sd.fork(run.path, at_ns, revert=["C26"], out=tmp_path / "fork")
+    assert made.digest != run.digest
+
+    def until(which):
+        return [(record.time_ns, record.actor, record.record) for record in which.records(until_ns=at_ns)]
+
+    assert until(made) == until(run)
+    again = sd.run(sd.load("redis-bgsave", SETS, revert=["C26"]), seed=1, out=tmp_path / "reverted")
+    assert made.digest != again.digest
+
+
+@pytest.mark.parametrize("change", [name for name in sorted(CHANGES) if not CHANGES[name].pmaps and name not in STRUCTURAL])
+def test_every_change_can_be_put_back_under_way(run, change, tmp_path):
+    """Whatever is being done at the instant is ended as it was begun; a restored thread that went another way would be refused."""
+    made = sd.fork(run.path, run.summary["virtual_ns"] * 45 // 100, revert=[change], out=tmp_path / "fork")
+    assert made.ended in ("finished", "panic", "stuck")
+    assert made.stored.manifest.plan.model.kernel[change] == CHANGES[change].forms[0]
+
+
+def test_threads_under_way_keep_the_forms_they_began_with(run, tmp_path):
+    from shootdown.forking import changed, refitted
+    from shootdown.travelling import travel
+
+    instant = travel(run.path, run.summary["virtual_ns"] // 2)
+    model = changed(instant.manifest.plan.model, ["R02"], [], [])
+    refitted(instant, model)
+    threads = [thread for cpu in ("cpu.0", "cpu.1") for thread in instant.share.engine.actors[cpu].threads.values()]
+    started = [thread for thread in threads if thread.started]
+    assert started
+    assert all(thread.forms == {"R02": CHANGES["R02"].forms[-1]} for thread in started)
+    assert all(thread.forms == {} for thread in threads if not thread.started)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"sets": ["machine.cpus=8"]}, "machine.cpus: that cannot change while a run is under way"),
+        ({"sets": ["limits.wait_ns=never"]}, "limits.wait_ns"),
+        ({"sets": ["checks.stop_at_first=5"]}, "true or false"),
+        ({"revert": ["C14"]}, "C14 cannot change while a run is under way"),
+        ({"revert": ["C99"]}, "C99"),
+        ({"at_ns": 1 << 40}, "the run ended finished at"),
+        ({"workers": 99}, "99"),
+    ],
+)
+def test_what_cannot_change_is_refused_and_leaves_nothing(run, options, said, tmp_path):
+    at_ns = options.pop("at_ns", 1000)
+    with pytest.raises(sd.InputError, match=said):
+        sd.fork(run.path, at_ns, out=tmp_path / "fork", **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_limits_can_change(run, tmp_path):
+    made = sd.fork(run.path, 1000, sets=["limits.virtual_ns=2 ms"], out=tmp_path / "fork")
+    assert (made.ended, made.summary["virtual_ns"]) == ("limit", 2_000_000)
+
+
+def test_a_fork_that_is_interrupted_is_resumed_from_its_instant(run, tmp_path, monkeypatch):
+    def interrupted(*given, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shootdown.carrying.drive", interrupted)
+        with pytest.raises(sd.Interrupted):
+            sd.fork(run.path, 2_000_000, out=tmp_path / "fork")
+    made = sd.resume(tmp_path / "fork")
+    assert made.digest == run.digest
+    assert made.resumed_at_ns >= 2_000_000
+    assert msgspec.json.decode((made.path / "manifest.json").read_bytes())["origin"]["at_ns"] == 2_000_000
