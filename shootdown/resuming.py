@@ -18,6 +18,7 @@ from cluster.recording.manifest import MANIFEST, Manifest, read_manifest
 from cluster.recording.run_dir import RunDirectory
 from cluster.recording.trace import TRACE_DIR
 from shootdown.carrying import SNAPSHOT_MS, How, OnProgress, carry_out, workload_of
+from shootdown.placing import possible
 from shootdown.result import Run, open_run
 from shootdown.running import check_options, transport_for
 
@@ -54,6 +55,7 @@ def resume(
     workload = workload_of(directory.path, manifest)
     manifest.plan = msgspec.structs.replace(plan, workers=workers, backend=backend, transport=transport)
     manifest.workers = workers
+    possible(manifest.plan, workload)
     held = directory.hold()  # held until the directory is in order, then taken again by who carries the run out
     try:
         directory.remove_private()

@@ -50,7 +50,7 @@ def test_a_worker_that_dies_after_a_resume_is_started_anew_from_where_the_run_wa
     original = carrying.How
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("shootdown.resuming.How", lambda *given: original(*given, deaths=[Death(1, "send", 40), Death(0, "send", 60)]))
+        patch.setattr("shootdown.resuming.How", lambda *given: original(*given, deaths=[Death(1, "send", 1), Death(0, "send", 2)]))
         made = sd.resume(again, workers=2)
     assert made.digest == whole.digest
     assert len(made.summary["restarts"]) == 2
@@ -87,6 +87,10 @@ def test_what_cannot_be_resumed_is_refused(tmp_path, again, monkeypatch):
         sd.resume(tmp_path / "nowhere")
     with pytest.raises(sd.InputError, match="--workers: found 0"):
         sd.resume(again, workers=0)
+    shutil.rmtree(again / "snapshots")
+    with pytest.raises(sd.InputError, match="99"):
+        sd.resume(again, workers=99)
+    assert (again / "trace").is_dir(), "a refusal costs nothing of the run"
     manifest = read_manifest(again)
     manifest.model_version = 1
     write_manifest(again, manifest)
