@@ -9,8 +9,7 @@ import re
 from fnmatch import translate
 from functools import lru_cache
 
-import msgspec
-
+from cluster.faults.watch import Turn
 from protocol.faults import When
 from protocol.identity import BOOT
 
@@ -23,13 +22,6 @@ def _pattern(glob: str) -> re.Pattern[str]:
 def matches(glob: str, text: str) -> bool:
     """Does ``text`` match ``glob`` as in a shell, case and all?"""
     return _pattern(glob).match(text) is not None
-
-
-class Turn(msgspec.Struct):
-    """How often a fault matched and fired at one receiver: state, and part of a snapshot."""
-
-    matched: int = 0
-    fired: int = 0
 
 
 def speaks_of(when: When, receiver: str, sender: str, kind: str) -> bool:

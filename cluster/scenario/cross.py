@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
+import msgspec
+
 from cluster.scenario.refusal import Place
 from cluster.scenario.tables import FaultTable, ScenarioTable
-from protocol.faults import Fault, When
+from protocol.faults import KINDS, MESSAGE, Fault, When
 from protocol.machine import Machine
 from protocol.messages import LOCAL, MESSAGE_BY_WORD
 
-PAGER_DEFAULT = When(kind="pager.read")
 _CPU = re.compile(r"(?:.*\.)?cpu\.([0-9]+)")
 
 
@@ -34,27 +35,43 @@ def faults_of(table: ScenarioTable, machine: Machine, place: Place) -> tuple[Fau
 def _fault(row: FaultTable, index: int) -> Fault:
     given = {k: v for k, v in row.model_dump(exclude={"when", "name"}).items() if v is not None}
     when = When(**row.when.model_dump()) if row.when else When()
-    if row.kind == "pager-error" and when.kind == "*":
-        when = When(**{**row.when.model_dump(), "kind": PAGER_DEFAULT.kind}) if row.when else PAGER_DEFAULT
+    if when.kind == "*":
+        when = msgspec.structs.replace(when, kind=KINDS[row.kind].usual)
     return Fault(name=row.name or f"{row.kind}-{index + 1}", when=when, **given)
 
 
 def _possible(fault: Fault, key: str, machine: Machine, place: Place) -> None:
-    if fault.kind == "stall" and fault.cpu >= machine.cpus:
+    given = KINDS[fault.kind].needs + KINDS[fault.kind].takes
+    if "cpu" in given and fault.cpu >= machine.cpus:
         raise place.refuse(f"{key}.cpu", fault.cpu, f"0 to {machine.cpus - 1}: the machine has {machine.cpus} CPUs")
-    if fault.kind == "memory" and fault.frames >= machine.frames:
+    if "frames" in given and fault.frames >= machine.frames:
         raise place.refuse(f"{key}.frames", fault.frames, f"less than the machine's {machine.frames} frames")
     _words(fault, key, place)
     for field, pattern in (("to", fault.when.to), ("sender", fault.when.sender)):
-        match = _CPU.fullmatch(pattern)
-        if match and int(match[1]) >= machine.cpus:
-            raise place.refuse(f"{key}.when.{field}", pattern, f"cpu.0 to cpu.{machine.cpus - 1}: the machine has {machine.cpus} CPUs")
+        _cpus_that_are(f"{key}.when.{field}", pattern, machine, place)
+
+
+def _cpus_that_are(key: str, pattern: str, machine: Machine, place: Place) -> None:
+    match = _CPU.fullmatch(pattern)
+    if match and int(match[1]) >= machine.cpus:
+        raise place.refuse(key, pattern, f"cpu.0 to cpu.{machine.cpus - 1}: the machine has {machine.cpus} CPUs")
 
 
 def _words(fault: Fault, key: str, place: Place) -> None:
-    words = [word for word, message in MESSAGE_BY_WORD.items() if message.link != LOCAL]
-    if fault.kind == "pager-error":
-        words = [word for word in words if "fail" in MESSAGE_BY_WORD[word].__struct_fields__]
-    matching = [word for word in words if fnmatchcase(word, fault.when.kind)]
-    if not matching or (fault.kind == "pager-error" and fault.when.kind != "*" and not fault.when.kind.startswith("pager")):
-        raise place.refuse(f"{key}.when.kind", fault.when.kind, sorted(words), why="no message is called so")
+    """Some message that the kind can concern must match ``when.kind``."""
+    kind = KINDS[fault.kind]
+    if kind.scope == MESSAGE and not any(fnmatchcase(word, fault.when.kind) for word in words_of(fault.kind)):
+        why = f"no message that {fault.kind} can concern is called so"
+        raise place.refuse(f"{key}.when.kind", fault.when.kind, words_of(fault.kind), why=why)
+
+
+def words_of(word: str) -> list[str]:
+    """The words of the messages that a kind of fault can concern."""
+    kind = KINDS[word]
+    return sorted(
+        message
+        for message, found in MESSAGE_BY_WORD.items()
+        if found.link != LOCAL
+        and any(fnmatchcase(message, pattern) for pattern in kind.words)
+        and (not kind.carries or kind.carries in found.__struct_fields__)
+    )

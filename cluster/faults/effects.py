@@ -1,0 +1,53 @@
+"""What each kind of message fault does to a delivery it fires on: a function per kind, found by its word.
+
+A module of effects ends in a table that is laid into :data:`EFFECTS`; no chain of ifs knows all kinds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from cluster.engine.streams import draw_once
+from cluster.faults.delivery import Delivery, Outcome
+from protocol.faults import Fault
+
+Effect = Callable[[Fault, Delivery], Outcome]
+
+
+def _delay(fault: Fault, delivery: Delivery) -> Outcome:
+    return _by(fault.delay_ns, fault, delivery)
+
+
+def _jitter(fault: Fault, delivery: Delivery) -> Outcome:
+    """A draw that the message's identity alone decides, so that it is no state and no order matters."""
+    event = delivery.event
+    return _by(draw_once(delivery.engine.seed, f"jitter {fault.name}", f"{event[4]}:{event[5]}", fault.delay_ns + 1), fault, delivery)
+
+
+def _by(delay_ns: int, fault: Fault, delivery: Delivery) -> Outcome:
+    if not delay_ns:
+        return delivery.unless_held()
+    now_ns = delivery.event[0]
+    at_ns = delivery.free_ns(now_ns + delay_ns)
+    return delivery.later(at_ns, delivery.said(fault, f"delayed by {at_ns - now_ns} ns"))
+
+
+def _lose(fault: Fault, delivery: Delivery) -> Outcome:
+    return delivery.lost(delivery.said(fault, "lost"))
+
+
+def _fail(fault: Fault, delivery: Delivery) -> Outcome:
+    """The request is handed over as one that the device will not manage."""
+    event = delivery.event
+    failing = msgspec.structs.replace(event[8], fail=True)
+    return delivery._replace(event=(*event[:8], failing)).unless_held(delivery.said(fault, "fails"))
+
+
+EFFECTS: dict[str, Effect] = {
+    "delay": _delay,
+    "jitter": _jitter,
+    "lose": _lose,
+    "pager-error": _fail,
+}
