@@ -14,6 +14,7 @@ from protocol.identity import cpu_name
 from protocol.machine import Machine
 from protocol.messages import Message, Value
 from protocol.messages.device import NicDone, PagerDone
+from protocol.messages.faults import DeviceInterrupt
 from protocol.messages.processor import Ipi, Timer
 from protocol.records import PANIC
 
@@ -41,8 +42,10 @@ class CpuState(Actor, kw_only=True):
     loaded: str = ""
     """The address space whose page table is loaded (lazily kept by kernel threads)."""
     until_ns: int = 0
-    pending: list[tuple[str, Ipi | PagerDone | NicDone]] = []
+    pending: list[tuple[str, Ipi | PagerDone | NicDone | DeviceInterrupt]] = []
     """Interrupts that arrived while they were disabled, in order."""
+    halted_until_ns: int = 0
+    """Until when a fault keeps the CPU from running and from taking interrupts; 0: it runs."""
     tlb: Tlb
     made: dict[str, int] = {}
     """How many actors of each kind this CPU has created."""

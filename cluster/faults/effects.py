@@ -12,6 +12,7 @@ import msgspec
 from cluster.engine.streams import draw_once
 from cluster.faults.delivery import Delivery, Outcome
 from protocol.faults import Fault
+from protocol.messages.device import NEVER, TORN, WRONG
 
 Effect = Callable[[Fault, Delivery], Outcome]
 
@@ -45,9 +46,23 @@ def _fail(fault: Fault, delivery: Delivery) -> Outcome:
     return delivery._replace(event=(*event[:8], failing)).unless_held(delivery.said(fault, "fails"))
 
 
+def _flawed(flaw: str, text: str) -> Effect:
+    """The request is handed over as one with which this goes wrong at the device."""
+
+    def effect(fault: Fault, delivery: Delivery) -> Outcome:
+        event = delivery.event
+        flawed = msgspec.structs.replace(event[8], flaw=flaw)
+        return delivery._replace(event=(*event[:8], flawed)).unless_held(delivery.said(fault, text))
+
+    return effect
+
+
 EFFECTS: dict[str, Effect] = {
     "delay": _delay,
     "jitter": _jitter,
     "lose": _lose,
     "pager-error": _fail,
+    "pager-never": _flawed(NEVER, "will not end"),
+    "pager-wrong-data": _flawed(WRONG, "reads the next page"),
+    "pager-torn-write": _flawed(TORN, "reaches the device in part"),
 }

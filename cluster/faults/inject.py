@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.actor import Actor, Handler
+from actors.faults.registry import PARTS
 from cluster.engine.engine import Engine, Table
 from cluster.errors import InputError
 from cluster.faults.delivery import Delivery, Outcome
 from cluster.faults.effects import EFFECTS
 from cluster.faults.instants import INSTANTS, Numbered, need_targets, numbered, queue_instants
+from cluster.faults.parts import fit_parts
 from cluster.faults.predicate import fires, in_time, matches, speaks_of
 from cluster.faults.watch import Turn, Watch
 from protocol.event import Event
@@ -33,6 +35,7 @@ class Injector:
     def __init__(self, engine: Engine, faults: tuple[Fault, ...], instants: Sequence[Numbered] = ()) -> None:
         self.engine = engine
         self.faults = tuple(fault for fault in faults if fault.kind in EFFECTS)
+        self.parts = tuple(fault for fault in faults if fault.kind in PARTS)
         self.instants = {number: (fault, instant) for number, fault, instant in instants}
         self.fired: dict[str, int] = {fault.name: 0 for fault in faults}
         self.watches: dict[str, Watch] = {}
@@ -44,6 +47,7 @@ class Injector:
     def added(self, actor: Actor) -> None:
         """Watch a new actor if some fault can concern it."""
         name = actor.name
+        fit_parts(self.engine, self.parts, actor, self.watches, self.fired)
         self._announce_instants(name)
         faults = tuple(fault for fault in self.faults if matches(fault.when.to, name))
         if faults:
@@ -105,9 +109,9 @@ def install(engine: Engine, faults: tuple[Fault, ...], first_number: int, *, que
     Must come before any actor is added. With ``queue`` false (a restore) the events are in the snapshot already. Raises InputError for a
     fault of an unknown kind, or on an actor that this run does not have.
     """
+    known = sorted({*EFFECTS, *INSTANTS, *PARTS})
     for fault in faults:
-        if fault.kind not in EFFECTS and fault.kind not in INSTANTS:
-            known = sorted([*EFFECTS, *INSTANTS])
+        if fault.kind not in known:
             raise InputError(f"fault {fault.name!r} is of no known kind", key=f"faults.{fault.name}.kind", found=fault.kind, allowed=known)
     instants = numbered(faults, first_number)
     need_targets(engine, instants)

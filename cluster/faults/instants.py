@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from actors.faults.registry import DEVICES
 from cluster.engine.engine import Engine
 from cluster.errors import InputError
 from protocol.event import Event
 from protocol.faults import Fault
 from protocol.identity import BOOT, FREE_QUEUES, cpu_name
 from protocol.messages import Message
+from protocol.messages.faults import Begins
 from protocol.messages.free import Withhold
 from protocol.messages.processor import Stall
 
@@ -36,9 +38,27 @@ def _memory(fault: Fault) -> tuple[Instant, ...]:
     return (Instant(fault.at_ns, FREE_QUEUES, Withhold(frames=fault.frames, until_ns=until_ns, reply=False)),)
 
 
+def _cpu(fault: Fault) -> tuple[Instant, ...]:
+    return (Instant(fault.at_ns, cpu_name(fault.cpu), Begins(fault.name)),)
+
+
+def _pager(fault: Fault) -> tuple[Instant, ...]:
+    return (Instant(fault.at_ns, DEVICES[fault.pager], Begins(fault.name)),)
+
+
+def _free_lists(fault: Fault) -> tuple[Instant, ...]:
+    return (Instant(fault.at_ns, FREE_QUEUES, Begins(fault.name)),)
+
+
 INSTANTS: dict[str, Callable[[Fault], tuple[Instant, ...]]] = {
     "stall": _stall,
     "memory": _memory,
+    "cpu-slow": _cpu,
+    "cpu-offline": _cpu,
+    "interrupt-storm": _cpu,
+    "clock-skew": _cpu,
+    "pager-slow": _pager,
+    "memory-fragmented": _free_lists,
 }
 
 

@@ -10,9 +10,10 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
+from cluster.scenario.machine_faults import possible_part
 from cluster.scenario.refusal import Place
 from cluster.scenario.tables import FaultTable, ScenarioTable
-from protocol.faults import KINDS, MESSAGE, Fault, When
+from protocol.faults import INSTANT, KINDS, MESSAGE, Fault, When
 from protocol.machine import Machine
 from protocol.messages import LOCAL, MESSAGE_BY_WORD
 
@@ -47,6 +48,7 @@ def _possible(fault: Fault, key: str, machine: Machine, place: Place) -> None:
     if "frames" in given and fault.frames >= machine.frames:
         raise place.refuse(f"{key}.frames", fault.frames, f"less than the machine's {machine.frames} frames")
     _words(fault, key, place)
+    possible_part(fault, key, machine, place)
     for field, pattern in (("to", fault.when.to), ("sender", fault.when.sender)):
         _cpus_that_are(f"{key}.when.{field}", pattern, machine, place)
 
@@ -60,7 +62,7 @@ def _cpus_that_are(key: str, pattern: str, machine: Machine, place: Place) -> No
 def _words(fault: Fault, key: str, place: Place) -> None:
     """Some message that the kind can concern must match ``when.kind``."""
     kind = KINDS[fault.kind]
-    if kind.scope == MESSAGE and not any(fnmatchcase(word, fault.when.kind) for word in words_of(fault.kind)):
+    if kind.scope != INSTANT and not any(fnmatchcase(word, fault.when.kind) for word in words_of(fault.kind)):
         why = f"no message that {fault.kind} can concern is called so"
         raise place.refuse(f"{key}.when.kind", fault.when.kind, words_of(fault.kind), why=why)
 
@@ -71,7 +73,7 @@ def words_of(word: str) -> list[str]:
     return sorted(
         message
         for message, found in MESSAGE_BY_WORD.items()
-        if found.link != LOCAL
+        if (found.link != LOCAL or kind.scope != MESSAGE)
         and any(fnmatchcase(message, pattern) for pattern in kind.words)
         and (not kind.carries or kind.carries in found.__struct_fields__)
     )

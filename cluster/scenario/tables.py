@@ -112,6 +112,13 @@ class FaultTable(Table):
     at_ns: Ns | None = None
     duration_ns: PositiveNs | None = None
     frames: Annotated[int, Field(strict=True, ge=1)] | None = None
+    percent: Annotated[int, Field(strict=True, ge=101, le=100_000)] | None = None
+    ppm: Annotated[int, Field(strict=True, ge=-999_999, le=1_000_000)] | None = None
+    period_ns: PositiveNs | None = None
+    pages: Annotated[int, Field(strict=True, ge=1)] | None = None
+    lock: Annotated[str, Field(min_length=1)] | None = None
+    channel: Annotated[str, Field(min_length=1)] | None = None
+    pager: Literal["disk", "swap"] | None = None
 
     @model_validator(mode="after")
     def _keys_of_its_kind(self) -> FaultTable:

@@ -14,4 +14,4 @@ def delay_max_ns(faults: Sequence[Fault]) -> int:
 
 def stalled_ns(faults: Sequence[Fault]) -> int:
     """For how long these faults keep CPUs from handling what has arrived."""
-    return sum(fault.duration_ns for fault in faults if fault.kind == "stall")
+    return sum(fault.duration_ns for fault in faults if fault.kind in ("stall", "cpu-offline", "vcpu-preempted"))

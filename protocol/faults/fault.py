@@ -39,3 +39,10 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     at_ns: int = 0
     duration_ns: int = 0
     frames: int = 0
+    percent: int = 100
+    ppm: int = 0
+    period_ns: int = 0
+    pages: int = 1
+    lock: str = ""
+    channel: str = ""
+    pager: str = ""

@@ -1,44 +1,17 @@
 """The kinds of fault, declared once: scenario files are checked against this table, ``shootdown list faults`` prints it.
 
 A kind is a row here, a field of :class:`protocol.faults.fault.Fault` for each key that no other kind has, and an entry in a registry of
-``cluster.faults`` (``effects`` for what happens to messages, ``instants`` for what happens at a time). A class per kind was rejected: what
+``cluster.faults`` (``effects`` for what happens to messages, ``instants`` for what happens at a time) or of ``actors.faults`` (what a
+broken part of the machine does; those kinds are in ``machine_kinds``). A class per kind was rejected: what
 a scenario may say, what the document lists and what a refusal allows would each have to ask the classes again.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from protocol.faults.kind import INSTANT, MESSAGE, NS_MAX, PART, Field, Kind
+from protocol.faults.machine_kinds import MACHINE_FIELDS, MACHINE_KINDS
 
-MESSAGE, INSTANT = "message", "instant"
-"""A fault happens to messages that match its predicate, or to an actor at a time."""
-NS_MAX = 10**15
-"""As long as a quantity of virtual time may be."""
-
-
-class Field(NamedTuple):
-    """What a key of ``[[faults]]`` means, and which integers it may hold (``unit`` "" for a number, "name" or "truth" for no number)."""
-
-    meaning: str
-    unit: str = "ns"
-    least: int = 1
-    greatest: int = NS_MAX
-
-
-class Kind(NamedTuple):
-    """One kind of fault. ``needs`` and ``takes``: the keys that must and that may be given besides ``name`` and ``kind``.
-
-    ``words``: patterns of the messages it can concern, one of which must match; ``carries``: a field that those messages must have;
-    ``usual``: the pattern of ``when.kind`` if none is given.
-    """
-
-    meaning: str
-    needs: tuple[str, ...] = ()
-    takes: tuple[str, ...] = ()
-    scope: str = MESSAGE
-    words: tuple[str, ...] = ("*",)
-    carries: str = ""
-    usual: str = "*"
-
+__all__ = ["FIELDS", "INSTANT", "KINDS", "MESSAGE", "NS_MAX", "PART", "Field", "Kind"]
 
 FIELDS: dict[str, Field] = {
     "when": Field("which messages", unit="predicate"),
@@ -47,6 +20,7 @@ FIELDS: dict[str, Field] = {
     "at_ns": Field("when it begins", least=0),
     "duration_ns": Field("how long it lasts"),
     "frames": Field("page frames", unit="", greatest=1 << 40),
+    **MACHINE_FIELDS,
 }
 
 KINDS: dict[str, Kind] = {
@@ -56,4 +30,5 @@ KINDS: dict[str, Kind] = {
     "stall": Kind("the CPU does nothing for a while", ("cpu", "at_ns", "duration_ns"), scope=INSTANT),
     "pager-error": Kind("matching pager requests fail", takes=("when",), words=("pager.*",), carries="fail", usual="pager.read"),
     "memory": Kind("free frames are withheld for a while", ("frames", "at_ns", "duration_ns"), scope=INSTANT),
+    **MACHINE_KINDS,
 }
