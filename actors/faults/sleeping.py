@@ -18,7 +18,7 @@ from protocol.records import WAKEUP
 
 
 def wakeup_lost(home: Home, table: Table, fault: Fault, trigger: Trigger) -> None:
-    """wakeup-lost: wakeup() on ``channel`` wakes nobody, or the release of ``lock`` does not hand it over; the sleepers stay where they are.
+    """wakeup-lost: wakeup() on ``channel`` wakes nobody, or a release of ``lock`` does not hand it over; the sleepers stay where they are.
 
     A later wake-up of the channel, or a later release of the lock, finds them. For a page I-WANT speaks at once (it is no longer busy, and
     somebody is asleep on it); a thread that nobody wakes later makes the run stuck, and the graph of who waits names it. A lock that nobody

@@ -42,6 +42,6 @@ class Content(msgspec.Struct, array_like=True):
 
 
 def pieces_written(place: int, pages: int) -> int:
-    """Of the page that is number ``place`` of a write of so many pages, what reaches the device if only the first half of the write does."""
+    """Of the page that is number ``place`` of a write of so many pages, what reaches the device if only the first half of it does."""
     reached = max(0, min(PIECES, pages * PIECES // 2 - place * PIECES))
     return (1 << reached) - 1

@@ -21,8 +21,8 @@ class Conserve(Check):
     """Statement: free + cache + inactive + active + hold + owned frames are all frames of the machine, and no frame on no queue is without
     an owner.
 
-    Evaluated: the free count at every ``free.take``, ``free.put``, ``free.withhold`` and ``free.aside``; owners of all frames in use once, when a run has
-    ended with its work done. Detects: a frame counted twice or not at all, a leak (C25).
+    Evaluated: the free count at every ``free.take``, ``free.put``, ``free.withhold`` and ``free.aside``; owners of all frames in use once,
+    when a run has ended with its work done. Detects: a frame counted twice or not at all, a leak (C25).
     """
 
     name = "I-CONSERVE"
