@@ -182,6 +182,7 @@ RETOUCH = _kind(
     116, "task.retouch", "task vpn write outcome", "a page touched lately is touched again (workload.retouch; not in the recording)"
 )
 FAULT_FIRED = _kind(120, "fault.fired", "fault what", "an injected fault takes effect here")
+STRAY = _kind(121, "stray", "message sender why", "a message that nobody here awaits is ignored; only where a link has failed")
 UNGUARDED = _kind(130, "unguarded", "field subject thread needed", "an access without its guard, performed all the same")
 PEEK = _kind(131, "peek", "field thread", "an unlocked read the kernel declares")
 HELD = _kind(117, "held", "thread point", "a script holds the thread at a named point of a kernel routine")
