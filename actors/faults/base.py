@@ -50,7 +50,13 @@ def begins(table: Table, fault: Fault, begin: Callable[[], None]) -> None:
 
 def under_way(fault: Fault, now_ns: int) -> bool:
     """Does a fault with a beginning and a duration (0: for good) act at this time?"""
-    return fault.at_ns <= now_ns and not (fault.duration_ns and now_ns >= fault.at_ns + fault.duration_ns)
+    over = fault.duration_ns and now_ns >= fault.at_ns + fault.duration_ns
+    return fault.at_ns <= now_ns and not over and not (fault.heal_ns and now_ns >= fault.heal_ns)
+
+
+def lasting(fault: Fault, now_ns: int, ns: int) -> int:
+    """How long something lasts that begins now and would last ``ns``: not beyond the time from which on no fault acts."""
+    return max(1, min(ns, fault.heal_ns - now_ns)) if fault.heal_ns else ns
 
 
 def is_lock(pattern: str, lock: str) -> bool:

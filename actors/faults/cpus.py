@@ -9,7 +9,7 @@ shootdown waits for it.
 
 from __future__ import annotations
 
-from actors.faults.base import Table, Trigger, begins, is_lock, under_way
+from actors.faults.base import Table, Trigger, begins, is_lock, lasting, under_way
 from actors.kernel.requests import Compute
 from actors.processor.cpu import Cpu
 from actors.processor.interrupts import Interrupts
@@ -52,7 +52,7 @@ def offline(cpu: Cpu, table: Table, fault: Fault, trigger: Trigger) -> None:
     for acknowledgements of this CPU.
     """
     _can_be_halted(cpu, table)
-    begins(table, fault, lambda: halt(cpu, fault.duration_ns))
+    begins(table, fault, lambda: halt(cpu, lasting(fault, cpu.clock.now, fault.duration_ns)))
 
 
 def preempted(cpu: Cpu, table: Table, fault: Fault, trigger: Trigger) -> None:
@@ -67,8 +67,9 @@ def preempted(cpu: Cpu, table: Table, fault: Fault, trigger: Trigger) -> None:
     def granted_and_preempted(thread: Thread, lock: str, fence: int) -> None:
         granted(thread, lock, fence)
         if is_lock(fault.lock, lock) and trigger.turn():
-            trigger.fired(f"preempted for {fault.duration_ns} ns, thread {thread.tid} holding {lock}")
-            halt(cpu, fault.duration_ns)
+            duration_ns = lasting(fault, cpu.clock.now, fault.duration_ns)
+            trigger.fired(f"preempted for {duration_ns} ns, thread {thread.tid} holding {lock}")
+            halt(cpu, duration_ns)
 
     cpu.granted = granted_and_preempted  # type: ignore[method-assign]
 
@@ -122,7 +123,7 @@ def interrupt_storm(cpu: Cpu, table: Table, fault: Fault, trigger: Trigger) -> N
             cpu.port.timer(message, message.period_ns)
 
     table[DeviceInterrupt] = interrupt
-    first = DeviceInterrupt(fault.period_ns, fault.at_ns + fault.duration_ns)
+    first = DeviceInterrupt(fault.period_ns, fault.at_ns + lasting(fault, fault.at_ns, fault.duration_ns))
     begins(table, fault, lambda: interrupt(first, cpu.name))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from actors.faults.base import Table, Trigger, begins, under_way
+from actors.faults.base import Table, Trigger, begins, lasting, under_way
 from actors.homes.free_queues import FreeQueues
 from protocol.faults import Fault
 from protocol.messages import Value
@@ -47,7 +47,7 @@ def fragmented(free: FreeQueues, table: Table, fault: Fault, trigger: Trigger) -
     def begin() -> None:
         for frame in sorted(frame for frees in free.lists for frame, _ in frees.members() if not frame % fault.pages):
             free.set_aside(frame)
-        free.port.timer(Ends(fault.name), fault.duration_ns)
+        free.port.timer(Ends(fault.name), lasting(fault, free.clock.now, fault.duration_ns))
 
     free.put = put_or_set_aside  # type: ignore[method-assign]
     for served in (Put, PutZeroed):

@@ -6,7 +6,7 @@ TLB has nothing, would hide the fault from whoever counts.
 
 from __future__ import annotations
 
-from actors.faults.base import Table, Trigger
+from actors.faults.base import Table, Trigger, lasting
 from actors.processor.cpu import Cpu
 from protocol.faults import Fault
 from protocol.identity import RENDEZVOUS
@@ -30,13 +30,14 @@ def acked_early(cpu: Cpu, table: Table, fault: Fault, trigger: Trigger) -> None:
         if message.vector == LAZYPMAP or not cached(cpu, message.pmap, message.start, message.end) or not trigger.turn():
             shootdown(message, sender)
             return
-        trigger.fired(f"acknowledged to {sender}, flushed {fault.delay_ns} ns later")
+        delay_ns = lasting(fault, cpu.clock.now, fault.delay_ns)
+        trigger.fired(f"acknowledged to {sender}, flushed {delay_ns} ns later")
         cpu.record((IPI_DELIVER, message.vector, sender))
         costs, pages = cpu.machine.costs, message.end - message.start
         cpu._steal(costs.interrupt_ns)
         cpu.port.send(RENDEZVOUS, IpiAck())
         ns = costs.flush_all_ns if message.vector == INVLTLB else pages * costs.flush_page_ns
-        cpu.port.timer(FlushLate(message.pmap, message.start, message.end, ns), fault.delay_ns)
+        cpu.port.timer(FlushLate(message.pmap, message.start, message.end, ns), delay_ns)
 
     def flush_late(message: FlushLate, sender: str) -> None:
         cpu._steal(message.ns)

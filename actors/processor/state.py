@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from actors.actor import Actor, Handler, Port, Report
 from actors.kernel.context import Context, Tables
-from actors.kernel.requests import Request
+from actors.kernel.requests import Call, Request
 from actors.processor.thread import Thread
 from actors.processor.tlb import Tlb
 from protocol.identity import cpu_name
@@ -108,8 +108,13 @@ class CpuState(Actor, kw_only=True):
         for thread in self.threads.values():
             if thread.waiting_since >= 0:
                 doing = thread.doing[-1] if thread.doing else thread.routine
-                rows.append((thread.tid, thread.task, thread.want, thread.waiting_since, self.held_names(thread), doing))
+                rows.append((thread.tid, thread.task, self.wanted(thread), thread.waiting_since, self.held_names(thread), doing))
         return rows
+
+    def wanted(self, thread: Thread) -> str:
+        """What a waiting thread waits for, in words; it keeps its CPU while it waits for the answer of a home."""
+        request = self.requests.get(thread.tid)
+        return thread.want or (f"the answer of {request.to} to {request.op.word}" if isinstance(request, Call) else "")
 
 
 def home_cpu(index: int, cpus: int) -> str:

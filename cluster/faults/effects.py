@@ -5,16 +5,13 @@ A module of effects ends in a table that is laid into :data:`EFFECTS`; no chain 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import msgspec
 
 from cluster.engine.streams import draw_once
 from cluster.faults.delivery import Delivery, Outcome
+from cluster.faults.links import LINK_EFFECTS, Effect, until_healed
 from protocol.faults import Fault
 from protocol.messages.device import NEVER, TORN, WRONG
-
-Effect = Callable[[Fault, Delivery], Outcome]
 
 
 def _delay(fault: Fault, delivery: Delivery) -> Outcome:
@@ -23,20 +20,15 @@ def _delay(fault: Fault, delivery: Delivery) -> Outcome:
 
 def _jitter(fault: Fault, delivery: Delivery) -> Outcome:
     """A draw that the message's identity alone decides, so that it is no state and no order matters."""
-    event = delivery.event
-    return _by(draw_once(delivery.engine.seed, f"jitter {fault.name}", f"{event[4]}:{event[5]}", fault.delay_ns + 1), fault, delivery)
+    return _by(draw_once(delivery.engine.seed, f"jitter {fault.name}", delivery.identity, fault.delay_ns + 1), fault, delivery)
 
 
 def _by(delay_ns: int, fault: Fault, delivery: Delivery) -> Outcome:
     if not delay_ns:
         return delivery.unless_held()
     now_ns = delivery.event[0]
-    at_ns = delivery.free_ns(now_ns + delay_ns)
+    at_ns = delivery.free_ns(until_healed(fault, now_ns, delay_ns))
     return delivery.later(at_ns, delivery.said(fault, f"delayed by {at_ns - now_ns} ns"))
-
-
-def _lose(fault: Fault, delivery: Delivery) -> Outcome:
-    return delivery.lost(delivery.said(fault, "lost"))
 
 
 def _fail(fault: Fault, delivery: Delivery) -> Outcome:
@@ -60,9 +52,9 @@ def _flawed(flaw: str, text: str) -> Effect:
 EFFECTS: dict[str, Effect] = {
     "delay": _delay,
     "jitter": _jitter,
-    "lose": _lose,
     "pager-error": _fail,
     "pager-never": _flawed(NEVER, "will not end"),
     "pager-wrong-data": _flawed(WRONG, "reads the next page"),
     "pager-torn-write": _flawed(TORN, "reaches the device in part"),
+    **LINK_EFFECTS,
 }

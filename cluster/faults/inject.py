@@ -14,11 +14,14 @@ from actors.actor import Actor, Handler
 from actors.faults.registry import PARTS
 from cluster.engine.engine import Engine, Table
 from cluster.errors import InputError
+from cluster.faults.breakdown import Breakdown
 from cluster.faults.delivery import Delivery, Outcome
 from cluster.faults.effects import EFFECTS
+from cluster.faults.firings import MATCHED
 from cluster.faults.instants import INSTANTS, Numbered, need_targets, numbered, queue_instants
+from cluster.faults.links import DROPPING
 from cluster.faults.parts import fit_parts
-from cluster.faults.predicate import fires, in_time, matches, speaks_of
+from cluster.faults.predicate import concerns, fires, in_time, speaks_of
 from cluster.faults.watch import Turn, Watch
 from protocol.event import Event
 from protocol.faults import Fault
@@ -30,17 +33,20 @@ __all__ = ["Injector", "Watch", "install"]
 
 
 class Injector:
-    """The faults of one worker's engine. ``fired``: firings here by name of fault."""
+    """The faults of one worker's engine. ``fired``: firings here by name of fault, and matches of its predicate."""
 
     def __init__(self, engine: Engine, faults: tuple[Fault, ...], instants: Sequence[Numbered] = ()) -> None:
         self.engine = engine
         self.faults = tuple(fault for fault in faults if fault.kind in EFFECTS)
         self.parts = tuple(fault for fault in faults if fault.kind in PARTS)
         self.instants = {number: (fault, instant) for number, fault, instant in instants}
-        self.fired: dict[str, int] = {fault.name: 0 for fault in faults}
+        self.fired: dict[str, int] = {fault.name: 0 for fault in faults} | {
+            fault.name + MATCHED: 0 for fault in (*self.faults, *self.parts)
+        }
         self.watches: dict[str, Watch] = {}
         self.watched: dict[str, tuple[Fault, ...]] = {}
         self.tables: dict[str, Table] = {}
+        self.breakdown = Breakdown.of(self.faults, engine, self.watches, self.tables)
         self._about: dict[tuple[str, str, str], tuple[Fault, ...]] = {}
         """(receiver, sender, kind of message) to the faults that may concern it at some time; patterns are matched once for each."""
 
@@ -49,11 +55,13 @@ class Injector:
         name = actor.name
         fit_parts(self.engine, self.parts, actor, self.watches, self.fired)
         self._announce_instants(name)
-        faults = tuple(fault for fault in self.faults if matches(fault.when.to, name))
-        if faults:
+        faults = tuple(fault for fault in self.faults if concerns(fault, name, self.engine.place))
+        if faults or (self.breakdown is not None and self.breakdown.can_refuse(actor)):
             self.watched[name] = faults
             self.watches.setdefault(name, Watch())
             self.tables[name] = self.engine.tables.pop(name)
+        if self.breakdown is not None:
+            self.breakdown.added(actor)
 
     def _announce_instants(self, name: str) -> None:
         """Put the record of a fault at an instant before the receiver's own handling of it."""
@@ -74,27 +82,58 @@ class Injector:
 
         return handle
 
+    # Deliveries -----------------------------------------------------------------------------------------------------------
+
     def intercept(self, event: Event) -> Outcome:
         """What becomes of a delivery to a watched receiver: the event to handle and its handler, or None if it comes later."""
-        receiver, sender = event[3], event[4]
         try:
-            handler = self.tables[receiver][type(event[8])]
+            handler = self.tables[event[3]][type(event[8])]
         except KeyError:
             raise self.engine.unhandled(event) from None
+        if self.breakdown is None:
+            return self._decide(event, handler)
+        self.breakdown.deciding = True
+        outcome = self._decide(event, handler)
+        if outcome is not None:
+            outcome = self.breakdown.unless_refused(outcome)
+        self.breakdown.deciding = False
+        return outcome
+
+    def _decide(self, event: Event, handler: Handler) -> Outcome:
+        receiver, sender = event[3], event[4]
         watch = self.watches[receiver]
-        delivery = Delivery(self.engine, event, handler, watch)
-        if watch.delayed and (what := watch.delayed.pop(f"{sender}:{event[5]}", None)) is not None:
-            return delivery.now(what)
+        if watch.delayed and (coming := watch.delayed.pop(f"{sender}:{event[5]}", None)) is not None:
+            return self._delivery(event, handler, watch).now(coming)
         for fault in self._concerned(receiver, sender, event[8].word):
-            if in_time(fault.when, event[0]) and fires(fault.when, watch.turns.setdefault(fault.name, Turn())):
-                self.fired[fault.name] += 1
-                return EFFECTS[fault.kind](fault, delivery)
-        return delivery.unless_held()
+            if self._fires(fault, watch, event[0]):
+                return EFFECTS[fault.kind](fault, self._delivery(event, handler, watch))
+        if event[0] <= watch.behind_ns.get(sender, 0):
+            return self._delivery(event, handler, watch).unless_held()
+        return event, handler
+
+    def _delivery(self, event: Event, handler: Handler, watch: Watch) -> Delivery:
+        def hit_again(at_ns: int) -> bool:
+            concerned = self._concerned(event[3], event[4], event[8].word)
+            return any(fault.kind in DROPPING and self._fires(fault, watch, at_ns) for fault in concerned)
+
+        return Delivery(self.engine, event, handler, watch, hit_again)
+
+    def _fires(self, fault: Fault, watch: Watch, at_ns: int) -> bool:
+        """Does the fault take effect on a message it speaks of that arrives now or, sent again, at ``at_ns``? Counts it."""
+        if not in_time(fault, at_ns):
+            return False
+        turn = watch.turns.setdefault(fault.name, Turn())
+        before = turn.matched
+        found = fires(fault.when, turn)
+        self.fired[fault.name + MATCHED] += turn.matched - before
+        self.fired[fault.name] += found
+        return found
 
     def _concerned(self, receiver: str, sender: str, kind: str) -> tuple[Fault, ...]:
         about = self._about.get((receiver, sender, kind))
         if about is None:
-            about = tuple(fault for fault in self.watched[receiver] if speaks_of(fault.when, receiver, sender, kind))
+            where = self.engine.place
+            about = tuple(fault for fault in self.watched[receiver] if speaks_of(fault, receiver, sender, kind, where))
             self._about[receiver, sender, kind] = about
         return about
 

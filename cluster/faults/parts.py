@@ -6,9 +6,12 @@ in the order of its events, as the messages of a message fault are, and the coun
 
 from __future__ import annotations
 
+import msgspec
+
 from actors.actor import Actor
 from actors.faults.registry import PARTS
 from cluster.engine.engine import Engine
+from cluster.faults.firings import MATCHED
 from cluster.faults.predicate import fires, in_time, matches
 from cluster.faults.watch import Turn, Watch
 from protocol.faults import Fault
@@ -16,17 +19,23 @@ from protocol.records import FAULT_FIRED
 
 
 class PartTrigger:
-    """An :class:`actors.faults.base.Trigger`. ``counts``: firings of this worker by name of fault."""
+    """An :class:`actors.faults.base.Trigger`. ``counts``: firings of this worker by name of fault, and occasions of which it speaks."""
 
     def __init__(self, fault: Fault, engine: Engine, turn: Turn, counts: dict[str, int]) -> None:
-        self.fault, self.engine, self.counts = fault, engine, counts
+        # A part's duration is how long it acts, not when it may.
+        self.fault = msgspec.structs.replace(fault, duration_ns=0)
+        self.engine, self.counts = engine, counts
         self._turn = turn
 
     def turn(self) -> bool:
         """Here is an occasion, in the event being handled."""
         when, event = self.fault.when, self.engine.clock.event
-        meant = in_time(when, event[0]) and matches(when.kind, event[8].word) and matches(when.sender, event[4])
-        return meant and fires(when, self._turn)
+        if not in_time(self.fault, event[0]) or not matches(when.kind, event[8].word) or not matches(when.sender, event[4]):
+            return False
+        before = self._turn.matched
+        found = fires(when, self._turn)
+        self.counts[self.fault.name + MATCHED] += self._turn.matched - before
+        return found
 
     def fired(self, what: str) -> None:
         """The fault takes effect."""

@@ -9,9 +9,13 @@ import re
 from fnmatch import translate
 from functools import lru_cache
 
+from cluster.engine.engine import Place
 from cluster.faults.watch import Turn
-from protocol.faults import When
-from protocol.identity import BOOT
+from protocol.faults import Fault, When
+from protocol.identity import BOOT, root_of
+
+DOMAIN = "domain."
+"""``domain.1`` stands for every actor whose home is in NUMA domain 1; no actor is called so."""
 
 
 @lru_cache(maxsize=4096)
@@ -24,17 +28,43 @@ def matches(glob: str, text: str) -> bool:
     return _pattern(glob).match(text) is not None
 
 
-def speaks_of(when: When, receiver: str, sender: str, kind: str) -> bool:
-    """Does ``when`` speak of such messages (all but when they come, and the counting)? The receiver is one that it names.
+def concerns(fault: Fault, receiver: str, where: Place) -> bool:
+    """Can ``receiver`` get a message that the fault is about?"""
+    if not matches(fault.when.to, receiver):
+        return False
+    return not fault.side or _is_other(fault, receiver, where) or (not fault.one_way and _is_on(fault.side, receiver, where))
+
+
+def speaks_of(fault: Fault, receiver: str, sender: str, kind: str, where: Place) -> bool:
+    """Is the fault about such messages (all but when they come, and the counting)? The receiver is one that it concerns.
 
     What an actor sends itself is a timer and crosses no link, and what comes from ``boot`` is not a message either: no fault concerns them.
     """
-    return sender not in (receiver, BOOT) and matches(when.kind, kind) and matches(when.sender, sender)
+    if sender in (receiver, BOOT) or not matches(fault.when.kind, kind) or not matches(fault.when.sender, sender):
+        return False
+    return not fault.side or crosses(fault, sender, receiver, where) or (not fault.one_way and crosses(fault, receiver, sender, where))
 
 
-def in_time(when: When, at_ns: int) -> bool:
-    """Is a delivery at this time within the fault's own?"""
-    return when.from_ns <= at_ns and not (when.until_ns and at_ns >= when.until_ns)
+def crosses(fault: Fault, sender: str, receiver: str, where: Place) -> bool:
+    """Does it go from the one side of a partition to the other?"""
+    return _is_on(fault.side, sender, where) and _is_other(fault, receiver, where)
+
+
+def _is_other(fault: Fault, name: str, where: Place) -> bool:
+    return _is_on(fault.other, name, where) if fault.other else not _is_on(fault.side, name, where)
+
+
+def _is_on(side: tuple[str, ...], name: str, where: Place) -> bool:
+    domain = f"{DOMAIN}{where.domain_of[root_of(name)]}"
+    return any(pattern == domain or matches(pattern, name) for pattern in side)
+
+
+def in_time(fault: Fault, at_ns: int) -> bool:
+    """Is a delivery at this time within the fault's own, and before all faults' end?"""
+    when = fault.when
+    if at_ns < when.from_ns or (when.until_ns and at_ns >= when.until_ns) or (fault.heal_ns and at_ns >= fault.heal_ns):
+        return False
+    return not fault.duration_ns or fault.at_ns <= at_ns < fault.at_ns + fault.duration_ns
 
 
 def fires(when: When, turn: Turn) -> bool:

@@ -12,12 +12,22 @@ class Turn(msgspec.Struct):
     fired: int = 0
 
 
+class Coming(msgspec.Struct, omit_defaults=True):
+    """A message that will come again: which fault made it late and what its record will say ("" for one that merely stays behind);
+    ``gone``: it is recorded then, and not handled."""
+
+    fault: str = ""
+    text: str = ""
+    gone: bool = False
+
+
 class Watch(msgspec.Struct):
-    """What is remembered at one watched receiver: turns by fault, delayed messages that will come again, and how far each pair is held
-    back."""
+    """What is remembered at one watched receiver: turns by fault, messages that will come again by identity "sender:seq", and how far each
+    pair is held back."""
 
     turns: dict[str, Turn] = {}
-    delayed: dict[str, str] = {}
-    """Identity "sender:seq" of a delayed message to what its record will say; "" for one that merely stays behind."""
+    delayed: dict[str, Coming] = {}
     behind_ns: dict[str, int] = {}
     """Sender to the latest delivery that a delay has moved."""
+    broken: str = ""
+    """Why this actor handles nothing any more."""

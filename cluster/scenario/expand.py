@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from cluster.scenario.swarm import Declared
 from protocol.faults import KINDS, Fault
 from protocol.machine import Machine
 from protocol.messages import LINK_NAMES
@@ -39,6 +40,12 @@ def fault_expanded(fault: Fault) -> dict[str, Any]:
     said = [key for key in kind.takes if key != "when" and getattr(fault, key) != getattr(usual, key)]
     given |= {key: msgspec.to_builtins(getattr(fault, key)) for key in said}
     return {"name": fault.name, "kind": fault.kind, **given, **({"when": when} if when or "when" in kind.needs else {})}
+
+
+def declared_expanded(declared: Declared) -> dict[str, Any]:
+    """The same of a fault with ranges in which a swarm draws."""
+    vary = {key: list(found) for key, found in sorted(declared.vary.items())}
+    return fault_expanded(declared.fault) | ({"vary": vary} if vary else {})
 
 
 def to_toml(table: Mapping[str, Any]) -> str:

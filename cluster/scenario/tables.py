@@ -1,4 +1,4 @@
-"""The other tables of a scenario file: ``[kernel] [workload] [[faults]] [checks] [limits] [expect]``.
+"""The other tables of a scenario file: ``[kernel] [workload] [[faults]] [checks] [limits] [expect]``, and the whole of it.
 
 Each model says what a file may hold; what needs two tables at once (a fault on a CPU that does not exist) is in
 :mod:`cluster.scenario.cross`, because only there both are known.
@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from cluster.plan import Limits
+from cluster.scenario.fault_tables import LinkTable, LivenessTable, SwarmTable
 from cluster.scenario.machine_table import CPUS_MAX, MachineTable, Table
 from cluster.scenario.refusal import impossible
 from cluster.scenario.units import Count, Ns, PositiveNs
@@ -119,6 +120,13 @@ class FaultTable(Table):
     lock: Annotated[str, Field(min_length=1)] | None = None
     channel: Annotated[str, Field(min_length=1)] | None = None
     pager: Literal["disk", "swap"] | None = None
+    side: Annotated[list[str], Field(min_length=1)] | None = None
+    other: Annotated[list[str], Field(min_length=1)] | None = None
+    one_way: bool | None = None
+    retransmit_ns: Ns | None = None
+    tries: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
+    vary: dict[str, list[Any]] | None = None
+    """By key, the range in which a swarm draws it."""
 
     @model_validator(mode="after")
     def _keys_of_its_kind(self) -> FaultTable:
@@ -186,6 +194,9 @@ class ScenarioTable(Table):
     kernel: KernelTable = KernelTable()
     workload: WorkloadTable
     faults: list[FaultTable] = []
+    link: LinkTable | None = None
+    swarm: SwarmTable | None = None
+    liveness: LivenessTable | None = None
     checks: ChecksTable = ChecksTable()
     limits: LimitsTable = LimitsTable()
     expect: ExpectTable = ExpectTable()

@@ -2,6 +2,6 @@
 
 from protocol.faults.bounds import delay_max_ns, stalled_ns
 from protocol.faults.fault import Fault, When
-from protocol.faults.kinds import FIELDS, INSTANT, KINDS, MESSAGE, PART, Field, Kind
+from protocol.faults.kinds import FIELDS, INSTANT, KINDS, LAYER, MESSAGE, PART, Field, Kind
 
-__all__ = ["FIELDS", "INSTANT", "KINDS", "MESSAGE", "PART", "Fault", "Field", "Kind", "When", "delay_max_ns", "stalled_ns"]
+__all__ = ["FIELDS", "INSTANT", "KINDS", "LAYER", "MESSAGE", "PART", "Fault", "Field", "Kind", "When", "delay_max_ns", "stalled_ns"]

@@ -8,8 +8,9 @@ from protocol.faults.fault import Fault
 
 
 def delay_max_ns(faults: Sequence[Fault]) -> int:
-    """How much later than without these faults a message may arrive: by one delay, since those behind it are only kept in order."""
-    return max((fault.delay_ns for fault in faults), default=0)
+    """How much later than without these faults a message may arrive: by one delay, or by all tries of a link layer, since those behind it
+    are only kept in order."""
+    return max((max(fault.delay_ns, fault.retransmit_ns * fault.tries) for fault in faults), default=0)
 
 
 def stalled_ns(faults: Sequence[Fault]) -> int:

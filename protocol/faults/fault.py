@@ -46,3 +46,10 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     lock: str = ""
     channel: str = ""
     pager: str = ""
+    side: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+    one_way: bool = False
+    retransmit_ns: int = 0
+    tries: int = 8
+    heal_ns: int = 0
+    """From then on it does not happen any more, and what it has delayed arrives (0: never); of ``[liveness]``, not of the fault's own."""

@@ -34,3 +34,8 @@ class Kind(NamedTuple):
     words: tuple[str, ...] = ("*",)
     carries: str = ""
     usual: str = "*"
+
+    @property
+    def linked(self) -> bool:
+        """Does a retransmitting link layer make up for it?"""
+        return "retransmit_ns" in self.takes

@@ -20,7 +20,12 @@ def test_every_kind_of_fault_does_something():
 def test_the_table_of_kinds_speaks_of_fields_that_there_are():
     """The declared table, the data and the file's keys agree, ranges included."""
     used = {name for kind in KINDS.values() for name in kind.needs + kind.takes}
-    assert set(FIELDS) == used == set(Fault.__struct_fields__) - {"name", "kind"} == set(FaultTable.model_fields) - {"name", "kind"}
+    assert (
+        set(FIELDS)
+        == used
+        == set(Fault.__struct_fields__) - {"name", "kind", "heal_ns"}
+        == set(FaultTable.model_fields) - {"name", "kind", "vary"}
+    )
     keys = schema()["$defs"]["FaultTable"]["properties"]
     integers = [name for name, field in FIELDS.items() if field.unit in ("", "ns")]
     assert {name: _least(keys[name]) for name in integers} == {name: FIELDS[name].least for name in integers}
@@ -57,7 +62,7 @@ frames = 100
 at_ns = "1 ms"
 duration_ns = "2 ms"
 """
-    assert load(scenario_file(WORK + text)).faults == (
+    assert load(scenario_file(WORK + text)).faults(1) == (
         Fault("delay-1", "delay", When(kind="ipi*", to="cpu.1", every=2, from_ns=1000, until_ns=1_000_000), delay_ns=2000),
         Fault("gone", "lose", When(kind="ipi-ack", nth=1)),
         Fault("stall-3", "stall", cpu=0, at_ns=0, duration_ns=1_000_000),
