@@ -35,7 +35,8 @@ def granted_twice(home: Home, table: Table, fault: Fault, trigger: Trigger) -> N
     """lock-granted-twice: two threads have one and the same grant of a lock, as when its word is written without a bus lock.
 
     Both truly own it: no access of either lacks a guard, and each releases what it got. So I-LOCKSET is silent, and only what the lock kept
-    whole tells: two pages at one offset (I-UNIQUE, or the panic of an insertion), a page busied twice (I-BUSY-XOR).
+    whole tells: of an object's lock, a second page for one offset (the panic of its insertion, and I-TREE: the page names an object that
+    does not have it).
     """
     request, unlock, holds, unguarded = table[LockRequest], home.unlock, home.holds, home.unguarded
 
