@@ -1,9 +1,9 @@
 """What becomes of a machine whose links no longer keep their word: each message once, in order.
 
 Every protocol above the links relies on that. So where a fault breaks it and no link layer makes up for it, an actor can be told what
-nobody asked, and can fail over what it is told. A message that nobody awaits is ignored, and recorded as ``stray``, by the actors that can
-tell (``unawaited(message, sender)``, the CPUs). An actor that fails handles nothing any more, and the run ends ``panic`` with its last words
-at the slice's edge: that the machine breaks down is the outcome of such a run and no defect of the simulation. Ending the run as
+nobody asked, and can fail over what it is told. A message that nobody awaits is ignored, and recorded as ``stray``, by the actors that
+can tell (``unawaited(message, sender)``, the CPUs). An actor that fails handles nothing any more, and the run ends ``panic`` with its last
+words at the slice's edge: that the machine breaks down is the outcome of such a run and no defect of the simulation. Ending the run as
 impossible, as where the links are sound, was rejected: what random faults do to a protocol could then not be counted.
 """
 

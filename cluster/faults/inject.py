@@ -23,6 +23,7 @@ from cluster.faults.links import DROPPING
 from cluster.faults.parts import fit_parts
 from cluster.faults.predicate import concerns, fires, in_time, speaks_of
 from cluster.faults.watch import Turn, Watch
+from cluster.faults.witness import Witness
 from protocol.event import Event
 from protocol.faults import Fault
 from protocol.identity import BOOT
@@ -157,6 +158,9 @@ def install(engine: Engine, faults: tuple[Fault, ...], first_number: int, *, que
     injector = Injector(engine, faults, instants)
     if queue:
         queue_instants(engine, instants)
+    heal_ns = max((fault.heal_ns for fault in faults), default=0)
+    if heal_ns:
+        Witness(name="liveness", heal_ns=heal_ns).watch(engine)
     if faults:
         engine.intercept, engine.added = injector.intercept, injector.added
     return injector

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from actors.faults.registry import DEVICES
 from cluster.engine.engine import Engine
 from cluster.errors import InputError
@@ -74,11 +76,17 @@ def numbered(faults: Sequence[Fault], first_number: int) -> list[Numbered]:
     """Every instant of these faults. ``first_number`` is the sequence of the first fault's."""
     found, further = [], first_number + len(faults)
     for place, fault in enumerate(faults, first_number):
-        if fault.kind in INSTANTS:
-            for index, instant in enumerate(INSTANTS[fault.kind](fault)):
+        if fault.kind in INSTANTS and not (fault.heal_ns and fault.at_ns >= fault.heal_ns):
+            for index, instant in enumerate(INSTANTS[fault.kind](_healing(fault))):
                 found.append(Numbered(further if index else place, fault, instant))
                 further += index > 0
     return found
+
+
+def _healing(fault: Fault) -> Fault:
+    """All faults end at the heal: what lasts longer is shortened."""
+    left_ns = fault.heal_ns - fault.at_ns
+    return msgspec.structs.replace(fault, duration_ns=left_ns) if fault.heal_ns and fault.duration_ns > left_ns else fault
 
 
 def queue_instants(engine: Engine, instants: Sequence[Numbered]) -> None:

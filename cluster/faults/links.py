@@ -50,9 +50,13 @@ def _dropped(fault: Fault, delivery: Delivery, how: str) -> Outcome:
     for sent in range(1, fault.tries + 1):
         if not delivery.hit_again(now_ns + sent * fault.retransmit_ns):
             at_ns = delivery.free_ns(now_ns + sent * fault.retransmit_ns)
-            return delivery.later(at_ns, delivery.said(fault, f"{how}, sent again {sent} times and {at_ns - now_ns} ns late"))
+            return delivery.later(at_ns, delivery.said(fault, f"{how}, sent again {_times(sent)} and {at_ns - now_ns} ns late"))
     at_ns = delivery.free_ns(now_ns + fault.tries * fault.retransmit_ns)
-    return delivery.later(at_ns, delivery.said(fault, f"{how}, sent again {fault.tries} times and given up", gone=True))
+    return delivery.later(at_ns, delivery.said(fault, f"{how}, sent again {_times(fault.tries)} and given up", gone=True))
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def reorder(fault: Fault, delivery: Delivery) -> Outcome:
