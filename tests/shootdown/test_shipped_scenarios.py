@@ -6,6 +6,7 @@ import pytest
 
 import shootdown as sd
 from cluster.scenario.places import names
+from tests.shootdown.test_machine_faults import SHOWS as MACHINE_FAULTS
 
 SHORTER = {
     "demo": ["workload.lines_max=4000"],
@@ -34,7 +35,8 @@ SHOWS = {
 
 
 def test_every_scenario_is_here():
-    assert set(SHOWS) == set(names("scenarios"))
+    """Those of the machine's faults show what they are for in ``test_machine_faults``."""
+    assert set(SHOWS) | set(MACHINE_FAULTS) == set(names("scenarios"))
 
 
 @pytest.mark.parametrize("name", sorted(SHOWS))
