@@ -27,7 +27,7 @@ def test_an_actor_that_fails_where_links_fail_says_its_last_words():
     heard = talk(LOST, actors=failing())
     assert heard.got == [(120, "a.0 1")]
     assert panics(heard) == ([WORDS], [("b.0", WORDS)])
-    assert [record for at_ns, record in heard.records if at_ns == 220][0] == (NOTE, "begins"), "what it had recorded by then stays"
+    assert (220, (NOTE, "begins")) in heard.records, "what it had recorded by then stays"
     ending = decide([status_of(heard.engine.reporters, 0)], 1 << 62, 1 << 20, Limits(), 1, None)
     assert (ending.ended, ending.why) == (PANICKED, f"b.0: {WORDS}")
 
