@@ -130,7 +130,7 @@ def test_what_was_blocked_moves_after_the_heal(made):
     assert all(3_000_000 <= record.time_ns < 3_100_000 for record in late), "held back until the heal, and one timeout of the link"
     withheld = [record.fields for record in run.records(kind="free.withhold")]
     assert sum(fields["frames"] for fields in withheld) == 0, "withheld memory is back"
-    assert last_end(run) > 3_000_000
+    assert 3_000_000 < last_end(run) < 6_000_000, "all four were declared for a second"
 
 
 def test_what_never_moves_is_told_with_who_has_it(made):
