@@ -141,12 +141,10 @@ def injected_lines(summary: Summary) -> list[str]:
 
 def fault_words(fault: dict[str, Any]) -> str:
     """A fault as this run had it: its kind and its numbers, which a swarm may have drawn."""
-    when = dict(fault.get("when", {}))
-    said = {key: value for key, value in fault.items() if key not in ("name", "kind", "when")}
-    shown = [
-        f"{key}={','.join(map(str, value)) if isinstance(value, list) else value}" for key, value in (said | when).items() if key != "kind"
-    ]
-    return " ".join([fault["kind"], *([when["kind"]] if "kind" in when else []), *shown])
+    when = fault.get("when", {})
+    said = {key: value for key, value in (when | fault).items() if key not in ("name", "kind", "when")}
+    shown = [f"{key}={','.join(value) if isinstance(value, list) else value}" for key, value in said.items()]
+    return " ".join(filter(None, (fault["kind"], when.get("kind"), *shown)))
 
 
 def times(count: int) -> str:

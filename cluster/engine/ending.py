@@ -106,9 +106,9 @@ def _waits(thread: int, task: int, wanted: str, since_ns: int, owners: dict[str,
     who = f"thread {thread}" + (f" (task {task})" if task >= 0 else "")
     holders = owners.get(wanted, [])
     held = f", held by thread {', '.join(map(str, holders))}" if holders else ""
-    return f"{who} for {wanted or 'its turn'} since {since_ns:,} ns" + (
-        ", which it was given and never heard of" if thread in holders else held
-    )
+    if thread in holders:
+        held = ", which it was given and never heard of"
+    return f"{who} for {wanted or 'its turn'} since {since_ns:,} ns{held}"
 
 
 def _without_progress(statuses: Sequence[Status], earliest_ns: int, edge_ns: int, limits: Limits, left: int) -> Ending | None:

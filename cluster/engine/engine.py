@@ -200,11 +200,12 @@ class Engine:
             try:
                 done = self._run(budget)
                 break
-            except RunError:
-                raise
             except Exception as error:  # an actor is anybody's code; whatever it raises is told with the event it was handling
-                if not self._answered_for(error):
-                    raise self._failed(error) from error
+                if self._answered_for(error):
+                    continue
+                if isinstance(error, RunError):
+                    raise
+                raise self._failed(error) from error
         if done:
             self.horizon_ns = max(self.horizon_ns, clock.limit_ns)
         return done

@@ -72,9 +72,9 @@ class Breakdown:
 
     def failed(self, event: Event, error: Exception) -> bool:
         """An actor has failed over ``event``: from now on it is silent. False if that is not the actor's doing."""
-        if self.deciding:
+        actor = self.engine.actors.get(event[3])
+        if self.deciding or actor is None or type(event[8]) not in self._table(event[3]):
             return False
-        actor = self.engine.actors[event[3]]
         text = f"breaks down over {event[8].word} from {event[4]}: {type(error).__name__}: {error}"
         self.watches.setdefault(actor.name, Watch()).broken = text
         if hasattr(actor, "broke_down"):
@@ -84,8 +84,11 @@ class Breakdown:
         self._silence(actor, text)
         return True
 
+    def _table(self, name: str) -> Table:
+        return self.tables[name] if name in self.tables else self.engine.tables[name]
+
     def _silence(self, actor: Actor, text: str) -> None:
-        tables = self.tables if actor.name in self.tables else self.engine.tables
-        tables[actor.name] = dict.fromkeys(tables[actor.name], nothing)
+        table = self._table(actor.name)
+        table.update(dict.fromkeys(table, nothing))
         if not hasattr(actor, "broke_down"):
             self.engine.reporters.append(Broken(name=actor.name, text=text))

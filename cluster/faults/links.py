@@ -74,7 +74,7 @@ def duplicate(fault: Fault, delivery: Delivery) -> Outcome:
     outcome = delivery.unless_held()
     first_ns = delivery.event[0] if outcome else delivery.watch.behind_ns[delivery.event[4]]
     how = "a second time, dropped by the link layer" if fault.retransmit_ns else "a second time"
-    delivery.again(first_ns + fault.delay_ns, delivery.said(fault, how, gone=bool(fault.retransmit_ns)))
+    delivery.again(until_healed(fault, first_ns, fault.delay_ns), delivery.said(fault, how, gone=bool(fault.retransmit_ns)))
     return outcome
 
 

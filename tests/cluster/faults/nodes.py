@@ -47,6 +47,8 @@ class Talker(Actor, kw_only=True):
     def word(self, message: Word, sender: str) -> None:
         if message.number == self.fails_at:
             self.record((NOTE, "begins"))
+            if self.to:
+                self.port.send(self.to, message)
             raise ValueError(f"no meaning for {message.number}")
         self.got.append((self.clock.now, f"{sender} {message.number}"))
         self.record((NOTE, f"{sender} {message.number}"))
@@ -70,7 +72,7 @@ def talk(*faults, actors=None, domains=None, until_ns=1 << 40) -> Heard:
     ranks = {actor.name: 0 for actor in actors}
     domains = domains or ranks
     size = max(domains.values()) + 1
-    engine = Engine(7, Place(0, 1, ranks, domains), (((20,) * size,) * size,) * 3)
+    engine = Engine(7, Place(0, 1, dict.fromkeys(domains, 0), domains), (((20,) * size,) * size,) * 3)
     injector = install(engine, tuple(faults), len(actors) + 1)
     engine.boot(actors, {actor.name: number for number, actor in enumerate(actors, 1)})
     engine.run_before(until_ns)

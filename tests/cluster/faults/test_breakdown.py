@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from actors.actor import Actor
 from cluster.engine.ending import PANIC as PANICKED
 from cluster.engine.ending import decide, status_of
 from cluster.engine.engine import Engine
@@ -27,7 +28,7 @@ def test_an_actor_that_fails_where_links_fail_says_its_last_words():
     heard = talk(LOST, actors=failing())
     assert heard.got == [(120, "a.0 1")]
     assert panics(heard) == ([WORDS], [("b.0", WORDS)])
-    assert [record for at_ns, record in heard.records if at_ns == 220][0] == (NOTE, "begins"), "what it had recorded by then stays"
+    assert (220, (NOTE, "begins")) in heard.records, "what it had recorded by then stays"
     ending = decide([status_of(heard.engine.reporters, 0)], 1 << 62, 1 << 20, Limits(), 1, None)
     assert (ending.ended, ending.why) == (PANICKED, f"b.0: {WORDS}")
 
@@ -47,6 +48,24 @@ def test_it_handles_nothing_any_more(fault):
 def test_where_links_keep_their_word_a_failure_is_a_defect(faults):
     with pytest.raises(RunError, match=r"b\.0 failed while handling 'word' from a\.0 at 220 ns: ValueError"):
         talk(*faults, actors=failing())
+
+
+def test_speaking_to_nobody_is_a_failure_too():
+    actors = [Talker(name="a.0", to="b.0", words=4), Talker(name="b.0", fails_at=2, to="nobody.7")]
+    (words,), reported = panics(talk(LOST, actors=actors))
+    assert words.startswith("breaks down over word from a.0: RunError: there is no actor 'nobody.7'")
+    assert reported == [("b.0", words)]
+    with pytest.raises(RunError, match=r"^there is no actor 'nobody\.7'"):
+        talk(actors=[Talker(name="a.0", to="b.0", words=4), Talker(name="b.0", fails_at=2, to="nobody.7")])
+
+
+def test_a_message_that_nobody_has_a_handler_for_is_no_breakdown():
+    class Deaf(Actor, kw_only=True):
+        pass
+
+    for name in ("b.0", "z.0"):
+        with pytest.raises(RunError, match=r"a\.0 sent 'word' to b\.0"):
+            talk(LOST, actors=[Talker(name="a.0", to="b.0", words=4), Deaf(name=name)], domains={"a.0": 0, "b.0": 0, "z.0": 0})
 
 
 def test_what_fails_while_a_fault_is_decided_is_no_actor(monkeypatch):

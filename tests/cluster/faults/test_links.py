@@ -78,6 +78,11 @@ def test_a_copy_of_what_is_held_back_comes_after_it():
     assert heard.got == [(420, "a.0 1"), (421, "a.0 2"), (422, "a.0 3"), (423, "a.0 4"), (426, "a.0 2")]
 
 
+def test_no_second_copy_comes_after_the_heal():
+    heard = talk(Fault("echo", "duplicate", SECOND, delay_ns=10_000, heal_ns=300))
+    assert heard.got == [(120, "a.0 1"), (220, "a.0 2"), (300, "a.0 2"), (320, "a.0 3"), (420, "a.0 4")]
+
+
 def test_a_damaged_message_is_found_out():
     heard = talk(Fault("noise", "corrupt", SECOND))
     assert heard.got == [item for item in PLAIN if item[1] != "a.0 2"]
