@@ -12,6 +12,7 @@ from cluster.scenario.checks_named import known_checks
 from protocol.changes import CHANGES
 from protocol.faults import FIELDS, KINDS
 from protocol.points import POINTS
+from tests.shootdown.test_machine_faults import SHOWS as MACHINE_FAULTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("protocol", "actors", "cluster", "shootdown")
@@ -94,5 +95,19 @@ def _holds(field):
 
 def test_every_kind_of_fault_of_links_has_its_two_outcomes_described():
     text = (ROOT / "docs" / "faults.md").read_text("utf-8")
-    found = text[text.index("## Links") : text.index("## Swarm")]
+    found = text[text.index("## Links") : text.index("## Parts of the machine")]
     assert set(re.findall(r"^\| `([a-z-]+)` \|", found, re.MULTILINE)) == {word for word, kind in KINDS.items() if kind.linked}
+
+
+def test_every_fault_of_a_part_of_the_machine_and_what_is_seen_of_it_is_described():
+    text = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    found = text[text.index("## Parts of the machine") : text.index("## Swarm")]
+    parts = {word for word, kind in KINDS.items() if kind.scope != "message" or word.startswith("pager-")}
+    assert parts - set(re.findall(r"^\| `([a-z-]+)` \|", found, re.MULTILINE)) == set()
+    named = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`(?: \(|:|,| \||$)", found, re.MULTILINE)) & {
+        path.stem for path in SCENARIOS.glob("*.toml")
+    }
+    assert {path.stem for path in SCENARIOS.glob("*.toml") if path.stem in MACHINE_FAULTS} <= named
+
+
+SCENARIOS = ROOT / "configs" / "scenarios"

@@ -1,7 +1,7 @@
-"""What becomes of a machine whose links no longer keep their word: each message once, in order.
+"""What becomes of a machine whose links no longer keep their word, each message once and in order, or whose locks and wake-ups do not.
 
-Every protocol above the links relies on that. So where a fault breaks it and no link layer makes up for it, an actor can be told what
-nobody asked, and can fail over what it is told. A message that nobody awaits is ignored, and recorded as ``stray``, by the actors that
+Every protocol relies on that. So where a fault breaks it and no link layer makes up for it, an actor can be told what nobody asked, and
+can fail over what it is told. A message that nobody awaits is ignored, and recorded as ``stray``, by the actors that
 can tell (``unawaited(message, sender)``, the CPUs). An actor that fails handles nothing any more, and the run ends ``panic`` with its last
 words at the slice's edge: that the machine breaks down is the outcome of such a run and no defect of the simulation. Ending the run as
 impossible, as where the links are sound, was rejected: what random faults do to a protocol could then not be counted.
@@ -18,7 +18,7 @@ from cluster.faults.delivery import nothing
 from cluster.faults.links import BREAKING
 from cluster.faults.watch import Watch
 from protocol.event import Event
-from protocol.faults import Fault
+from protocol.faults import KINDS, PART, Fault
 from protocol.records import PANIC, STRAY
 
 
@@ -43,8 +43,8 @@ class Breakdown:
 
     @classmethod
     def of(cls, faults: Sequence[Fault], engine: Engine, watches: dict[str, Watch], tables: dict[str, Table]) -> Breakdown | None:
-        """Where none of the faults breaks what the links promise, there is nothing to contain: whatever fails then is a defect."""
-        if not any(fault.kind in BREAKING and not fault.retransmit_ns for fault in faults):
+        """Where no fault breaks what links and parts of the machine promise, there is nothing to contain: whatever fails is a defect."""
+        if not any(_breaks(fault) for fault in faults):
             return None
         made = cls(engine, watches, tables)
         engine.failed = made.failed
@@ -92,3 +92,7 @@ class Breakdown:
         table.update(dict.fromkeys(table, nothing))
         if not hasattr(actor, "broke_down"):
             self.engine.reporters.append(Broken(name=actor.name, text=text))
+
+
+def _breaks(fault: Fault) -> bool:
+    return (fault.kind in BREAKING and not fault.retransmit_ns) or KINDS[fault.kind].scope == PART

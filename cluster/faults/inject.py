@@ -47,7 +47,7 @@ class Injector:
         self.watches: dict[str, Watch] = {}
         self.watched: dict[str, tuple[Fault, ...]] = {}
         self.tables: dict[str, Table] = {}
-        self.breakdown = Breakdown.of(self.faults, engine, self.watches, self.tables)
+        self.breakdown = Breakdown.of((*self.faults, *self.parts), engine, self.watches, self.tables)
         self._about: dict[tuple[str, str, str], tuple[Fault, ...]] = {}
         """(receiver, sender, kind of message) to the faults that may concern it at some time; patterns are matched once for each."""
 

@@ -11,8 +11,9 @@ from functools import lru_cache
 
 from cluster.engine.engine import Place
 from cluster.faults.watch import Turn
-from protocol.faults import Fault, When
+from protocol.faults import KINDS, Fault, When
 from protocol.identity import BOOT, root_of
+from protocol.messages import MESSAGE_BY_WORD
 
 DOMAIN = "domain."
 """``domain.1`` stands for every actor whose home is in NUMA domain 1; no actor is called so."""
@@ -42,7 +43,16 @@ def speaks_of(fault: Fault, receiver: str, sender: str, kind: str, where: Place)
     """
     if sender in (receiver, BOOT) or not matches(fault.when.kind, kind) or not matches(fault.when.sender, sender):
         return False
+    if not can_concern(fault.kind, kind):
+        return False
     return not fault.side or crosses(fault, sender, receiver, where) or (not fault.one_way and crosses(fault, receiver, sender, where))
+
+
+def can_concern(word: str, message: str) -> bool:
+    """Is this message one that a kind of fault can do something to? A pattern of words may match more than those."""
+    kind, known = KINDS[word], MESSAGE_BY_WORD.get(message)
+    carries = not kind.carries or known is None or kind.carries in known.__struct_fields__
+    return carries and any(matches(pattern, message) for pattern in kind.words)
 
 
 def crosses(fault: Fault, sender: str, receiver: str, where: Place) -> bool:
