@@ -24,6 +24,12 @@ class Clock(Protocol):
     now: int
 
 
+Blocked = tuple[int, int, str, int]
+"""(thread, task, what it waits for, since when)."""
+Owner = tuple[str, int]
+"""(lock, the thread that its home has given it to)."""
+
+
 class Report(NamedTuple):
     """What an actor whose class says ``reports`` tells at a slice's edge, from which the end of the run is decided."""
 
@@ -36,6 +42,10 @@ class Report(NamedTuple):
     """How often one thread has waited for memory in vain, the worst of them,"""
     starving: int = 0
     """and which."""
+    blocked: tuple[Blocked, ...] = ()
+    """Threads that wait, where a run must heal (``[liveness]``),"""
+    owners: tuple[Owner, ...] = ()
+    """and the locks that are taken."""
 
 
 class Stream(Protocol):

@@ -103,6 +103,8 @@ class Home(Actor, kw_only=True):
     waiters: list[Waiter] = []
     sleepers: dict[str, list[tuple[str, int]]] = {}
     """Channel to (CPU, thread) of each sleeper, in the order of going to sleep."""
+    seconds: tuple[tuple[int, int], ...] = ()
+    """(thread, fence) of each owner that a fault has made beside the first, by the same grant."""
 
     def equip(self, forms: Mapping[str, str]) -> None:
         """Give the home the forms of the kernel in force, which decide the guards of some fields. Before it is bound."""

@@ -12,6 +12,13 @@ from protocol.faults import Fault
 from protocol.machine import Machine
 
 
+class Liveness(msgspec.Struct, frozen=True):
+    """Two phases: faults happen before ``heal_ns`` and none after; ``bound_ns`` later, everybody who waited then must have moved."""
+
+    heal_ns: int
+    bound_ns: int
+
+
 class Limits(msgspec.Struct, frozen=True):
     """When a run ends although its work is not done."""
 
@@ -25,6 +32,8 @@ class Limits(msgspec.Struct, frozen=True):
     memory_waits: int = 1_000
     """A thread that has waited for memory so often in one routine, and each time found none, makes the run ``stuck``: waits that are short
     but have no end (0: no limit)."""
+    liveness: Liveness | msgspec.UnsetType = msgspec.UNSET
+    """Not encoded where it is not asked for: a plan without it is what it was."""
 
 
 class Model(msgspec.Struct, frozen=True):

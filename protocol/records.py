@@ -182,6 +182,17 @@ RETOUCH = _kind(
     116, "task.retouch", "task vpn write outcome", "a page touched lately is touched again (workload.retouch; not in the recording)"
 )
 FAULT_FIRED = _kind(120, "fault.fired", "fault what", "an injected fault takes effect here")
+STRAY = _kind(121, "stray", "message sender why", "a message that nobody here awaits is ignored; only where a link has failed")
+FRAME_OTHER = _kind(
+    122,
+    "frame.other",
+    "frame thread object pindex pieces",
+    "what was read into the frame is this page, and of what was last written to that only these 512-byte pieces (made by the thread)",
+)
+PAGER_TORN = _kind(
+    123, "pager.torn", "frame object pindex pieces", "of a page that was written out only these 512-byte pieces reached the device"
+)
+FREE_ASIDE = _kind(124, "free.aside", "frame zeroed aside free", "a fault takes a free frame off its list (aside), or puts it back")
 UNGUARDED = _kind(130, "unguarded", "field subject thread needed", "an access without its guard, performed all the same")
 PEEK = _kind(131, "peek", "field thread", "an unlocked read the kernel declares")
 HELD = _kind(117, "held", "thread point", "a script holds the thread at a named point of a kernel routine")

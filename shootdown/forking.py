@@ -102,7 +102,7 @@ def _kernel(model: Model, revert: Sequence[str], apply: Sequence[str]) -> dict[s
 
 
 def _limits(limits: Limits, sets: Sequence[str]) -> Limits:
-    given: dict[str, Any] = msgspec.to_builtins(limits)
+    given: dict[str, Any] = msgspec.to_builtins(msgspec.structs.replace(limits, liveness=msgspec.UNSET))
     for text in sets:
         key, value = parse_set(text)
         table, _, leaf = key.partition(".")
@@ -112,7 +112,7 @@ def _limits(limits: Limits, sets: Sequence[str]) -> Limits:
             sentence = f"--set {key}: that cannot change while a run is under way; allowed: {SETS}"
             raise InputError(sentence, key=key, found=key, allowed=SETS)
     try:
-        return Limits(**LimitsTable.model_validate(given).model_dump())
+        return Limits(**LimitsTable.model_validate(given).model_dump(), liveness=limits.liveness)
     except ValidationError as error:
         first = error.errors()[0]
         key = f"limits.{first['loc'][0]}"

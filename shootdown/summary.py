@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from cluster.engine.results import FoundViolation, Outcome
+from cluster.faults.firings import why_silent
 from cluster.inspect.tally import merged, metrics_of
 from cluster.plan import Plan
 from cluster.recording.manifest import Particulars, Violation
 from cluster.scenario import Scenario
+from cluster.scenario.expand import fault_expanded
 from protocol.kernels import applicable
 from protocol.workload import Workload
 
@@ -29,7 +31,14 @@ def stored(violation: FoundViolation) -> Violation:
 def particulars(scenario: Scenario) -> Particulars:
     """What a summary will say of the scenario."""
     expect = scenario.expect
-    return Particulars(scenario.title, scenario.kernel_preset, list(scenario.kernel_notes), list(expect.endings), sorted(expect.violations))
+    return Particulars(
+        scenario.title,
+        scenario.kernel_preset,
+        list(scenario.kernel_notes),
+        list(expect.endings),
+        sorted(expect.violations),
+        [found.fault.name for found in scenario.declared],
+    )
 
 
 def summarise(about: Particulars, plan: Plan, workload: Workload, outcome: Outcome, run_dir: Path | None) -> dict[str, Any]:
@@ -67,7 +76,7 @@ def summarise(about: Particulars, plan: Plan, workload: Workload, outcome: Outco
         "not_exercised": sorted(name for name, (evaluated, _) in outcome.evaluated.items() if not evaluated),
         "workload": _workload(workload, tally.absorbed),
         "host": {key: workload.host.get(key) for key in HOST_KEYS},
-        "faults_fired": dict(sorted(outcome.faults_fired.items())),
+        **_faults(about, plan, outcome),
         "waits": outcome.waits,
         "restarts": outcome.restarts,
         "shares": outcome.shares,
@@ -75,6 +84,33 @@ def summarise(about: Particulars, plan: Plan, workload: Workload, outcome: Outco
         "metrics": metrics,
     }
     return summary | judged(about, plan, summary, sorted({violation.check for violation in violations}))
+
+
+def _faults(about: Particulars, plan: Plan, outcome: Outcome) -> dict[str, Any]:
+    """The faults of this run as its plan holds them (a swarm's expanded), how often each fired, and why some did not."""
+    faults, fired = plan.model.faults, outcome.faults_fired
+    here = {fault.name for fault in faults}
+    silent = {
+        fault.name: why_silent(fault, outcome.faults_matched.get(fault.name, 0), outcome.virtual_ns)
+        for fault in faults
+        if not fired.get(fault.name)
+    }
+    return {
+        "faults": [fault_expanded(fault) for fault in faults],
+        "faults_left_out": [name for name in about.declared if name not in here],
+        "faults_fired": dict(sorted(fired.items())),
+        "faults_silent": dict(sorted(silent.items())),
+        "liveness": _liveness(plan, outcome),
+    }
+
+
+def _liveness(plan: Plan, outcome: Outcome) -> dict[str, Any] | None:
+    """What was asked of the time after the faults, and whether the run lasted long enough to answer; None if nothing was asked."""
+    liveness = plan.model.limits.liveness
+    if not liveness:
+        return None
+    judged_ns = liveness.heal_ns + liveness.bound_ns
+    return {"heal_ns": liveness.heal_ns, "bound_ns": liveness.bound_ns, "judged": outcome.virtual_ns >= judged_ns}
 
 
 def _violation(violation: Violation) -> dict[str, Any]:

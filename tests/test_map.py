@@ -10,7 +10,9 @@ import pytest
 from cluster.cli.main import COMMANDS
 from cluster.scenario.checks_named import known_checks
 from protocol.changes import CHANGES
+from protocol.faults import FIELDS, KINDS
 from protocol.points import POINTS
+from tests.shootdown.test_machine_faults import SHOWS as MACHINE_FAULTS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("protocol", "actors", "cluster", "shootdown")
@@ -68,3 +70,44 @@ def test_every_check_is_described():
 def test_every_command_is_in_the_readme():
     readme = (ROOT / "README.md").read_text("utf-8")
     assert [name for name in COMMANDS if f"`{name}" not in readme] == []
+
+
+def test_every_kind_of_fault_and_each_of_its_keys_is_described():
+    """Where this fails, the rows that should be there are what it shows."""
+    text = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    kinds = [f"| `{word}` | {kind.scope} | {_code(kind.needs)} | {_code(kind.takes)} | {kind.meaning} |" for word, kind in KINDS.items()]
+    keys = [f"| `{name}` | {_holds(field)} | {field.meaning} |" for name, field in FIELDS.items()]
+    lines = text.splitlines()
+    assert [row for row in lines if re.match(r"\| `[a-z-]+` \| (message|instant|[a-z]+) \| .* \| .* \| .* \|$", row)] == kinds
+    begin = lines.index("| key | holds | is |") + 2
+    assert lines[begin : begin + len(keys) + 1] == [*keys, ""]
+
+
+def _code(names):
+    return " ".join(f"`{name}`" for name in names)
+
+
+def _holds(field):
+    if field.unit not in ("", "ns"):
+        return field.unit
+    return f"{field.least:,} to {field.greatest:,}" + (" ns" if field.unit else "")
+
+
+def test_every_kind_of_fault_of_links_has_its_two_outcomes_described():
+    text = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    found = text[text.index("## Links") : text.index("## Parts of the machine")]
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", found, re.MULTILINE)) == {word for word, kind in KINDS.items() if kind.linked}
+
+
+def test_every_fault_of_a_part_of_the_machine_and_what_is_seen_of_it_is_described():
+    text = (ROOT / "docs" / "faults.md").read_text("utf-8")
+    found = text[text.index("## Parts of the machine") : text.index("## Swarm")]
+    parts = {word for word, kind in KINDS.items() if kind.scope != "message" or word.startswith("pager-")}
+    assert parts - set(re.findall(r"^\| `([a-z-]+)` \|", found, re.MULTILINE)) == set()
+    named = set(re.findall(r"`([a-z]+(?:-[a-z]+)+)`(?: \(|:|,| \||$)", found, re.MULTILINE)) & {
+        path.stem for path in SCENARIOS.glob("*.toml")
+    }
+    assert {path.stem for path in SCENARIOS.glob("*.toml") if path.stem in MACHINE_FAULTS} <= named
+
+
+SCENARIOS = ROOT / "configs" / "scenarios"

@@ -17,7 +17,7 @@ from protocol.messages import Message, Value
 from protocol.messages.contig import FreeWindow, TakeRun
 from protocol.messages.free import CacheCount, FreeCounts, Put, PutZeroed, ReturnWithheld, Take, TakeDirty, Withhold
 from protocol.pages import CLASS_CONTIG, CLASS_IDLE, CLASS_INTERRUPT, CLASS_SYSTEM
-from protocol.records import FREE_COUNTS, FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD
+from protocol.records import FREE_ASIDE, FREE_COUNTS, FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD
 
 
 class FreeQueues(Home, kw_only=True):
@@ -47,6 +47,8 @@ class FreeQueues(Home, kw_only=True):
     withheld: int = 0
     idle: list[int] = []
     """Frames that the idle loop has taken to zero them: on no list, and not yet anybody's."""
+    aside: dict[int, bool] = {}
+    """Free frames that a fault has taken off their lists, and whether each is zero."""
     lists: list[FreeList] = []
 
     def __post_init__(self) -> None:
@@ -60,13 +62,17 @@ class FreeQueues(Home, kw_only=True):
     def take(self, op: Take) -> Value:
         """vm_page_alloc, steps 2, 4 and 5: pop a frame if the thresholds allow it."""
         if not self._allowed(op.klass, op.last_resort):
-            self.record((FREE_FAIL, op.klass, self.free, self.cache))
-            return (-1, False, self._paging_needed())
+            return self.refuse(op)
         frame, zeroed = self._pop(op.colour % self.colours, op.prefer_zero, op.forward)
         self.free -= 1
         self.zeroed -= zeroed
         self.record((FREE_TAKE, frame, op.colour, op.klass, zeroed, self.free))
         return (frame, zeroed, self._paging_needed())
+
+    def refuse(self, op: Take) -> Value:
+        """There is no frame for this request."""
+        self.record((FREE_FAIL, op.klass, self.free, self.cache))
+        return (-1, False, self._paging_needed())
 
     def _allowed(self, klass: int, last_resort: bool) -> bool:
         free, limits = self.free, self.thresholds
@@ -143,7 +149,8 @@ class FreeQueues(Home, kw_only=True):
         marks = bytearray(max(0, op.end - op.start))
         for free in self.lists:
             free.mark(marks, op.start)
-        return (self.free, spans(marks, op.start, 1), tuple(sorted(frame for frame in self.idle if op.start <= frame < op.end)))
+        taken = sorted(frame for frame in (*self.idle, *self.aside) if op.start <= frame < op.end)
+        return (self.free, spans(marks, op.start, 1), tuple(taken))
 
     def take_run(self, op: TakeRun) -> Value:
         """contigmalloc1's dequeueing. (The kernel's, too, does nothing for a page that is on no queue.)"""
@@ -179,3 +186,19 @@ class FreeQueues(Home, kw_only=True):
         self.withheld += frames
         self.free -= frames
         self.record((FREE_WITHHOLD, frames, self.free))
+
+    def set_aside(self, frame: int) -> None:
+        """A fault takes a frame off its list."""
+        zeroed = self.aside[frame] = self.lists[frame % self.colours].take(frame)
+        self.free -= 1
+        self.zeroed -= zeroed
+        self.record((FREE_ASIDE, frame, zeroed, True, self.free))
+
+    def put_back(self) -> None:
+        """All of them are on their lists again."""
+        for frame, zeroed in sorted(self.aside.items()):
+            self.lists[frame % self.colours].push(frame, zeroed)
+            self.free += 1
+            self.zeroed += zeroed
+            self.record((FREE_ASIDE, frame, zeroed, False, self.free))
+        self.aside = {}

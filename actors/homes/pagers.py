@@ -13,9 +13,11 @@ import msgspec
 
 from actors.home import Home, OpTable, unlocked
 from actors.homes.indexes import Indexes
+from actors.homes.pager_content import Content, pieces_written
 from protocol.messages import Message, Reply, Value
-from protocol.messages.device import DeviceTimer, PagerDone, PagerFree, PagerHas, PagerMove, PagerRead, PagerWrite
-from protocol.records import PAGER_DONE, PAGER_START
+from protocol.messages.device import NEVER, TORN, WRONG, DeviceTimer, PagerDone, PagerFree, PagerHas, PagerMove, PagerRead, PagerWrite
+from protocol.pages import VALID_ALL
+from protocol.records import PAGER_DONE, PAGER_START, PAGER_TORN
 
 READ, WRITE = "read", "write"
 
@@ -30,6 +32,7 @@ class Request(msgspec.Struct, array_like=True, gc=False):
     object: str
     pages: tuple[tuple[int, int], ...]
     fail: bool
+    flaw: str = ""
 
 
 class Pager(Home, kw_only=True):
@@ -54,6 +57,8 @@ class Pager(Home, kw_only=True):
     working: dict[int, Request] = {}
     blocks: dict[str, Indexes] = {}
     """Per object, the page indices that have a swap block."""
+    torn: Content = msgspec.field(default_factory=Content)
+    """Pages of which the last write has only reached the device in part."""
 
     def has(self, op: PagerHas) -> Value:
         """vm_pager_has_page. The asker has compared ``pindex`` with the object's size: below it, a file has every page."""
@@ -67,6 +72,7 @@ class Pager(Home, kw_only=True):
                 blocks.discard(pindex)
             if not blocks.chunks:
                 del self.blocks[op.object]
+            self.torn.forget(op.object, op.start, op.end)
         return None
 
     def move(self, op: PagerMove) -> Value:
@@ -79,17 +85,19 @@ class Pager(Home, kw_only=True):
             blocks = self.blocks.setdefault(op.object, Indexes())
             if pindex - op.offset not in blocks:
                 blocks.add(pindex - op.offset)
+                self.torn.put(op.object, pindex - op.offset, self.torn.of(op.source, pindex))
                 moved += 1
+        self.torn.forget(op.source)
         return moved
 
     def read(self, op: PagerRead, sender: str) -> None:
         """Queue a read."""
         pages = tuple((op.pindex + i, -1) for i in range(op.count))
-        self._ask(Request(sender, op.thread, op.reply, READ, op.object, pages, op.fail))
+        self._ask(Request(sender, op.thread, op.reply, READ, op.object, pages, op.fail, op.flaw))
 
     def write(self, op: PagerWrite, sender: str) -> None:
         """Queue a write. An answer, if one is wanted, says only that it is queued."""
-        self._ask(Request(sender, op.thread, False, WRITE, op.object, op.pages, op.fail))
+        self._ask(Request(sender, op.thread, False, WRITE, op.object, op.pages, op.fail, op.flaw))
         self.answer(sender, op, None)
 
     def _ask(self, request: Request) -> None:
@@ -102,7 +110,12 @@ class Pager(Home, kw_only=True):
         self.number += 1
         self.working[self.number] = request
         self.record((PAGER_START, request.operation, request.object, _first(request), len(request.pages)))
-        self.port.timer(DeviceTimer(self.number), max(1, self.read_ns if request.operation == READ else self.write_ns))
+        if request.flaw != NEVER:
+            self.port.timer(DeviceTimer(self.number), self.takes_ns(request))
+
+    def takes_ns(self, request: Request) -> int:
+        """How long the device works on a request."""
+        return max(1, self.read_ns if request.operation == READ else self.write_ns)
 
     def finished(self, message: DeviceTimer, sender: str) -> None:
         """The device is done with a request: tell who asked, and begin the next."""
@@ -112,7 +125,7 @@ class Pager(Home, kw_only=True):
         if request.operation == WRITE:
             self.port.interrupt(request.cpu, PagerDone(request.object, request.pages, ok), self.service_ns)
         elif request.reply:
-            self.tell(request.cpu, Reply(request.thread, ok))
+            self.tell(request.cpu, Reply(request.thread, self._was_read(request) if ok else False))
         if self.waiting:
             self._start(self.waiting.pop(0))
 
@@ -120,15 +133,31 @@ class Pager(Home, kw_only=True):
         """Did it work? Swap gets its blocks when the write has ended, and cannot read what was never written."""
         if request.fail:
             return False
-        if not self.swap:
-            return True
         if request.operation == READ:
             blocks = self.blocks.get(request.object, Indexes())
-            return all(pindex in blocks for pindex, _ in request.pages)
+            return not self.swap or all(pindex in blocks for pindex, _ in request.pages)
+        if request.flaw == TORN or self.torn:
+            self._tear(request)
+        if not self.swap:
+            return True
         blocks = self.blocks.setdefault(request.object, Indexes())
         for pindex, _ in request.pages:
             blocks.add(pindex)
         return True
+
+    def _was_read(self, request: Request) -> Value:
+        """True for the page asked for, whole as it was last written; else which page it is, and which pieces of it are."""
+        obj, pindex = request.object, _first(request) + (request.flaw == WRONG)
+        pieces = self.torn.of(obj, pindex)
+        return True if pieces == VALID_ALL and request.flaw != WRONG else (obj, pindex, pieces)
+
+    def _tear(self, request: Request) -> None:
+        """Which pieces of each page have reached the device: all of them, unless the write is torn."""
+        for place, (pindex, frame) in enumerate(request.pages):
+            pieces = pieces_written(place, len(request.pages)) if request.flaw == TORN else VALID_ALL
+            self.torn.put(request.object, pindex, pieces)
+            if pieces != VALID_ALL:
+                self.record((PAGER_TORN, frame, request.object, pindex, pieces))
 
 
 def _first(request: Request) -> int:

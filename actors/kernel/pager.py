@@ -12,7 +12,7 @@ from protocol.messages.device import PagerHas, PagerRead, PagerWrite
 from protocol.messages.objects import Enter, Lookup, SetType, SetValid
 from protocol.messages.pages import SetDirty
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP, OBJT_VNODE, VALID_ALL
-from protocol.records import FRAME_FILL, TRANSITION
+from protocol.records import FRAME_FILL, FRAME_OTHER, TRANSITION
 
 Pages = tuple[tuple[int, int], ...]
 """(pindex, frame) pairs."""
@@ -49,6 +49,8 @@ async def vm_pager_get_page(k: Context, f: Wanting, kind: int) -> str:
     if not ok:
         return "error"
     await k.note(FRAME_FILL, f.frame, k.tid)
+    if ok is not True:
+        await k.note(FRAME_OTHER, f.frame, k.tid, *ok)
     await k.post(f.object, SetValid(f.pindex, VALID_ALL))
     return "ok"
 

@@ -63,7 +63,7 @@ class Asking(Interrupts, kw_only=True):
         if request.deschedule:
             self.deschedule(thread, f"{request.to} {op.word}")
         else:
-            thread.waiting_since = -1
+            thread.waiting_since = self.clock.now
         return WAIT
 
     def do_post(self, thread: Thread, request: Post) -> Any:

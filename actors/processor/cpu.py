@@ -9,7 +9,7 @@ import msgspec
 from actors.kernel.inject import BEFORE_TASKS_NS
 from actors.kernel.requests import Call, Request
 from actors.processor.hardware import PAUSED
-from actors.processor.tasks import Tasks
+from actors.processor.strays import Strays
 from actors.processor.thread import BLOCKED, Thread
 from protocol.messages import Message, Reply
 from protocol.messages.device import NicDone, PagerDone
@@ -18,7 +18,7 @@ from protocol.messages.processor import ACTIVATE, COMPUTE, RESUME, START, SWITCH
 from protocol.records import LOCK_FAIL, LOCK_WAIT, WAKE
 
 
-class Cpu(Tasks, kw_only=True):
+class Cpu(Strays, kw_only=True):
     """One CPU of the modelled machine."""
 
     handlers: ClassVar[dict[type[Message], str]] = {
@@ -55,8 +55,7 @@ class Cpu(Tasks, kw_only=True):
         if thread.state == BLOCKED:
             self.wake(thread, message.value)
         else:
-            if thread.want:  # it was held at a point of a routine, on the CPU
-                thread.want, thread.waiting_since = "", -1
+            thread.want, thread.waiting_since = "", -1
             self.resume(thread, message.value)
 
     def assertion(self, message: Assertion, sender: str) -> None:
@@ -136,12 +135,16 @@ class Cpu(Tasks, kw_only=True):
         self.resume(thread, None)
 
     def freeze(self) -> None:
-        """Before a snapshot: store the request each thread waits on."""
+        """Before a snapshot: store the request each thread waits on. Those of a CPU that has panicked wait for nothing any more."""
+        if self.panic_text:
+            return
         for tid, thread in self.threads.items():
             thread.pending = self._encoded(thread, self.requests[tid]) if thread.started else b""
 
     def restored(self) -> None:
         """After a restore: run every routine again on its answers, and compare the request it waits on with the stored one."""
+        if self.panic_text:
+            return
         for thread in self.threads.values():
             if thread.started:
                 self._rerun(thread)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from actors.processor.hardware import Hardware
 from protocol.identity import RENDEZVOUS
 from protocol.messages.device import NicDone, PagerDone
+from protocol.messages.faults import DeviceInterrupt
 from protocol.messages.processor import INVLTLB, LAZYPMAP, Ipi, IpiAck, IpiDone, Stall
 from protocol.records import IPI_DELIVER, STALLED
 
@@ -71,9 +72,11 @@ class Interrupts(Hardware, kw_only=True):
         for sender, message in waiting:
             self._take(message, sender)
 
-    def _take(self, message: Ipi | PagerDone | NicDone, sender: str) -> None:
+    def _take(self, message: Ipi | PagerDone | NicDone | DeviceInterrupt, sender: str) -> None:
         if isinstance(message, Ipi):
             self._shootdown(message, sender)
+        elif isinstance(message, DeviceInterrupt):
+            self._steal(self.machine.costs.interrupt_ns)
         else:
             self._completion(message)
 
@@ -86,6 +89,6 @@ class Interrupts(Hardware, kw_only=True):
         self.resume(thread, spun_ns)
 
     def stall(self, message: Stall, sender: str) -> None:
-        """A fault: this CPU does nothing for a while."""
+        """A fault: this CPU does nothing for a while. (How slow it is makes no difference to that.)"""
         self.record((STALLED, message.duration_ns))
-        self._steal(message.duration_ns)
+        Interrupts._steal(self, message.duration_ns)

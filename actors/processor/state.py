@@ -7,13 +7,14 @@ from typing import Any, ClassVar
 
 from actors.actor import Actor, Handler, Port, Report
 from actors.kernel.context import Context, Tables
-from actors.kernel.requests import Request
+from actors.kernel.requests import Call, Request
 from actors.processor.thread import Thread
 from actors.processor.tlb import Tlb
 from protocol.identity import cpu_name
 from protocol.machine import Machine
 from protocol.messages import Message, Value
 from protocol.messages.device import NicDone, PagerDone
+from protocol.messages.faults import DeviceInterrupt
 from protocol.messages.processor import Ipi, Timer
 from protocol.records import PANIC
 
@@ -41,8 +42,10 @@ class CpuState(Actor, kw_only=True):
     loaded: str = ""
     """The address space whose page table is loaded (lazily kept by kernel threads)."""
     until_ns: int = 0
-    pending: list[tuple[str, Ipi | PagerDone | NicDone]] = []
+    pending: list[tuple[str, Ipi | PagerDone | NicDone | DeviceInterrupt]] = []
     """Interrupts that arrived while they were disabled, in order."""
+    halted_until_ns: int = 0
+    """Until when a fault keeps the CPU from running and from taking interrupts; 0: it runs."""
     tlb: Tlb
     made: dict[str, int] = {}
     """How many actors of each kind this CPU has created."""
@@ -108,8 +111,13 @@ class CpuState(Actor, kw_only=True):
         for thread in self.threads.values():
             if thread.waiting_since >= 0:
                 doing = thread.doing[-1] if thread.doing else thread.routine
-                rows.append((thread.tid, thread.task, thread.want, thread.waiting_since, self.held_names(thread), doing))
+                rows.append((thread.tid, thread.task, self.wanted(thread), thread.waiting_since, self.held_names(thread), doing))
         return rows
+
+    def wanted(self, thread: Thread) -> str:
+        """What a waiting thread waits for, in words; it keeps its CPU while it waits for the answer of a home."""
+        request = self.requests.get(thread.tid)
+        return thread.want or (f"the answer of {request.to} to {request.op.word}" if isinstance(request, Call) else "")
 
 
 def home_cpu(index: int, cpus: int) -> str:

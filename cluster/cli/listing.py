@@ -98,9 +98,12 @@ def _metrics() -> Rows:
 
 
 def _faults() -> Rows:
-    from cluster.scenario.tables import NEEDS, TAKES_WHEN
+    from protocol.faults import KINDS
 
-    return [{"kind": kind, "needs": sorted(keys), "takes_when": kind in TAKES_WHEN} for kind, keys in NEEDS.items()]
+    return [
+        {"kind": word, "needs": list(kind.needs), "takes": list(kind.takes), "of": kind.scope, "does": kind.meaning}
+        for word, kind in KINDS.items()
+    ]
 
 
 def _strategies() -> Rows:

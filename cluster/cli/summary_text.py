@@ -126,9 +126,31 @@ def _serial(summary: Summary, used: dict[str, dict[str, int]], order: list[str])
 
 def injected_lines(summary: Summary) -> list[str]:
     """Declared faults and whether they happened."""
-    fired = summary["faults_fired"]
-    rows = [(name, f"fired {count} time{'s' if count != 1 else ''}" if count else "never fired") for name, count in fired.items()]
-    return table(("injected fault", ""), rows) if rows else []
+    fired, silent = summary["faults_fired"], summary["faults_silent"]
+    rows = []
+    for fault in summary["faults"]:
+        name, count = fault["name"], fired[fault["name"]]
+        rows.append((name, fault_words(fault), times(count) if count else f"never fired: {silent[name]}"))
+    rows += [(name, "", "not in this run: the seed left it out") for name in summary["faults_left_out"]]
+    lines = table(("injected fault", "", ""), rows) if rows else []
+    live = summary["liveness"]
+    if live is not None:
+        said = "" if live["judged"] else " (the run ended before that could be judged)"
+        lines += [f"  faults end at {duration(live['heal_ns'])}; who waits then must move within {duration(live['bound_ns'])}{said}"]
+    return lines
+
+
+def fault_words(fault: dict[str, Any]) -> str:
+    """A fault as this run had it: its kind and its numbers, which a swarm may have drawn."""
+    when = fault.get("when", {})
+    said = {key: value for key, value in (when | fault).items() if key not in ("name", "kind", "when")}
+    shown = [f"{key}={','.join(value) if isinstance(value, list) else value}" for key, value in said.items()]
+    return " ".join(filter(None, (fault["kind"], when.get("kind"), *shown)))
+
+
+def times(count: int) -> str:
+    """How often a fault fired."""
+    return f"fired {count:,} time{'s' if count != 1 else ''}"
 
 
 def violation_lines(summary: Summary) -> list[str]:

@@ -10,12 +10,14 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from actors.actor import Actor, Report
+from actors.actor import Actor, Blocked, Owner, Report
 from cluster.engine.clock import NEVER
-from cluster.plan import Limits
+from cluster.plan import Limits, Liveness
 
 Key = tuple[int, int, int, str, str, int]
 """An event's key: the first six fields of its head."""
+BLOCKED_SHOWN_MAX = 4
+"""Waiting threads that the reason of an end names."""
 FINISHED, STUCK, PANIC, LIMIT = "finished", "stuck", "panic", "limit"
 STOPPED = "stopped"
 """No end: the run was only asked for up to an instant."""
@@ -23,7 +25,8 @@ STOPPED = "stopped"
 
 class Status(msgspec.Struct, array_like=True):
     """One worker's report: tasks done, since when its oldest waiter waits (-1: none), panics by actor, events handled, least violating
-    key; ``starving``: how often which thread has waited for memory in vain."""
+    key; ``starving``: how often which thread has waited for memory in vain; ``blocked`` and ``owners``: who waits since before the faults'
+    end, and who has which lock, where that is asked."""
 
     done: int
     oldest_wait_ns: int
@@ -32,6 +35,8 @@ class Status(msgspec.Struct, array_like=True):
     cut: Key | None = None
     facts: bytes = b""
     starving: tuple[int, int] = (0, 0)
+    blocked: list[Blocked] = []
+    owners: list[Owner] = []
 
 
 class Ending(msgspec.Struct, array_like=True):
@@ -46,6 +51,8 @@ class Ending(msgspec.Struct, array_like=True):
 def status_of(reporters: Iterable[Actor], events: int) -> Status:
     """Ask the actors that report (class variable ``reports``; ``report()`` gives a :class:`actors.actor.Report`)."""
     done, oldest, panics, starving = 0, NEVER, [], (0, 0)
+    blocked: list[Blocked] = []
+    owners: list[Owner] = []
     for actor in reporters:
         report: Report = actor.report()  # type: ignore[attr-defined]
         done += report.done
@@ -54,7 +61,9 @@ def status_of(reporters: Iterable[Actor], events: int) -> Status:
         if report.panic:
             panics.append((actor.name, report.panic))
         starving = max(starving, (report.memory_waits, report.starving))
-    return Status(done, -1 if oldest == NEVER else oldest, panics, events, starving=starving)
+        blocked += report.blocked
+        owners += report.owners
+    return Status(done, -1 if oldest == NEVER else oldest, panics, events, starving=starving, blocked=blocked, owners=owners)
 
 
 def decide(
@@ -73,7 +82,35 @@ def decide(
     done = sum(status.done for status in statuses)
     if done == tasks_total:
         return Ending(FINISHED, edge_ns, f"all {done} tasks are done")
+    if limits.liveness and earliest_ns >= limits.liveness.heal_ns + limits.liveness.bound_ns:
+        unmoved = _unmoved(statuses, max(edge_ns, limits.liveness.heal_ns + limits.liveness.bound_ns), limits.liveness)
+        if unmoved is not None:
+            return unmoved
     return _without_progress(statuses, earliest_ns, edge_ns, limits, tasks_total - done if tasks_total >= 0 else -1)
+
+
+def _unmoved(statuses: Sequence[Status], at_ns: int, liveness: Liveness) -> Ending | None:
+    """Stuck, if anybody who waited when the faults ended waits for the same still. Nothing can happen before ``at_ns`` any more."""
+    blocked = sorted(row for status in statuses for row in status.blocked if row[3] <= liveness.heal_ns)
+    if not blocked:
+        return None
+    owners: dict[str, list[int]] = {}
+    for lock, thread in sorted(owner for status in statuses for owner in status.owners):
+        owners.setdefault(lock, []).append(thread)
+    words = [_waits(*row, owners) for row in blocked[:BLOCKED_SHOWN_MAX]]
+    more = [f"and {len(blocked) - len(words)} more"] if len(blocked) > len(words) else []
+    since = f"{liveness.bound_ns:,} ns after the faults had ended at {liveness.heal_ns:,} ns"
+    return Ending(STUCK, at_ns, f"{since} there still {'waits' if len(blocked) == 1 else 'wait'}: {'; '.join(words + more)}")
+
+
+def _waits(thread: int, task: int, wanted: str, since_ns: int, owners: dict[str, list[int]]) -> str:
+    """One who waits, for what, and who has it."""
+    who = f"thread {thread}" + (f" (task {task})" if task >= 0 else "")
+    holders = owners.get(wanted, [])
+    held = f", held by thread {', '.join(map(str, holders))}" if holders else ""
+    if thread in holders:
+        held = ", which it was given and never heard of"
+    return f"{who} for {wanted or 'its turn'} since {since_ns:,} ns{held}"
 
 
 def _without_progress(statuses: Sequence[Status], earliest_ns: int, edge_ns: int, limits: Limits, left: int) -> Ending | None:

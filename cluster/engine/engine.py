@@ -73,6 +73,7 @@ class Engine:
         self.horizon_ns = 0
         self.intercept: Callable[[Event], tuple[Event, Handler] | None] | None = None
         self.added: Callable[[Actor], None] | None = None
+        self.failed: Callable[[Event, Exception], bool] | None = None
         self._pending: list[Record] = []
         self.record: Callable[[Record], None] = self._pending.append if record else _ignore
         self._last: Event = (-1, *START[1:])
@@ -190,17 +191,21 @@ class Engine:
         """Handle events earlier than ``limit_ns``, at most ``budget`` of them; true if no earlier one may be handled now.
 
         Once an event has left for another worker, only what lies before the first possible answer to it may still be handled.
-        Stopping for the budget changes nothing: the next call goes on where this one stopped. Raises RunError if an actor fails or has no
-        handler.
+        Stopping for the budget changes nothing: the next call goes on where this one stopped. Raises RunError if an actor has no handler,
+        or fails and nobody (``failed``) answers for it.
         """
         clock = self.clock
         clock.limit_ns = min(limit_ns, clock.sent_ns + clock.lookahead_ns)
-        try:
-            done = self._run(budget)
-        except RunError:
-            raise
-        except Exception as error:  # an actor is anybody's code; whatever it raises is told with the event it was handling
-            raise self._failed(error) from error
+        while True:
+            try:
+                done = self._run(budget)
+                break
+            except Exception as error:  # an actor is anybody's code; whatever it raises is told with the event it was handling
+                if self._answered_for(error):
+                    continue
+                if isinstance(error, RunError):
+                    raise
+                raise self._failed(error) from error
         if done:
             self.horizon_ns = max(self.horizon_ns, clock.limit_ns)
         return done
@@ -244,6 +249,18 @@ class Engine:
         if self.intercept is not None:
             return self.intercept(event)
         raise self.unhandled(event)
+
+    def _answered_for(self, error: Exception) -> bool:
+        """Does somebody answer for the actor that has failed? Then the event is a handled one, and the run goes on behind it."""
+        event = self.clock.event
+        if self.failed is None or event <= self._last or not self.failed(event, error):
+            return False
+        self.events += 1
+        self._last = event
+        if self.recording:
+            self.journal.append((event[:8], event[8].word, self._pending.copy()))
+            self._pending.clear()
+        return True
 
     def _failed(self, error: Exception) -> RunError:
         event = self.clock.event

@@ -8,6 +8,7 @@ import msgspec
 
 from cluster.engine.ending import Ending
 from cluster.engine.meter import Shares
+from cluster.faults.firings import split
 from cluster.recording.recorder import RecorderResult
 
 
@@ -70,6 +71,13 @@ class Outcome(msgspec.Struct):
     """Seconds from the call to the first event."""
     restarts: list[str] = []
     """Workers that died and were started anew, a sentence each."""
+    faults_matched: dict[str, int] = {}
+    """How often the predicate of each message fault matched; workers count it in one table with the firings."""
+
+    def __post_init__(self) -> None:
+        """Take matches and firings apart."""
+        self.faults_fired, matched = split(self.faults_fired)
+        self.faults_matched = self.faults_matched | matched
 
     @property
     def recorded(self) -> list[RecorderResult]:

@@ -25,7 +25,8 @@ Identity = tuple[str, int]
 def parse_event(text: str) -> Identity:
     """An event's identity from ``sender:seq``. Raises InputError."""
     sender, colon, number = text.rpartition(":")
-    if not (colon and sender and number.isascii() and number.isdigit()):
+    digits = number.removeprefix("-")  # a second copy of a message has its number, negative
+    if not (colon and sender and digits.isascii() and digits.isdigit()):
         sentence = f"--cause: {text!r} is no event; an event is sender:seq, as in cpu.0:812"
         raise InputError(sentence, key="cause", found=text, allowed="sender:seq")
     return sender, int(number)

@@ -70,6 +70,7 @@ class Metrics:
             kinds.FREE_TAKE: self._free,
             kinds.FREE_PUT: self._free,
             kinds.FREE_WITHHOLD: self._withhold,
+            kinds.FREE_ASIDE: self._aside,
             kinds.TLB_FLUSH: self._flush,
             kinds.SHOOT_BEGIN: self._shootdown,
             kinds.SHOOT_DONE: self._shot_down,
@@ -156,6 +157,10 @@ class Metrics:
 
     def _withhold(self, record: Any, time: int) -> None:
         self._withheld += record[1]
+        self._free(record, time)
+
+    def _aside(self, record: Any, time: int) -> None:
+        self._withheld += 1 if record[3] else -1
         self._free(record, time)
 
     def _flush(self, record: Any, time: int) -> None:

@@ -77,6 +77,7 @@ METRICS = {
     "pages.freed": "frames put on the free lists",
     "pages.leaked": "frames in use at the end that are nobody's page and on no free list (in a run cut short: also those on their way)",
     "pages.lost_writes": "completed user stores to a page later cached or freed as clean without having been written out since",
+    "pages.misread": "pages read in that were not the page asked for, or not the whole of what was last written there",
     "pages.resident_max": "most frames in use at once",
     "pageouts": "pages written out",
     "collapses": "objects that became one with the object that shadowed them, which alone still referred to them",
@@ -96,6 +97,7 @@ _BY_KIND = {
     "tlb.fills": kinds.TLB_FILL,
     "pages.allocated": kinds.FREE_TAKE,
     "pages.freed": kinds.FREE_PUT,
+    "pages.misread": kinds.FRAME_OTHER,
     "context_switches": kinds.SWITCH,
 }
 _BY_SUM = {

@@ -31,6 +31,8 @@ class Particulars(msgspec.Struct, frozen=True):
     kernel_notes: list[str] = []
     endings: list[str] = []
     violations: list[str] = []
+    declared: list[str] = []
+    """Faults by name; a swarm leaves some out of the plan."""
 
 
 class Origin(msgspec.Struct, frozen=True):

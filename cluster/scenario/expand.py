@@ -13,8 +13,8 @@ from typing import Any
 
 import msgspec
 
-from cluster.scenario.tables import NEEDS
-from protocol.faults import Fault
+from cluster.scenario.swarm import Declared
+from protocol.faults import KINDS, Fault
 from protocol.machine import Machine
 from protocol.messages import LINK_NAMES
 
@@ -32,10 +32,20 @@ def machine_expanded(machine: Machine) -> dict[str, Any]:
 
 
 def fault_expanded(fault: Fault) -> dict[str, Any]:
-    """One ``[[faults]]`` entry with the keys its kind needs, and its predicate where that says anything."""
+    """One ``[[faults]]`` entry with the keys its kind needs, those it takes that differ from what is usual, and its predicate where that
+    says anything."""
+    kind, usual = KINDS[fault.kind], Fault("", "")
     when = msgspec.to_builtins(fault.when)
-    needed = {key: getattr(fault, key) for key in sorted(NEEDS[fault.kind]) if key != "when"}
-    return {"name": fault.name, "kind": fault.kind, **needed, **({"when": when} if when or "when" in NEEDS[fault.kind] else {})}
+    given = {key: msgspec.to_builtins(getattr(fault, key)) for key in sorted(kind.needs) if key != "when"}
+    said = [key for key in kind.takes if key != "when" and getattr(fault, key) != getattr(usual, key)]
+    given |= {key: msgspec.to_builtins(getattr(fault, key)) for key in said}
+    return {"name": fault.name, "kind": fault.kind, **given, **({"when": when} if when or "when" in kind.needs else {})}
+
+
+def declared_expanded(declared: Declared) -> dict[str, Any]:
+    """The same of a fault with ranges in which a swarm draws."""
+    vary = {key: list(found) for key, found in sorted(declared.vary.items())}
+    return fault_expanded(declared.fault) | ({"vary": vary} if vary else {})
 
 
 def to_toml(table: Mapping[str, Any]) -> str:

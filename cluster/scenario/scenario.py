@@ -14,13 +14,15 @@ from typing import Any
 import msgspec
 from pydantic import ValidationError
 
-from cluster.plan import Limits, Model, Plan
+from cluster.plan import Limits, Liveness, Model, Plan
 from cluster.scenario.checks_named import all_known, checks_of
 from cluster.scenario.cross import faults_of
-from cluster.scenario.expand import fault_expanded, machine_expanded
+from cluster.scenario.expand import declared_expanded, machine_expanded
+from cluster.scenario.fault_tables import SwarmTable
 from cluster.scenario.overrides import apply_sets
 from cluster.scenario.read import Raw, Source, read_source, with_preset
 from cluster.scenario.refusal import Place, refusal_of
+from cluster.scenario.swarm import Declared, drawn
 from cluster.scenario.tables import ExpectTable, KernelTable, ScenarioTable
 from cluster.scenario.work import Work, work_of
 from protocol.faults import Fault
@@ -43,7 +45,9 @@ class Scenario:
     kernel_notes: tuple[str, ...]
     """What is to be said of the choice of forms."""
     work: Work
-    faults: tuple[Fault, ...]
+    declared: tuple[Declared, ...]
+    """The faults as declared; which of them a run has, :meth:`faults` says."""
+    swarm: SwarmTable | None
     checks: tuple[str, ...]
     stop_at_first: bool
     limits: Limits
@@ -57,11 +61,17 @@ class Scenario:
             "machine": machine_expanded(self.machine),
             "kernel": {"preset": self.kernel_preset, "forms": applicable(self.kernel, self.machine.pmap)},
             "workload": self.work.expanded(),
-            "faults": [fault_expanded(fault) for fault in self.faults],
+            "faults": [declared_expanded(found) for found in self.declared],
+            **({"swarm": self.swarm.model_dump()} if self.swarm is not None else {}),
+            **({"liveness": msgspec.to_builtins(self.limits.liveness)} if self.limits.liveness else {}),
             "checks": {"enable": list(self.checks), "stop_at_first": self.stop_at_first},
-            "limits": msgspec.to_builtins(self.limits),
+            "limits": {key: value for key, value in msgspec.to_builtins(self.limits).items() if key != "liveness"},
             "expect": {"ended": list(self.expect.endings), "violations": sorted(self.expect.violations)},
         }
+
+    def faults(self, seed: int) -> tuple[Fault, ...]:
+        """The faults of the run with this seed: the declared ones, or those that its swarm draws."""
+        return drawn(self.declared, self.swarm, seed)
 
     def compile(self, seed: int) -> Workload:
         """The compiled workload (recordings and scripts do not depend on ``seed``, generators do). Raises InputError."""
@@ -81,7 +91,7 @@ class Scenario:
             name="machine",
             machine=self.machine,
             kernel=dict(sorted(self.kernel.items())),
-            faults=self.faults,
+            faults=self.faults(seed),
             limits=self.limits,
             workload_digest=workload.digest if workload is not None else "",
             workload_options=self.work.options(),
@@ -195,10 +205,11 @@ def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:
         kernel=chosen.forms,
         kernel_notes=_notes(chosen, table.kernel.preset),
         work=work,
-        faults=faults_of(table, machine, place),
+        declared=faults_of(table, machine, place),
+        swarm=table.swarm,
         checks=checks_of(table.checks.enable, place),
         stop_at_first=table.checks.stop_at_first,
-        limits=Limits(**table.limits.model_dump()),
+        limits=Limits(**table.limits.model_dump(), liveness=Liveness(**table.liveness.model_dump()) if table.liveness else msgspec.UNSET),
         expect=table.expect,
     )
 

@@ -1,4 +1,4 @@
-"""The other tables of a scenario file: ``[kernel] [workload] [[faults]] [checks] [limits] [expect]``.
+"""The other tables of a scenario file: ``[kernel] [workload] [[faults]] [checks] [limits] [expect]``, and the whole of it.
 
 Each model says what a file may hold; what needs two tables at once (a fault on a CPU that does not exist) is in
 :mod:`cluster.scenario.cross`, because only there both are known.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from cluster.plan import Limits
+from cluster.scenario.fault_tables import LinkTable, LivenessTable, SwarmTable
 from cluster.scenario.machine_table import CPUS_MAX, MachineTable, Table
 from cluster.scenario.refusal import impossible
 from cluster.scenario.units import Count, Ns, PositiveNs
+from protocol.faults import FIELDS, KINDS
 from protocol.kernels import DEFAULT_PRESET
 
 ENDINGS = ("finished", "stuck", "panic", "limit")
@@ -69,6 +71,16 @@ SCRIPT_KEYS = ("task", "file", "inject")
 SOURCES = ("recording", "generator", "script", "task")
 
 
+def _known_kind(word: object) -> object:
+    if not isinstance(word, str) or word not in KINDS:
+        raise impossible(word, ", ".join(KINDS))
+    return word
+
+
+FaultKind = Annotated[str, BeforeValidator(_known_kind), WithJsonSchema({"enum": list(KINDS)})]
+"""A kind of fault that there is."""
+
+
 class WhenTable(Table):
     """``when``: the predicate of :class:`protocol.faults.When`."""
 
@@ -90,39 +102,55 @@ class WhenTable(Table):
         return self
 
 
-NEEDS: dict[str, frozenset[str]] = {
-    "delay": frozenset({"delay_ns"}),
-    "jitter": frozenset({"delay_ns"}),
-    "lose": frozenset({"when"}),
-    "stall": frozenset({"cpu", "at_ns", "duration_ns"}),
-    "pager-error": frozenset(),
-    "memory": frozenset({"frames", "at_ns", "duration_ns"}),
-}
-"""The keys each kind of fault must be given; besides ``name`` and ``kind``, message faults may have ``when``, and nothing else."""
-TAKES_WHEN = frozenset({"delay", "jitter", "lose", "pager-error"})
-
-
 class FaultTable(Table):
-    """One ``[[faults]]`` entry: :class:`protocol.faults.Fault`."""
+    """One ``[[faults]]`` entry: :class:`protocol.faults.Fault`. Which keys its kind has is said once, in ``protocol.faults.kinds``."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
-    kind: Literal["delay", "jitter", "lose", "stall", "pager-error", "memory"]
+    kind: FaultKind
     when: WhenTable | None = None
     delay_ns: PositiveNs | None = None
     cpu: Annotated[int, Field(strict=True, ge=0)] | None = None
     at_ns: Ns | None = None
     duration_ns: PositiveNs | None = None
     frames: Annotated[int, Field(strict=True, ge=1)] | None = None
+    percent: Annotated[int, Field(strict=True, ge=101, le=100_000)] | None = None
+    ppm: Annotated[int, Field(strict=True, ge=-999_999, le=1_000_000)] | None = None
+    period_ns: PositiveNs | None = None
+    pages: Annotated[int, Field(strict=True, ge=1)] | None = None
+    lock: Annotated[str, Field(min_length=1)] | None = None
+    channel: Annotated[str, Field(min_length=1)] | None = None
+    pager: Literal["disk", "swap"] | None = None
+    side: Annotated[list[str], Field(min_length=1)] | None = None
+    other: Annotated[list[str], Field(min_length=1)] | None = None
+    one_way: bool | None = None
+    retransmit_ns: Ns | None = None
+    tries: Annotated[int, Field(strict=True, ge=1, le=1000)] | None = None
+    vary: dict[str, list[Any]] | None = None
+    """By key, the range in which a swarm draws it."""
 
     @model_validator(mode="after")
     def _keys_of_its_kind(self) -> FaultTable:
-        given = {name for name in type(self).model_fields if name not in {"name", "kind"} and getattr(self, name) is not None}
-        may = NEEDS[self.kind] | ({"when"} if self.kind in TAKES_WHEN else set())
-        if not NEEDS[self.kind] <= given <= may:
-            optional = sorted(may - NEEDS[self.kind])
-            words = f"for kind = {self.kind}: {', '.join(sorted(NEEDS[self.kind])) or 'no other key'}"
-            raise impossible(", ".join(sorted(given)) or "no keys", words + (f", and if wanted {', '.join(optional)}" if optional else ""))
+        kind = KINDS[self.kind]
+        given = [name for name in FIELDS if getattr(self, name) is not None]
+        foreign = [name for name in given if name not in kind.needs + kind.takes]
+        missing = [name for name in kind.needs if name not in given]
+        if foreign:
+            raise impossible(", ".join(foreign), keys_of(self.kind))
+        if missing:
+            raise impossible(f"no {', no '.join(missing)}", keys_of(self.kind))
         return self
+
+
+def keys_of(word: str) -> str:
+    """The keys a kind of fault must and may have, in words."""
+    kind = KINDS[word]
+    needed = ", ".join(map(_ranged, kind.needs)) or "no other key"
+    return f"for kind = {word}: {needed}" + (f", and if wanted {', '.join(map(_ranged, kind.takes))}" if kind.takes else "")
+
+
+def _ranged(name: str) -> str:
+    field = FIELDS[name]
+    return f"{name} ({field.least} or more)" if field.unit in ("", "ns") else name
 
 
 class ChecksTable(Table):
@@ -166,6 +194,9 @@ class ScenarioTable(Table):
     kernel: KernelTable = KernelTable()
     workload: WorkloadTable
     faults: list[FaultTable] = []
+    link: LinkTable | None = None
+    swarm: SwarmTable | None = None
+    liveness: LivenessTable | None = None
     checks: ChecksTable = ChecksTable()
     limits: LimitsTable = LimitsTable()
     expect: ExpectTable = ExpectTable()

@@ -21,13 +21,13 @@ class Conserve(Check):
     """Statement: free + cache + inactive + active + hold + owned frames are all frames of the machine, and no frame on no queue is without
     an owner.
 
-    Evaluated: the free count at every ``free.take``, ``free.put`` and ``free.withhold``; owners of all frames in use once, when a run has
-    ended with its work done. Detects: a frame counted twice or not at all, a leak (C25).
+    Evaluated: the free count at every ``free.take``, ``free.put``, ``free.withhold`` and ``free.aside``; owners of all frames in use once,
+    when a run has ended with its work done. Detects: a frame counted twice or not at all, a leak (C25).
     """
 
     name = "I-CONSERVE"
     domains = ("pages", "free", "threads")
-    before = {"free": {r.FREE_TAKE: "taken", r.FREE_PUT: "put", r.FREE_WITHHOLD: "withheld"}}
+    before = {"free": {r.FREE_TAKE: "taken", r.FREE_PUT: "put", r.FREE_WITHHOLD: "withheld", r.FREE_ASIDE: "aside"}}
 
     def taken(self, record: Any, view: FreeView, head: Head, index: int) -> None:
         """One fewer."""
@@ -40,6 +40,11 @@ class Conserve(Check):
     def withheld(self, record: Any, view: FreeView, head: Head, index: int) -> None:
         """As many fewer as a fault takes away."""
         self._count(record[2], view.count - record[1], f"{record[1]} frames were withheld", head, index)
+
+    def aside(self, record: Any, view: FreeView, head: Head, index: int) -> None:
+        """One fewer, or one more."""
+        what = "set aside" if record[3] else "put back"
+        self._count(record[4], view.count + (-1 if record[3] else 1), f"{page_name(record[1])} was {what} by a fault", head, index)
 
     def _count(self, told: int, expected: int, what: str, head: Head, index: int) -> None:
         self.evaluated += 1

@@ -115,6 +115,8 @@ ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
     r.FAKE_FREE: ((PAGE, 1, _frame),),
     r.FREE_TAKE: ((PAGE, 1, _frame), (FREE, ACTOR, _name)),
     r.FREE_PUT: ((PAGE, 1, _frame), (FREE, ACTOR, _name)),
+    r.FREE_ASIDE: ((PAGE, 1, _frame), (FREE, ACTOR, _name)),
+    r.PAGER_TORN: ((PAGE, 1, _frame),),
     r.FREE_WITHHOLD: ((FREE, ACTOR, _name),),
     r.FREE_COUNTS: ((FREE, ACTOR, _name),),
     r.OBJECT_IO: ((PAGE, 2, _frame), (OBJECT, ACTOR, _name)),

@@ -6,11 +6,15 @@ from typing import ClassVar
 
 from protocol.messages.base import DEVICE, Message, Op
 
+NEVER, WRONG, TORN = "never", "wrong", "torn"
+"""Flaws of a request: it is begun and never ends; another page is read; only the first half of what is written reaches the device."""
+
 
 class PagerRead(Op, tag=160, gc=False):
     """Read ``count`` pages of ``object`` from ``pindex`` on.
 
-    Value, after the device's queue and latency: true, or false for an I/O error.
+    Value, after the device's queue and latency: true, or false for an I/O error. What is not the whole of what was last written there is
+    said: (object, pindex, 512-byte pieces) that have been read.
     """
 
     link: ClassVar[int] = DEVICE
@@ -19,6 +23,8 @@ class PagerRead(Op, tag=160, gc=False):
     pindex: int
     count: int = 1
     fail: bool = False
+    flaw: str = ""
+    """What else goes wrong with it, by a fault: ``NEVER`` or ``WRONG``."""
 
 
 class PagerWrite(Op, tag=161, gc=False):
@@ -32,6 +38,8 @@ class PagerWrite(Op, tag=161, gc=False):
     object: str
     pages: tuple[tuple[int, int], ...]
     fail: bool = False
+    flaw: str = ""
+    """``NEVER`` or ``TORN``."""
 
 
 class PagerDone(Message, tag=162, gc=False):

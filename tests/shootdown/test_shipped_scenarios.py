@@ -6,6 +6,7 @@ import pytest
 
 import shootdown as sd
 from cluster.scenario.places import names
+from tests.shootdown.test_machine_faults import SHOWS as MACHINE_FAULTS
 
 SHORTER = {
     "demo": ["workload.lines_max=4000"],
@@ -20,6 +21,20 @@ SHOWS = {
     "file-read": ["faults.hard"],
     "fork-cow": ["faults.cow", "collapses"],
     "kernel-mix": ["faults.cow", "pageouts", "vm_waits", "lock.vm_page_queue.contended"],
+    "link-corrupt": ["lock.vm_map.contended"],
+    "link-corrupt-retransmit": ["tlb.shootdowns_remote"],
+    "link-duplicate": ["tlb.shootdowns_remote"],
+    "link-duplicate-retransmit": ["tlb.shootdowns_remote"],
+    "link-lose": ["lock.vm_map.contended"],
+    "link-lose-retransmit": ["tlb.shootdowns_remote"],
+    "link-one-way": ["ipi.sent"],
+    "link-one-way-retransmit": ["tlb.shootdowns_remote"],
+    "link-partition": ["lock.vm_map.contended"],
+    "link-partition-retransmit": ["tlb.shootdowns_remote"],
+    "link-reorder": ["faults.zero_fill"],
+    "link-reorder-retransmit": ["faults.zero_fill"],
+    "liveness-heals": ["faults.cow", "collapses"],
+    "liveness-stuck": ["faults.cow"],
     "lost-ipi": ["ipi.sent"],
     "map-churn": ["tlb.shootdowns_remote", "lock.vm_map.contended"],
     "memory-pressure": ["pageouts", "vm_waits", "lock.vm_page_queue.contended"],
@@ -29,12 +44,14 @@ SHOWS = {
     "scarce-fork-cow": ["pageouts", "vm_waits", "faults.cow"],
     "scarce-map-churn": ["pageouts", "vm_waits", "tlb.shootdowns_remote"],
     "scarce-memory-pressure": ["pageouts", "vm_waits", "faults.hard"],
+    "swarm-links": ["tlb.shootdowns_remote"],
     "scarce": ["pageouts", "faults.hard", "vm_waits", "lock.vm_page_queue.contended"],
 }
 
 
 def test_every_scenario_is_here():
-    assert set(SHOWS) == set(names("scenarios"))
+    """Those of the machine's faults show what they are for in ``test_machine_faults``."""
+    assert set(SHOWS) | set(MACHINE_FAULTS) == set(names("scenarios"))
 
 
 @pytest.mark.parametrize("name", sorted(SHOWS))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from protocol import records as r
-from protocol.checks.base import Check, Findings
+from protocol.checks.base import Check, Findings, Hook
 from protocol.checks.routing import FREE
 from protocol.checks.state import FreeView
 from protocol.checks.views.domain import Domain, Handler
@@ -34,6 +34,7 @@ class FreeCounts(Domain):
         return [
             (FREE, r.FREE_TAKE, self._counter(r.FREE_TAKE, 5, -1)),
             (FREE, r.FREE_PUT, self._counter(r.FREE_PUT, 3, 1)),
+            (FREE, r.FREE_ASIDE, self._aside(tuple(self.around(r.FREE_ASIDE)[0]))),
             (FREE, r.FREE_WITHHOLD, self._counter(r.FREE_WITHHOLD, 2, 0)),
             (FREE, r.FREE_COUNTS, self._counter(r.FREE_COUNTS, 1, 0)),
         ]
@@ -54,6 +55,22 @@ class FreeCounts(Domain):
             if frames and view.buckets:
                 view.buckets[record[1] % colours] += frames
                 view.zeroed += frames if record[4 if frames < 0 else 2] else 0
+
+        return handler
+
+    def _aside(self, hooks: tuple[Hook, ...]) -> Handler:
+        """A fault takes a frame off its list, or puts it back."""
+
+        def handler(record: Any, head: Head, index: int) -> None:
+            _, frame, zeroed, aside, free = record
+            view = self.counts.setdefault(head[3], self._known(head[3]))
+            if view.count != UNKNOWN:
+                for hook in hooks:
+                    hook(record, view, head, index)
+            view.count = free
+            if view.buckets:
+                view.buckets[frame % self.machine.colours] -= 1 if aside else -1
+                view.zeroed -= zeroed if aside else -zeroed
 
         return handler
 

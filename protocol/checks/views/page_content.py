@@ -36,6 +36,12 @@ def dirty(record: Any, view: PageView, head: Head) -> None:
         view.unsaved &= ~SAVING
 
 
+def torn(record: Any, view: PageView, head: Head) -> None:
+    """A write-out has reached the device in part: what was stored is not saved by it, though its end will say so."""
+    if view.unsaved:
+        view.unsaved = STORED
+
+
 def reclaim(record: Any, view: PageView, head: Head) -> None:
     """The page is about to be freed as clean."""
     view.reclaimable = True

@@ -15,7 +15,7 @@ from typing import Any
 from protocol import records as r
 from protocol.checks.base import Check, Findings, Hook
 from protocol.checks.routing import OLD_PAGE, PAGE
-from protocol.checks.state import BOUND, FREE, HAS_PTE, HAS_PV, HELD, NOT_BUSY, PRIVATE, RELEASED, ZEROS, PagesState, PageView
+from protocol.checks.state import BOUND, FREE, HAS_PTE, HAS_PV, HELD, NEVER_NS, NOT_BUSY, PRIVATE, RELEASED, ZEROS, PagesState, PageView
 from protocol.checks.views import page_content as content
 from protocol.checks.views.domain import Domain, Handler, nothing
 from protocol.checks.views.page_channels import PageChannels
@@ -49,7 +49,7 @@ class Pages(Domain):
             r.PAGE_WIRE: _wire, r.PAGE_HOLD: _hold, r.PAGE_DIRTY: content.dirty, r.PAGE_COW: _cow, r.PAGE_REBIND: _rebind,
             r.PAGE_RELEASE: self._release, r.FREE_TAKE: _take, r.FREE_PUT: self._put, r.PV_ADD: self._pv_add, r.PV_DEL: self._pv_del,
             r.FRAME_ZERO: content.zero, r.FRAME_COPY: content.fill, r.FRAME_FILL: content.fill, r.FRAME_STORE: content.fill,
-            r.FAKE_NEW: _fake_new, r.FAKE_FREE: self._fake_free,
+            r.FAKE_NEW: _fake_new, r.FAKE_FREE: self._fake_free, r.PAGER_TORN: content.torn, r.FREE_ASIDE: self._aside,
         }  # fmt: skip
         second = {r.PTE_SET: self._pte_set, r.PTE_CLEAR: self._pte_clear, r.PTE_BITS: _pte_bits}
         second |= {r.TRANSITION: content.transition, r.PAGE_RECLAIM: content.reclaim}
@@ -103,6 +103,12 @@ class Pages(Domain):
     def _put(self, record: Any, view: PageView, head: Head) -> None:
         view.phase, view.queue, view.hold = FREE, NONE, 0
         self.forget(record[1], view)
+
+    def _aside(self, record: Any, view: PageView, head: Head) -> None:
+        """A fault has it; it is owed to nobody until it is put back."""
+        view.phase, view.touched_ns = (PRIVATE, NEVER_NS) if record[3] else (FREE, head[0])
+        if not record[3]:
+            self.forget(record[1], view)
 
     def _fake_free(self, record: Any, view: PageView, head: Head) -> None:
         self.pages.pop(record[1], None)

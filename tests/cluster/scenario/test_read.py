@@ -53,7 +53,7 @@ def test_the_commented_scenario_of_init_loads(scenario_file):
     uncommented = uncommented.replace("# delay_ns", "delay_ns").replace("# when", "when").replace("# lines_max", "lines_max")
     scenario = load(scenario_file(uncommented))
     assert scenario.kernel["R02"] == "before-shootdown"
-    assert scenario.faults[0].delay_ns == 20_000
+    assert scenario.faults(1)[0].delay_ns == 20_000
 
 
 def test_what_is_no_scenario(tmp_path):

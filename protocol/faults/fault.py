@@ -1,16 +1,13 @@
-"""Faults as data: what happens, to which messages or actors, when (design 7, the closed predicate language).
+"""One declared fault: what happens, to which messages or actors, when (design 7, the closed predicate language).
 
 A message fault is decided where the message is *delivered*: the receiver counts matching deliveries in its own key order, so ``nth``
 means the same for any number of workers. Counting at the senders was rejected: it would make ``nth`` depend on which sender came first.
+One struct holds the fields of all kinds: a union of a struct per kind would put a tag into every plan, and so into every digest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import msgspec
-
-FAULT_KINDS = ("delay", "jitter", "lose", "stall", "pager-error", "memory")
 
 
 class When(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -32,13 +29,7 @@ class When(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One declared fault.
-
-    delay: matching messages arrive ``delay_ns`` later (later messages of the pair stay behind them). jitter: each arrives later by a time
-    drawn from 0 to ``delay_ns``. lose: they do not arrive.
-    stall: CPU ``cpu`` does nothing for ``duration_ns`` from ``at_ns``. pager-error: matching pager requests fail.
-    memory: ``frames`` free frames are withheld from ``at_ns`` for ``duration_ns``.
-    """
+    """One declared fault. Which of the fields a kind has, and what they mean, says :data:`protocol.faults.kinds.KINDS`."""
 
     name: str
     kind: str
@@ -48,13 +39,17 @@ class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
     at_ns: int = 0
     duration_ns: int = 0
     frames: int = 0
-
-
-def delay_max_ns(faults: Sequence[Fault]) -> int:
-    """How much later than without these faults a message may arrive: by one delay, since those behind it are only kept in order."""
-    return max((fault.delay_ns for fault in faults), default=0)
-
-
-def stalled_ns(faults: Sequence[Fault]) -> int:
-    """For how long these faults keep CPUs from handling what has arrived."""
-    return sum(fault.duration_ns for fault in faults if fault.kind == "stall")
+    percent: int = 100
+    ppm: int = 0
+    period_ns: int = 0
+    pages: int = 1
+    lock: str = ""
+    channel: str = ""
+    pager: str = ""
+    side: tuple[str, ...] = ()
+    other: tuple[str, ...] = ()
+    one_way: bool = False
+    retransmit_ns: int = 0
+    tries: int = 8
+    heal_ns: int = 0
+    """From then on it does not happen any more, and what it has delayed arrives (0: never); of ``[liveness]``, not of the fault's own."""

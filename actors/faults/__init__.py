@@ -1,0 +1,1 @@
+"""Faults of the modelled machine: what each broken part does instead of what it should."""

@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import pytest
+
+from cluster.faults.firings import split, why_silent
+from protocol.faults import Fault, When
+
+
+def test_firings_and_matches_are_counted_in_one_table():
+    assert split({"a": 2, "a?": 5, "nap": 1}) == ({"a": 2, "nap": 1}, {"a": 5})
+
+
+@pytest.mark.parametrize(
+    ("fault", "matched", "why"),
+    [
+        (Fault("x", "lose"), 0, "no message matched its predicate"),
+        (Fault("x", "lose", When(until_ns=5)), 0, "no message matched its predicate in its time"),
+        (Fault("x", "lose", When(nth=3)), 7, "its predicate matched 7 times, and at no receiver 3 times (nth)"),
+        (Fault("x", "lose", When(every=3)), 2, "its predicate matched 2 times, and at no receiver 3 times (every)"),
+        (Fault("x", "lose", When(from_ns=2_000)), 0, "it begins at 2,000 ns, and the run ended at 1,000 ns"),
+        (Fault("x", "stall", at_ns=1_000), 0, "it begins at 1,000 ns, and the run ended at 1,000 ns"),
+        (Fault("x", "partition", side=("a",), at_ns=10, duration_ns=5), 0, "no message matched its predicate in its time"),
+    ],
+)
+def test_why_a_fault_never_fired(fault, matched, why):
+    assert why_silent(fault, matched, 1_000) == why
