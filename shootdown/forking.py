@@ -1,6 +1,6 @@
 """A run forked off another at an instant, with something changed from there on.
 
-What can change is what the machine does not consist of: the forms of the kernel's changes, the limits, where the trace is cut. An
+What can change is what the machine does not consist of: the forms of the kernel's changes, faults, the limits, where the trace is cut. An
 operation that is under way is ended in the forms it was begun with, since half of it has been done that way; what begins later is done in
 the new ones. Homes follow the new forms at once, so a check whose guard has changed may speak of an operation that was under way.
 Rewriting operations half-way was rejected: there is no state of the new form that the old one has led to.
@@ -17,14 +17,19 @@ import msgspec
 from pydantic import ValidationError
 
 from cluster.engine.ending import Ending
+from cluster.engine.share import Share
 from cluster.engine.snapshot import ShareState, pack
 from cluster.errors import InputError, RunError
+from cluster.faults.instants import INSTANTS, numbered, queue_instants
 from cluster.plan import Limits, Model
 from cluster.recording.cuts import Cut, CutKeeper, Part
 from cluster.recording.manifest import Manifest, Origin, digest_of, replace_file
 from cluster.recording.run_dir import RunDirectory
+from cluster.scenario.faults_file import load_faults
 from cluster.scenario.overrides import parse_set
 from cluster.scenario.tables import LimitsTable
+from protocol.event import SLICE_BITS
+from protocol.faults import Fault
 from protocol.kernels import KernelError, applicable, change_called, choose
 from protocol.kernels import kernel as kernel_of
 from shootdown.carrying import SNAPSHOT_MS, WORKLOAD, How, OnProgress, begin, carry_out, workload_of
@@ -47,6 +52,7 @@ def fork(
     revert: Sequence[str] = (),
     apply: Sequence[str] = (),
     sets: Sequence[str] = (),
+    faults: str | Path | None = None,
     workers: int = 1,
     out: str | Path | None = None,
     backend: str = "trio",
@@ -54,13 +60,16 @@ def fork(
     snapshot_ms: int = SNAPSHOT_MS,
     on_progress: OnProgress | None = None,
 ) -> Run:
-    """Go on from the run in ``path`` as it was before ``at_ns``, with ``revert``, ``apply`` and ``sets`` from there on.
+    """Go on from the run in ``path`` as it was before ``at_ns``, with ``revert``, ``apply`` and ``sets`` from there on, and with the faults
+    of the file ``faults`` besides the run's own.
 
     With nothing changed the fork has the digest of the run it is of. Raises InputError for what cannot change under way, and for an
     instant behind the run's end; RunError and Interrupted as :func:`shootdown.run`.
     """
     source = open_run(path).stored.manifest
     model = changed(source.plan.model, revert, apply, sets)
+    if faults is not None:
+        model = with_faults(model, faults, at_ns)
     stop = source.plan.stop_at_first if not _stop(sets) else _stop(sets)[-1]
     check_options(source.plan.seed, workers, backend, transport, snapshot_ms)
     possible(msgspec.structs.replace(source.plan, model=model, workers=workers), workload_of(Path(path), source))
@@ -82,6 +91,20 @@ def fork(
 def changed(model: Model, revert: Sequence[str], apply: Sequence[str], sets: Sequence[str]) -> Model:
     """The model with what is asked for. Raises InputError for what is unknown, or cannot change while a run is under way."""
     return msgspec.structs.replace(model, kernel=_kernel(model, revert, apply), limits=_limits(model.limits, sets))
+
+
+def with_faults(model: Model, path: str | Path, at_ns: int) -> Model:
+    """The model with the faults of a file behind its own. Raises InputError for a name that is taken, and an instant that is past."""
+    assert model.machine is not None
+    added = load_faults(path, model.machine)
+    names = {fault.name for fault in model.faults}
+    for fault in added:
+        if fault.name in names:
+            raise InputError(f"{path}: the run has a fault called {fault.name!r}", file=str(path), key="faults.name", found=fault.name)
+        if fault.kind in INSTANTS and fault.at_ns < at_ns:
+            sentence = f"{path}: fault {fault.name!r} is at {fault.at_ns} ns, before the fork at {at_ns} ns"
+            raise InputError(sentence, file=str(path), key="faults.at_ns", found=fault.at_ns, allowed=f"{at_ns} or later")
+    return msgspec.structs.replace(model, faults=model.faults + added)
 
 
 def _kernel(model: Model, revert: Sequence[str], apply: Sequence[str]) -> dict[str, str]:
@@ -154,7 +177,8 @@ def _manifest(instant: Instant, model: Model, stop: bool, workers: int, backend:
 
 
 def refitted(instant: Instant, model: Model) -> ShareState:
-    """The instant as a state to start from; threads in the middle of an operation keep the forms they began it with."""
+    """The instant as a state to start from; threads in the middle of an operation keep the forms they began it with, and the faults that
+    were added are in the queue."""
     before = instant.manifest.plan.model.kernel
     old = {name: form for name, form in before.items() if model.kernel.get(name) != form}
     share = instant.share
@@ -162,7 +186,17 @@ def refitted(instant: Instant, model: Model) -> ShareState:
         for thread in getattr(actor, "threads", {}).values() if old else ():
             if thread.started:
                 thread.forms = {**old, **thread.forms}
+    _queue_faults(share, model, set(instant.manifest.plan.model.faults))
     return share.state()
+
+
+def _queue_faults(share: Share, model: Model, known: set[Fault]) -> None:
+    """Queue the instants of faults that are new. T, and with it the open slice, may lie earlier for it."""
+    first = len(share.boot.actors) + 1
+    queue_instants(share.engine, [one for one in numbered(model.faults, first) if one.fault not in known])
+    loop = share.loop
+    loop.earliest_ns = min(loop.earliest_ns, share.engine.earliest())
+    loop.slice_index = min(loop.slice_index, loop.earliest_ns >> SLICE_BITS)
 
 
 def _first_cut(directory: RunDirectory, manifest: Manifest, state: ShareState) -> Cut:

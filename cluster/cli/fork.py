@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from cluster.cli.options import Apply, At, Backend, Json, Out, Revert, RunArgument, Sets, SnapshotMs, Workers
 from cluster.cli.output import print_json, say
 from cluster.cli.run import Transport, ended
+
+FaultsFile = Annotated[
+    Path | None, typer.Option("--faults", metavar="FILE", help="A file with [[faults]] that happen from there on.", show_default=False)
+]
 
 
 def command(
@@ -13,6 +22,7 @@ def command(
     sets: Sets = [],
     revert: Revert = [],
     apply: Apply = [],
+    faults: FaultsFile = None,
     workers: Workers = 1,
     out: Out = None,
     backend: Backend = "trio",
@@ -27,7 +37,7 @@ def command(
     from cluster.cli.summary_text import summary_lines
 
     at_ns = nanoseconds(at)
-    options = {"sets": sets, "revert": revert, "apply": apply, "workers": workers, "out": out, "backend": backend}
+    options = {"sets": sets, "revert": revert, "apply": apply, "faults": faults, "workers": workers, "out": out, "backend": backend}
     options |= {"transport": transport, "snapshot_ms": snapshot_ms, "at_ns": at_ns}
     made = watched(sd.fork, run, f"{run.name} from {at_ns} ns", **options)
     if as_json:

@@ -5,20 +5,37 @@ Each function raises the InputError of the first impossible value it meets.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
+from cluster.scenario.fault_tables import LinkTable, LivenessTable
 from cluster.scenario.machine_faults import possible_part
 from cluster.scenario.predicates import possible_predicate, possible_side
 from cluster.scenario.refusal import Place
 from cluster.scenario.swarm import Declared, can_match, ranges_of
-from cluster.scenario.tables import FaultTable, ScenarioTable
+from cluster.scenario.tables import FaultTable
 from protocol.faults import KINDS, Fault, When
 from protocol.machine import Machine
 
 
-def faults_of(table: ScenarioTable, machine: Machine, place: Place) -> tuple[Declared, ...]:
+class DeclaresFaults(Protocol):
+    """A table with faults and what they are checked against: a scenario, or a file of faults alone."""
+
+    @property
+    def faults(self) -> list[FaultTable]:
+        """``[[faults]]``."""
+
+    @property
+    def link(self) -> LinkTable | None:
+        """``[link]``."""
+
+    @property
+    def liveness(self) -> LivenessTable | None:
+        """``[liveness]``."""
+
+
+def faults_of(table: DeclaresFaults, machine: Machine, place: Place) -> tuple[Declared, ...]:
     """The declared faults as data, names and link layer filled in. Raises InputError for one that cannot happen on this machine."""
     found: list[Declared] = []
     for index, row in enumerate(table.faults):
@@ -35,7 +52,7 @@ def faults_of(table: ScenarioTable, machine: Machine, place: Place) -> tuple[Dec
     return tuple(found)
 
 
-def _fault(row: FaultTable, index: int, table: ScenarioTable, key: str, place: Place) -> Fault:
+def _fault(row: FaultTable, index: int, table: DeclaresFaults, key: str, place: Place) -> Fault:
     given: dict[str, Any] = {k: v for k, v in row.model_dump(exclude={"when", "name", "vary"}).items() if v is not None}
     when = When(**row.when.model_dump()) if row.when else When()
     if when.kind == "*":

@@ -111,6 +111,46 @@ def test_what_the_machine_consists_of_cannot_change():
         changed(model, ["C14"], [], [])
 
 
+LATE = """
+[[faults]]
+name = "late"
+kind = "delay"
+delay_ns = 700
+when = { kind = "lock-grant" }
+[[faults]]
+name = "nap"
+kind = "stall"
+cpu = 1
+at_ns = AT
+duration_ns = 50000
+"""
+
+
+def test_faults_begin_at_the_fork(run, tmp_path):
+    at_ns = run.summary["virtual_ns"] // 3
+    (tmp_path / "late.toml").write_text(LATE.replace("AT", str(at_ns + 1000)))
+    made = [sd.fork(run.path, at_ns, faults=tmp_path / "late.toml", workers=workers, out=tmp_path / f"fork{workers}") for workers in (1, 2)]
+    fired = [record.time_ns for record in made[0].records("fault.fired")]
+    assert made[0].digest == made[1].digest != run.digest
+    assert made[0].summary["faults_fired"]["late"] > 0
+    assert made[0].summary["faults_fired"]["nap"] == 1
+    assert min(fired) >= at_ns
+
+
+def test_a_fault_in_the_past_or_of_no_sense_is_refused(run, tmp_path):
+    file = tmp_path / "late.toml"
+    for text, said in (
+        (LATE.replace("AT", "5"), "before the fork at"),
+        (LATE.replace("AT", "10000000").replace("cpu = 1", "cpu = 7"), "0 to 1"),
+        ("[[faults]]\nkind = 'delay'\n", "late.toml"),
+        ("[swarm]\n", "late.toml"),
+    ):
+        file.write_text(text)
+        with pytest.raises(sd.InputError, match=said):
+            sd.fork(run.path, 1000, faults=file, out=tmp_path / "fork")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["late.toml"]
+
+
 def test_limits_can_change(run, tmp_path):
     made = sd.fork(run.path, 1000, sets=["limits.virtual_ns=2 ms"], out=tmp_path / "fork")
     assert (made.ended, made.summary["virtual_ns"]) == ("limit", 2_000_000)
