@@ -18,11 +18,12 @@ from typing import NamedTuple
 import anyio
 from anyio.abc import ObjectReceiveStream, ObjectSendStream, TaskGroup
 
+from cluster.engine.blames import Blames
 from cluster.engine.child import EXIT_S, Child
 from cluster.engine.control import Commit, Done, Failed, Peers, Progressed, Ready, Refused, Running, Said, Snapped, Start, Stop
 from cluster.engine.restarts import Restart, Restarts
 from cluster.engine.results import Beat, Progress, ShareResult, progress_of
-from cluster.errors import RunError, ShootdownError
+from cluster.errors import RunError
 from cluster.recording.cuts import Cut, CutKeeper
 
 GRACE_S = 0.5
@@ -72,7 +73,7 @@ class Run:
         self.running: set[int] = set()
         self.beats: dict[int, Beat] = {}
         self.results: dict[int, ShareResult] = {}
-        self.blames: dict[int, Failed | None] = {}
+        self.blames = Blames()
         self.started = 0.0
 
     async def go(self) -> None:
@@ -81,7 +82,7 @@ class Run:
         with send, receive:
             await self._listen_to_all(send, receive)
         if self.blames:
-            raise self._failure()
+            raise self.blames.failure(lambda rank: self.children[rank].how_it_ended())
 
     async def _listen_to_all(self, send: ObjectSendStream[Spoken], receive: ObjectReceiveStream[Spoken]) -> None:
         failure: RunError | None = None
@@ -96,7 +97,7 @@ class Run:
                     self._hear(child, said)
             if self.blames:
                 with anyio.move_on_after(BLAME_S):
-                    while not self._cause_known():
+                    while not self.blames.cause_known():
                         self._hear(*await receive.receive())
             group.cancel_scope.cancel()
         if failure is not None:
@@ -163,7 +164,7 @@ class Run:
     def _hear(self, child: Child, said: Said | None) -> None:
         rank = child.rank
         if said is None or isinstance(said, Failed):
-            self.blames.setdefault(rank, said)
+            self.blames.add(rank, said)
         elif isinstance(said, Ready):
             child.say(Peers(dict(self.ready)))
             self.ready[rank] = said.address
@@ -190,24 +191,6 @@ class Run:
             for child in self.children:
                 child.say(Commit(cut.rounds))
             self.crew.news("cut committed", cut_facts(cut))
-
-    def _cause_known(self) -> bool:
-        """Somebody has failed of itself, not because a peer was gone."""
-        return any(blame is None or not blame.peer for blame in self.blames.values())
-
-    def _failure(self) -> ShootdownError:
-        own = sorted(rank for rank, blame in self.blames.items() if blame is not None and not blame.peer)
-        if own:
-            blame = self.blames[own[0]]
-            assert blame is not None
-            return blame.error(own[0])
-        dead = sorted(rank for rank, blame in self.blames.items() if blame is None)
-        if dead:
-            how = self.children[dead[0]].how_it_ended()
-            return RunError(f"worker {dead[0]} {how} before the run was over", key=f"worker {dead[0]}", found=how)
-        rank, blame = min(self.blames.items())
-        assert blame is not None
-        return blame.error(rank)
 
 
 def cut_facts(cut: Cut) -> dict[str, object]:

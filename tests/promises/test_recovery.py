@@ -17,7 +17,7 @@ from cluster.engine.supervise import run_plan
 from cluster.errors import RunError
 from cluster.plan import Limits, Model, Plan
 from cluster.recording.reader import trace_of
-from shootdown.torturing import children
+from shootdown.killing import children
 
 PARAMETERS = {"actors": 16, "lookahead_ns": 50_000, "remote_percent": 30}
 WINDOWS = (10, 20, 30, 60)

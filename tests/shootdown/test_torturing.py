@@ -6,8 +6,9 @@ import pytest
 
 from cluster.errors import InputError
 from shootdown import torturing
+from shootdown.killing import PARENT, WHOM, drawn
 from shootdown.sweeping import Subject
-from shootdown.torturing import PARENT, WHOM, drawn, torture
+from shootdown.torturing import torture
 
 SUBJECT = Subject("redis-bgsave", ("workload.lines_max=500",))
 
