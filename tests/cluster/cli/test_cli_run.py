@@ -131,7 +131,24 @@ def test_a_lost_interrupt_leaves_the_run_stuck_and_says_who_waits(shootdown):
     summary = shootdown("run", "lost-ipi", "--json", "--set", "faults[0].when.nth=999").json
     assert (summary["ended"], summary["faults_fired"]) == ("finished", {"lost-ipi": 0})
     assert summary["status"] == 1
-    assert "  lost-ipi        never fired" in "\n".join(summary_lines(summary))
+    assert summary["faults_silent"] == {"lost-ipi": "its predicate matched 8 times, and at no receiver 999 times (nth)"}
+    line = f"lost-ipi        lose ipi to=cpu.1 nth=999  never fired: {summary['faults_silent']['lost-ipi']}"
+    assert f"  {line}" in summary_lines(summary)
+
+
+def test_a_swarm_lists_its_faults_and_liveness_what_it_asks(shootdown):
+    drawn = shootdown("run", "swarm-links", "--seed", "5", "--json", "--no-trace").json
+    text = "\n".join(summary_lines(drawn))
+    assert drawn["faults_left_out"]
+    assert all(f"{fault['name']} " in text for fault in drawn["faults"])
+    assert all(
+        "not in this run: the seed left it out" in line for line in text.splitlines() if line.split()[:1] == drawn["faults_left_out"][:1]
+    )
+    early = shootdown(
+        "run", "link-lose-retransmit", "--no-trace", "--set", "liveness.heal_ns=1 s", "--set", "liveness.bound_ns=5", "--json"
+    ).json
+    assert (early["ended"], early["liveness"]["judged"]) == ("finished", False)
+    assert "  faults end at 1 s; who waits then must move within 5 ns (the run ended before that could be judged)" in summary_lines(early)
 
 
 def test_the_summary_for_people(shootdown, small):

@@ -263,10 +263,14 @@ def test_a_chain_that_leaves_the_trace_says_so(tmp_path):
     assert lines[-1].startswith("the trace does not hold the cause [")
 
 
-@pytest.mark.parametrize("text", ["", "cpu.0", "cpu.0:", ":5", "cpu.0:-1", "cpu.0:x", "cpu.0:٣"])
+@pytest.mark.parametrize("text", ["", "cpu.0", "cpu.0:", ":5", "cpu.0:--1", "cpu.0:-", "cpu.0:x", "cpu.0:٣"])
 def test_what_is_no_event_is_refused(run, text):
     with pytest.raises(InputError, match="an event is sender:seq"):
         causes(run, text)
+
+
+def test_a_second_copy_of_a_message_is_an_event():
+    assert parse_event("cpu.0:-261") == ("cpu.0", -261)
 
 
 def test_an_event_that_is_not_in_the_trace_is_named(run):
