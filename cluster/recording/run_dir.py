@@ -36,6 +36,8 @@ RUNS = "runs"
 PARTIAL = ".partial"
 SNAPSHOT_DIR = "snapshots"
 LOCK = "lock"
+_PRIVATE = re.compile(r"w\d+\.\d+|blackbox-\d+|\d+\.snapshot")
+"""What stands in the temporary directory of a run: sockets, black boxes, states to start from."""
 PATIENCE_S = 3.0
 """How long to wait for the workers of a parent that was killed."""
 
@@ -131,9 +133,10 @@ class RunDirectory:
         try:
             place = Path((self.path / LOCK).read_text())
             mine = place.name.startswith("shootdown-") and place.lstat().st_uid == os.getuid() and not place.is_symlink()
+            known = mine and all(_PRIVATE.fullmatch(path.name) for path in place.iterdir())
         except (OSError, ValueError):
             return
-        if mine and all(re.fullmatch(r"w\d+\.\d+|blackbox-\d+|\d+\.snapshot", path.name) for path in place.iterdir()):
+        if known:
             shutil.rmtree(place, ignore_errors=True)
 
     def finish(self) -> Path:
