@@ -9,6 +9,8 @@ most runs all the same. Keeping whole first copies instead of their checksums wa
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from itertools import islice
 
 from cluster.engine.frames import KINDS, Frame
 from cluster.engine.link import Link, PeerGoneError
@@ -18,11 +20,13 @@ from cluster.errors import RunError
 class Peer:
     """Another worker. ``have``: the last round heard from it; ``arrived``: rounds heard and not yet taken, in order.
 
-    ``link`` is None while it is not there. Without ``keeps`` nothing is logged, and a link's end is the peer's.
+    ``link`` is None while it is not there; ``lost`` is told when it ends. Without ``keeps`` nothing is logged, and a link's end is the
+    peer's.
     """
 
-    def __init__(self, rank: int, *, keeps: bool = False) -> None:
+    def __init__(self, rank: int, lost: Callable[[int], None], *, keeps: bool = False) -> None:
         self.rank = rank
+        self.lost = lost
         self.keeps = keeps
         self.link: Link | None = None
         self.incarnation = -1
@@ -30,36 +34,38 @@ class Peer:
         self.arrived: deque[Frame] = deque()
         self.log_bytes = 0
         self.repeated = 0
-        self._log: deque[tuple[int, bytes]] = deque()
+        self._log: deque[bytes] = deque()
+        self._log_from = 0
         self._heard: deque[int] = deque()
         self._heard_from = 0
 
     def begin(self, rounds: int) -> None:
         """This worker goes on after round ``rounds``: that is all it has heard. Before any link stands."""
-        self.have = self._heard_from = rounds
+        self.have = self._heard_from = self._log_from = rounds
 
     def attach(self, link: Link, have: int, incarnation: int) -> None:
         """A link stands; the peer has heard us up to round ``have`` and gets what came after."""
         if self.link is not None:
             self.link.close()
         self.link, self.incarnation = link, incarnation
-        if self._log and self._log[0][0] > have + 1:
+        if self._log_from > have:
             raise RunError(
-                f"worker {self.rank} asks for round {have + 1}, and what was said before round {self._log[0][0]} is not kept any more",
+                f"worker {self.rank} asks for round {have + 1}, and what was said up to round {self._log_from} is not kept any more",
                 key=f"worker {self.rank}",
                 found=have + 1,
-                allowed=f"{self._log[0][0]} or later",
+                allowed=f"{self._log_from + 1} or later",
             )
-        for number, data in self._log:
-            if number > have:
-                self._write(data)
+        for data in islice(self._log, have - self._log_from, None):
+            self._write(data)
 
-    def say(self, number: int, data: bytes) -> None:
-        """Send a round's frame now, or as soon as the peer is there."""
-        if self.keeps:
-            self._log.append((number, data))
-            self.log_bytes += len(data)
+    def say(self, data: bytes) -> int:
+        """Send a round's frame now, or as soon as the peer is there; how many bytes are kept for it."""
         self._write(data)
+        if not self.keeps:
+            return 0
+        self._log.append(data)
+        self.log_bytes += len(data)
+        return len(data)
 
     def settled(self) -> bool:
         """Take and send what can be; true if the next round of this peer is here and everything of ours has left.
@@ -70,11 +76,12 @@ class Peer:
         if link is None:
             return bool(self.arrived)
         try:
-            sent = link.flush()
+            sent = not link.unsent or link.flush()
             if not self.arrived and link.receive():
                 self._take(link.arrived)
         except PeerGoneError:
             self.lose()
+            self.lost(self.rank)
             if not self.keeps:
                 raise
             return bool(self.arrived)
@@ -82,8 +89,9 @@ class Peer:
 
     def commit(self, rounds: int) -> None:
         """A cut after round ``rounds`` is on disk everywhere: nobody will ask for what came before."""
-        while self._log and self._log[0][0] <= rounds:
-            self.log_bytes -= len(self._log.popleft()[1])
+        while self._log and self._log_from < rounds:
+            self.log_bytes -= len(self._log.popleft())
+            self._log_from += 1
         while self._heard and self._heard_from < rounds:
             self._heard.popleft()
             self._heard_from += 1

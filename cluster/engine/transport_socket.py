@@ -46,16 +46,13 @@ class SocketTransport:
         self.workers = workers
         self.rounds = 0
         self.keeps = keeps
-        self.peers = {peer: Peer(peer, keeps=keeps) for peer in range(workers) if peer != rank}
+        self.peers = {peer: Peer(peer, self._lost, keeps=keeps) for peer in range(workers) if peer != rank}
         self.lost: Callable[[int], None] = lambda peer: None
         self.waited_ns = 0
+        self.log_bytes = 0
+        """What is kept for peers that may die."""
         self._spin_ns = SPIN_NS if spin else 0
         self._breathed_ns = perf_counter_ns()
-
-    @property
-    def log_bytes(self) -> int:
-        """What is kept for peers that may die."""
-        return sum(peer.log_bytes for peer in self.peers.values())
 
     @property
     def repeated(self) -> int:
@@ -94,20 +91,23 @@ class SocketTransport:
 
     def say(self, kind: int, bodies: list[bytes], flags: int) -> None:
         """Send this round's frames."""
+        number, kept = self.rounds, 0
         for rank, peer in self.peers.items():
-            peer.say(self.rounds, frame(kind, bodies[rank], self.rounds, flags))
+            kept += peer.say(frame(kind, bodies[rank], number, flags))
+        self.log_bytes += kept
 
     def commit(self, rounds: int) -> None:
         """Forget what was said up to round ``rounds``."""
         for peer in self.peers.values():
             peer.commit(rounds)
+        self.log_bytes = sum(peer.log_bytes for peer in self.peers.values())
 
     async def _arrive(self) -> None:
         """Wait until a frame of every peer is here and everything of ours has left."""
         missing = list(self.peers.values())
         until = perf_counter_ns() + self._spin_ns
         while True:
-            missing = [peer for peer in missing if not self._settled(peer)]
+            missing = [peer for peer in missing if not peer.settled()]
             if not missing:
                 return
             now = perf_counter_ns()
@@ -121,18 +121,14 @@ class SocketTransport:
             else:
                 _poll(missing)
 
-    def _settled(self, peer: Peer) -> bool:
-        there = peer.link is not None
-        settled = peer.settled()
-        if there and peer.link is None:
-            self.lost(peer.rank)
-        return settled
+    def _lost(self, rank: int) -> None:
+        self.lost(rank)
 
     async def serve(self) -> None:
         """After the last round: a peer that has died may still ask for what was said."""
         while True:
             for peer in self.peers.values():
-                self._settled(peer)
+                peer.settled()
             await anyio.sleep(SERVE_S)
 
     def close(self) -> None:

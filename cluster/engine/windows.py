@@ -38,16 +38,14 @@ SNAPSHOT = 1
 
 
 class Transport(Protocol):
-    """All-to-all rounds between workers. ``rounds`` counts them since the run began."""
+    """All-to-all rounds between workers. ``rounds`` counts them since the run began; ``log_bytes`` is what is kept to be said
+    again."""
 
     rank: int
     workers: int
     waited_ns: int
     rounds: int
-
-    @property
-    def log_bytes(self) -> int:
-        """Bytes kept to be said again."""
+    log_bytes: int
 
     async def exchange(self, kind: int, bodies: list[bytes], flags: int = 0) -> tuple[list[bytes], int]:
         """Send ``bodies[r]`` to each rank r; what each sent in the same round (own body in its place), and everybody's flags in one."""

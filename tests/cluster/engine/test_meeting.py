@@ -65,7 +65,7 @@ async def test_whoever_begins_later_dials_those_that_began_before(tmp_path):
 async def test_a_newcomer_says_how_far_it_has_heard_and_gets_the_rest(tmp_path):
     living, first = One(tmp_path, 1, 2), One(tmp_path, 0, 2)
     for number in range(1, 6):
-        living.transport.peers[0].say(number, frame(BATCH, b"%d" % number, number))
+        living.transport.peers[0].say(frame(BATCH, b"%d" % number, number))
     first.transport.peers[1].begin(2)
     async with listening(living, first):
         await first.meeting.dial(1, address_of(str(tmp_path), 1, 0))
@@ -77,7 +77,7 @@ async def test_a_newcomer_says_how_far_it_has_heard_and_gets_the_rest(tmp_path):
 async def test_who_asks_for_what_is_not_kept_any_more_is_a_failure_of_the_run(tmp_path):
     living, first = One(tmp_path, 1, 2), One(tmp_path, 0, 2)
     for number in range(1, 6):
-        living.transport.peers[0].say(number, frame(BATCH, b"", number))
+        living.transport.peers[0].say(frame(BATCH, b"", number))
     living.transport.commit(3)
     async with listening(living, first):
         await first.meeting.dial(1, address_of(str(tmp_path), 1, 0))

@@ -28,7 +28,7 @@ def said(number, body=b""):
 
 
 def test_rounds_come_in_order_and_none_is_left_out(ends):
-    peer = Peer(1, keeps=True)
+    peer = Peer(1, lambda rank: None, keeps=True)
     peer.attach(ends[0], 0, 0)
     ends[1].write(said(1) + said(2))
     assert peer.settled()
@@ -40,7 +40,7 @@ def test_rounds_come_in_order_and_none_is_left_out(ends):
 
 
 def test_what_is_said_again_is_compared_and_dropped(ends):
-    peer = Peer(1, keeps=True)
+    peer = Peer(1, lambda rank: None, keeps=True)
     peer.attach(ends[0], 0, 0)
     ends[1].write(said(1) + said(2) + said(1) + said(2) + said(3))
     assert peer.settled()
@@ -48,7 +48,7 @@ def test_what_is_said_again_is_compared_and_dropped(ends):
 
 
 def test_a_round_that_is_said_otherwise_the_second_time_ends_the_run(ends):
-    peer = Peer(1, keeps=True)
+    peer = Peer(1, lambda rank: None, keeps=True)
     peer.attach(ends[0], 0, 0)
     ends[1].write(said(1) + said(2) + said(1) + said(2, b"other"))
     with pytest.raises(RunError, match=r"worker 1, started anew, sent another batch in round 2 than the first time"):
@@ -56,7 +56,7 @@ def test_a_round_that_is_said_otherwise_the_second_time_ends_the_run(ends):
 
 
 def test_flags_may_differ_the_second_time(ends):
-    peer = Peer(1, keeps=True)
+    peer = Peer(1, lambda rank: None, keeps=True)
     peer.attach(ends[0], 0, 0)
     ends[1].write(frame(BATCH, b"b", 1, 1) + frame(BATCH, b"b", 1, 0))
     assert peer.settled()
@@ -64,19 +64,19 @@ def test_flags_may_differ_the_second_time(ends):
 
 
 def test_a_successor_gets_what_came_after_it_has_heard(ends):
-    peer = Peer(1, keeps=True)
+    peer = Peer(1, lambda rank: None, keeps=True)
     for number in (1, 2, 3):
-        peer.say(number, said(number))
+        peer.say(said(number))
     peer.attach(ends[0], 1, 1)
     assert ends[1].receive()
     assert [found.number for found in ends[1].arrived] == [2, 3]
 
 
 def test_a_commit_shortens_the_log_and_forgets_first_copies(ends):
-    peer = Peer(1, keeps=True)
+    peer = Peer(1, lambda rank: None, keeps=True)
     peer.attach(ends[0], 0, 0)
     for number in (1, 2, 3):
-        peer.say(number, said(number))
+        peer.say(said(number))
     assert peer.log_bytes == 3 * len(said(1))
     ends[1].write(said(1) + said(2) + said(3))
     assert peer.settled()
@@ -91,7 +91,7 @@ def test_a_commit_shortens_the_log_and_forgets_first_copies(ends):
 
 
 def test_the_end_of_a_link_is_waited_out_or_ends_the_run(ends):
-    keeps, ends_it = Peer(1, keeps=True), Peer(1)
+    keeps, ends_it = Peer(1, lambda rank: None, keeps=True), Peer(1, lambda rank: None)
     keeps.attach(ends[0], 0, 0)
     ends[1].write(said(1))
     ends[1].close()
