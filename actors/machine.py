@@ -27,6 +27,8 @@ from actors.processor.tlb import Tlb
 from protocol.contracts import Contract
 from protocol.identity import boot_pte_object, cpu_name, vnode_lock, vnode_of
 from protocol.machine import Machine
+from protocol.messages import Message
+from protocol.messages.locks import Wakeup
 from protocol.pages import OBJT_VNODE
 from protocol.workload import Workload
 
@@ -87,6 +89,12 @@ def equip(actors: list[Actor], shared: Tables) -> None:
 def contracts() -> Mapping[str, Contract]:
     """What each routine of the kernel promises of locks: for the checks, which import no kernel."""
     return CONTRACTS
+
+
+def handled() -> dict[str, set[type[Message]]]:
+    """By kind of actor, the messages it handles: for scenarios, which refuse what no actor can get."""
+    kinds: dict[str, set[type[Message]]] = {kind: {*home.handlers, *home.ops, Wakeup} for kind, home in HOME_CLASSES.items()}
+    return {"cpu": set(Cpu.handlers)} | kinds
 
 
 def tasks_total(workload: Workload) -> int:

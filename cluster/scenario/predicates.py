@@ -13,7 +13,7 @@ from cluster.faults.predicate import DOMAIN
 from cluster.scenario.refusal import Place
 from protocol.faults import KINDS, MESSAGE, Fault
 from protocol.machine import Machine
-from protocol.messages import LOCAL, MESSAGE_BY_WORD, Message
+from protocol.messages import LOCAL, MESSAGE_BY_WORD
 
 _CPU = re.compile(r"(?:.*\.)?cpu\.([0-9]+)")
 _WILD = re.compile(r"[*?\[]")
@@ -80,23 +80,15 @@ def words_of(word: str) -> list[str]:
 
 def actor_kinds() -> list[str]:
     """The first words of actors' names."""
-    from actors.homes.boot import HOME_CLASSES
+    from actors.machine import handled
 
-    return sorted(["cpu", *HOME_CLASSES])
+    return sorted(handled())
 
 
 @lru_cache(maxsize=1)
 def receivers() -> dict[str, frozenset[str]]:
     """Word of a message to the kinds of actor that handle it."""
-    from actors.homes.boot import HOME_CLASSES
-    from actors.processor.cpu import Cpu
-    from protocol.messages.locks import Wakeup
+    from actors.machine import handled
 
-    found: dict[str, set[str]] = {word: set() for word in MESSAGE_BY_WORD}
-    handled: dict[str, list[type[Message]]] = {"cpu": list(Cpu.handlers)}
-    for kind, home in HOME_CLASSES.items():
-        handled[kind] = [*home.handlers, *home.ops, Wakeup]
-    for kind, messages in handled.items():
-        for message in messages:
-            found[message.word].add(kind)
-    return {word: frozenset(kinds) for word, kinds in found.items()}
+    kinds = handled().items()
+    return {word: frozenset(kind for kind, messages in kinds if message in messages) for word, message in MESSAGE_BY_WORD.items()}

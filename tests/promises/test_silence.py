@@ -26,7 +26,7 @@ def swept():
 def test_the_scenarios_are_of_every_generator_with_delays():
     scenarios = [load(name, []) for name in SCARCE]
     assert {scenario.work.name for scenario in scenarios} == set(GENERATORS)
-    assert all([fault.kind for fault in scenario.faults] == ["jitter"] for scenario in scenarios)
+    assert all([fault.kind for fault in scenario.faults(1)] == ["jitter"] for scenario in scenarios)
     assert len(SEEDS) == 200
 
 

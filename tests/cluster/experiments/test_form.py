@@ -72,7 +72,7 @@ WRONG = {
     "step": ('do = "mmap"', 'do = "nope"', "scenario.workload.task[0].steps[0].do", "nope", "access, mmap"),
     "step value": ('"${pages}"', '"pages"', "scenario.workload.task[0].steps[0].pages", "pages", "an integer from 1"),
     "each": ('i = "pages"', 'i = "nope"', "scenario.workload.task[0].steps[1].each.i", "nope", "integers and names"),
-    "fault": ("[figure]", '[[faults]]\nkind = "nope"\n[figure]', "scenario.faults[0].kind", "nope", "'jitter'"),
+    "fault": ("[figure]", '[[faults]]\nkind = "nope"\n[figure]', "scenario.faults[0].kind", "nope", "jitter"),
     "injected": ("[figure]", '[[inject]]\nwhat = "nope"\n[figure]', "scenario.workload.inject[0].what", "nope", "file-page, free-frames"),
     "TOML": ("[figure]", "[figure]]", "TOML", "[figure]]", "valid TOML"),
 }  # fmt: skip
