@@ -26,8 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 """Where the packages stand: workers import them from here whatever the current directory is."""
 WORKER = "cluster.engine.worker"
 """The module that a worker runs; a test may put another in its place."""
-EXIT_S = 0.3
+EXIT_S = 0.1
 """How long a process may take to end after its connection has."""
+WORDS_S = 0.3
+"""How long to wait for its status, which says how it ended."""
 
 
 class Child:
@@ -95,7 +97,7 @@ class Child:
         if self.stopped:
             return "stood still (stopped by a signal) and was killed"
         try:
-            status = self.process.wait(timeout=EXIT_S)
+            status = self.process.wait(timeout=WORDS_S)
         except subprocess.TimeoutExpired:
             return "closed its control connection"
         return f"was killed by {_signal(-status)}" if status < 0 else f"exited with status {status}"

@@ -86,7 +86,7 @@ def test_what_cannot_be_is_refused_in_one_sentence(shootdown, run, command, said
 
 
 def test_torture_prints_a_table_and_a_verdict(shootdown):
-    ended = shootdown("torture", "kernel-mix", "--kills", 1, "--resumes", 1, "--snapshot-ms", 20, "--seed", 3)
+    ended = shootdown("torture", "lost-ipi", "--kills", 1, "--resumes", 1, "--snapshot-ms", 20, "--seed", 3)
     assert ended.status == 0, ended.err
     assert "2 of 2 have the undisturbed digest and trace, and nothing was left behind" in ended.out
     rows = [line for line in ended.out.splitlines() if line.startswith("| 1 |")]

@@ -55,7 +55,7 @@ class Runs:
         engine, injector, boot = self.started()
         engine.run_before(cut_ns)
         codec = Codec(boot.messages)
-        state = take(engine, injector, codec, Point(0, cut_ns, cut_ns, 0), RecorderState(), b"")
+        state = take(engine, injector, codec, Point(0, 0, cut_ns, cut_ns, 0), RecorderState(), b"")
         other, again, fresh = self.engine(queue=False)
         restore(other, again, codec, fresh, state)
         other.run_before(UNTIL_NS)

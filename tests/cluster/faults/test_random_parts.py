@@ -7,7 +7,8 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster.engine.snapshot import Snapshots, unpack
+from cluster.engine.snapshot import unpack
+from cluster.engine.snapshotting import Snapshots
 from protocol.faults import KINDS, PART, Fault, When
 from tests.cluster.faults.test_random_plans import COUNTED, WINDOWS, WORKS, carried_out, plans, with_faults
 

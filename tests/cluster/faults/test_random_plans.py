@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cluster.engine.snapshot import Snapshots, unpack
+from cluster.engine.snapshot import unpack
+from cluster.engine.snapshotting import Snapshots
 from cluster.engine.supervise import run_plan
 from cluster.plan import Liveness
 from cluster.promises.sizes import SMALL
