@@ -16,7 +16,7 @@ import msgspec
 
 from cluster.errors import InputError, ShootdownError
 from cluster.plan import Plan
-from cluster.recording.cuts import Cut
+from cluster.recording.cuts import CUTS, Cut
 from cluster.recording.manifest import Manifest, vouched
 from cluster.recording.oplog import OperationalLog, open_log
 from cluster.recording.run_dir import RunDirectory
@@ -98,7 +98,7 @@ def carry_out(directory: RunDirectory, manifest: Manifest, workload: Workload, h
         raise Interrupted(directory.path) from None
     except ShootdownError as error:
         log.info("run failed", kind=error.kind, reason=str(error))
-        if how.fresh and not _has_cuts(directory) and (isinstance(error, InputError) or _disk_full(error)):
+        if how.fresh and not (directory.snapshots / CUTS).exists() and (isinstance(error, InputError) or _disk_full(error)):
             directory.discard()
         raise
     finally:
@@ -148,12 +148,6 @@ def _driven(plan: Plan, directory: RunDirectory, run: str, workload: Workload, h
 def _placed(plan: Plan, path: Path) -> Plan:
     """The plan with the paths of this run directory, wherever it is now."""
     return msgspec.structs.replace(plan, workload_path=str((path / WORKLOAD).resolve()), run_dir=str(path.resolve()))
-
-
-def _has_cuts(directory: RunDirectory) -> bool:
-    from cluster.recording.cuts import CUTS
-
-    return (directory.snapshots / CUTS).exists()
 
 
 def _disk_full(error: ShootdownError) -> bool:

@@ -36,7 +36,7 @@ from shootdown.carrying import SNAPSHOT_MS, WORKLOAD, How, OnProgress, begin, ca
 from shootdown.placing import possible
 from shootdown.result import Run, open_run
 from shootdown.running import check_options, transport_for, versions
-from shootdown.travelling import Instant, travel, workload_at
+from shootdown.travelling import Instant, travel
 
 STRUCTURAL = {"C14": "its page-table pages are in an object or in none from the start"}
 """Changes that decide what the machine consists of, and why that cannot change under way."""
@@ -66,26 +66,27 @@ def fork(
     With nothing changed the fork has the digest of the run it is of. Raises InputError for what cannot change under way, and for an
     instant behind the run's end; RunError and Interrupted as :func:`shootdown.run`.
     """
-    source = open_run(path).stored.manifest
+    run = open_run(path)
+    source = run.stored.manifest
     model = changed(source.plan.model, revert, apply, sets)
     if faults is not None:
         model = with_faults(model, faults, at_ns)
     stop = source.plan.stop_at_first if not _stop(sets) else _stop(sets)[-1]
     check_options(source.plan.seed, workers, backend, transport, snapshot_ms)
-    possible(msgspec.structs.replace(source.plan, model=model, workers=workers), workload_of(Path(path), source))
+    possible(msgspec.structs.replace(source.plan, model=model, workers=workers), workload_of(run.path, source))
     directory = RunDirectory.create(f"{source.scenario}-fork", source.seed, Path(out) if out is not None else None)
     try:
-        instant = travel(path, at_ns, directory.path)
+        instant = travel(run.path, at_ns, directory.path)
         if instant.ending is not None:
             raise _too_late(instant, instant.ending)
         manifest = _manifest(instant, model, stop, workers, backend, transport or transport_for(workers))
         state = refitted(instant, model)
-        begin(directory, manifest, workload_at(instant))
+        begin(directory, manifest, instant.workload)
         cut = _first_cut(directory, manifest, state)
     except (InputError, RunError):
         directory.discard()
         raise
-    return carry_out(directory, manifest, workload_at(instant), How(on_progress, snapshot_ms, [state], [cut]))
+    return carry_out(directory, manifest, instant.workload, How(on_progress, snapshot_ms, [state], [cut]))
 
 
 def changed(model: Model, revert: Sequence[str], apply: Sequence[str], sets: Sequence[str]) -> Model:

@@ -13,6 +13,7 @@ from time import monotonic, sleep
 from typing import NamedTuple
 
 from cluster.engine.streams import KeyedStream
+from cluster.recording.manifest import BESIDE
 
 ONE, TWO, ALL, AGAIN, PARENT = "one", "two", "all", "again", "parent too"
 WHOM = (ONE, TWO, ALL, AGAIN)
@@ -129,6 +130,6 @@ def leftovers(out: Path) -> str:
         if monotonic() > until:
             return f"left behind: processes {living}, directories {private()}"
         sleep(0.02)
-    half = [str(path.relative_to(out)) for path in out.rglob("*") if path.suffix in (".partial", ".tmp") or path.name == "lock"]
+    half = [str(path.relative_to(out)) for path in out.rglob("*") if path.suffix == BESIDE or path.name == "lock"]
     partial = out.with_name(out.name + ".partial")
     return f"left behind: {half or partial.name}" if half or partial.exists() else ""

@@ -28,14 +28,13 @@ NS_MAX = 1 << 62
 
 
 class Instant(NamedTuple):
-    """A run as it was: ``share`` holds all its actors; ``ending`` is its end, if that came before; ``start`` is the cut it was reached
-    from."""
+    """A run as it was: ``share`` holds all its actors; ``ending`` is its end, if that came before."""
 
     run: Run
+    workload: Workload
     at_ns: int
     share: Share
     ending: Ending | None
-    start: Start
 
     @property
     def manifest(self) -> Manifest:
@@ -57,13 +56,13 @@ def travel(path: str | Path, at_ns: int, trace_to: Path | None = None) -> Instan
     if manifest.model_version != MODEL_VERSION:
         sentence = f"{run.path}: made with model version {manifest.model_version}, this program runs version {MODEL_VERSION}"
         raise InputError(sentence, file=str(run.path), found=manifest.model_version, allowed=MODEL_VERSION)
-    workload_of(run.path, manifest)
+    workload = workload_of(run.path, manifest)
     start = last_start(run.path, manifest.run, trace=trace_to is not None, until_ns=at_ns)
     if trace_to is not None and start.states is not None:
         _copy_trace(run.path, trace_to, start)
     plan = _alone(manifest.plan, run.path, trace_to)
     share, ending = _advanced(plan, start, at_ns)
-    return Instant(run, at_ns, share, ending, start)
+    return Instant(run, workload, at_ns, share, ending)
 
 
 def _advanced(plan: Plan, start: Start, at_ns: int) -> tuple[Share, Ending | None]:
@@ -89,11 +88,6 @@ def _copy_trace(source: Path, target: Path, start: Start) -> None:
         for rank, offset, _, _ in state.recorder.trace:
             if offset:
                 trace_path(target, rank).write_bytes(trace_path(source, rank).read_bytes()[:offset])
-
-
-def workload_at(instant: Instant) -> Workload:
-    """The workload of the run. Raises InputError."""
-    return workload_of(instant.run.path, instant.manifest)
 
 
 def states(path: str | Path, at_ns: int, actor: str = "*") -> dict[str, dict[str, Any]]:

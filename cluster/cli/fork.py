@@ -43,7 +43,8 @@ def command(
     if as_json:
         print_json(made.summary)
     else:
-        source = sd.open_run(run).digest
+        origin = made.stored.manifest.origin
+        source = origin.digest if origin is not None else ""
         same = "the digest of the run it is of" if made.digest == source else f"the run it is of has digest {source or 'none yet'}"
         say(f"forked off {run} at {at_ns:,} ns; {same}", *summary_lines(made.summary))
     return ended(made)

@@ -17,7 +17,7 @@ from pathlib import Path
 from anyio.abc import ObjectSendStream
 
 from cluster.engine import control
-from cluster.engine.control import Failed, Said, failed
+from cluster.engine.control import Said, failed
 from cluster.engine.frames import CONTROL
 from cluster.engine.link import Link, PeerGoneError
 from cluster.errors import RunError, ShootdownError
@@ -70,10 +70,7 @@ class Child:
         except PeerGoneError:
             await stream.send((self, None))
         except ShootdownError as error:
-            await stream.send((self, self._nonsense(error)))
-
-    def _nonsense(self, error: ShootdownError) -> Failed:
-        return failed(error, peer=False)
+            await stream.send((self, failed(error, peer=False)))
 
     async def hang_up(self) -> None:
         """Wait until the worker has closed its end, whatever else it says."""

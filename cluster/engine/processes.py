@@ -58,6 +58,7 @@ class Crew(NamedTuple):
     restarts_max: int = 0
     news: News = lambda event, fields: None
     keep: tuple[int, ...] = ()
+    begin: tuple[int, int] = (0, 0)
 
 
 class Run:
@@ -139,8 +140,8 @@ class Run:
             known.pop(rank, None)
         cut = keeper.latest
         try:
-            start = (cut.window, cut.earliest_ns) if cut is not None else (0, 0)
-            careful_until = self.restarts.died(rank, how, child.incarnation + 1, start)
+            start = (cut.window, cut.earliest_ns) if cut is not None else self.crew.begin
+            careful_until = self.restarts.died(rank, how, start)
             self._spawn(rank, child.incarnation + 1, group, send, careful_until)
         except RunError as error:
             return error

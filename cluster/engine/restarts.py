@@ -18,7 +18,6 @@ class Restart(NamedTuple):
     """One worker started anew: why, where it died (window and virtual time), and where its successor begins."""
 
     rank: int
-    incarnation: int
     how: str
     window: int
     time_ns: int
@@ -41,7 +40,7 @@ class Restarts:
         self._places: dict[int, tuple[int, int]] = {}
         """By rank: the window of the last death, and how many there were in a row."""
 
-    def died(self, rank: int, how: str, incarnation: int, start: tuple[int, int]) -> int:
+    def died(self, rank: int, how: str, start: tuple[int, int]) -> int:
         """Worker ``rank`` is dead and shall begin again at ``start`` (window, virtual time); the window until which its successor is to
         write down every event, -1 for none. Raises RunError if that makes no sense any more."""
         window, time_ns, event = last_words(Path(black_box_path(self.directory, rank)))
@@ -50,7 +49,7 @@ class Restarts:
         self._places[rank] = (window, times)
         if times > self.limit:
             raise self._given_up(rank, how, times, time_ns, event)
-        self.made.append(Restart(rank, incarnation, how, window, time_ns, *start))
+        self.made.append(Restart(rank, how, window, time_ns, *start))
         return window if times >= min(2, self.limit) else -1
 
     def _given_up(self, rank: int, how: str, times: int, time_ns: int, event: str) -> RunError:

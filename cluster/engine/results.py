@@ -8,7 +8,7 @@ import msgspec
 
 from cluster.engine.ending import Ending
 from cluster.engine.meter import Shares
-from cluster.faults.firings import split
+from cluster.faults.watch import Turn
 from cluster.recording.recorder import RecorderResult
 
 
@@ -39,7 +39,7 @@ class ShareResult(msgspec.Struct):
     recorded: RecorderResult | None
     violations: list[FoundViolation]
     evaluated: dict[str, tuple[int, int]]
-    fired: dict[str, int]
+    fault_counts: dict[str, Turn]
     finals: dict[str, dict[str, Any]]
     waits: list[list[Any]]
 
@@ -59,7 +59,7 @@ class Outcome(msgspec.Struct):
     digest: str
     violations: list[FoundViolation]
     evaluated: dict[str, tuple[int, int]]
-    faults_fired: dict[str, int]
+    fault_counts: dict[str, Turn]
     finals: dict[str, dict[str, Any]]
     waits: list[list[Any]]
     shares: list[dict[str, float | int]]
@@ -71,13 +71,16 @@ class Outcome(msgspec.Struct):
     """Seconds from the call to the first event."""
     restarts: list[str] = []
     """Workers that died and were started anew, a sentence each."""
-    faults_matched: dict[str, int] = {}
-    """How often the predicate of each message fault matched; workers count it in one table with the firings."""
 
-    def __post_init__(self) -> None:
-        """Take matches and firings apart."""
-        self.faults_fired, matched = split(self.faults_fired)
-        self.faults_matched = self.faults_matched | matched
+    @property
+    def faults_fired(self) -> dict[str, int]:
+        """How often each fault fired."""
+        return {name: count.fired for name, count in self.fault_counts.items()}
+
+    @property
+    def faults_matched(self) -> dict[str, int]:
+        """How often what each fault's predicate speaks of came."""
+        return {name: count.matched for name, count in self.fault_counts.items()}
 
     @property
     def recorded(self) -> list[RecorderResult]:
@@ -116,7 +119,8 @@ def progress_of(beats: list[Beat], wall_s: float) -> Progress:
     busy = sum(beat.shares.busy_ns for beat in beats)
     waiting = sum(beat.shares.waiting_ns for beat in beats)
     exchanging = sum(beat.shares.exchanging_ns for beat in beats)
-    total = max(1, busy + waiting + exchanging + sum(beat.shares.recording_ns for beat in beats))
+    rest = sum(beat.shares.recording_ns + beat.shares.snapshot_ns for beat in beats)
+    total = max(1, busy + waiting + exchanging + rest)
     windows = max(beat.shares.windows for beat in beats)
     return Progress(
         virtual_ns=min(beat.virtual_ns for beat in beats),

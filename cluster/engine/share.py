@@ -87,12 +87,16 @@ class Share:
         )
         self.snapshotter: Snapshotter | None = None
         self._run = ""
+        self._begin(own, states)
+
+    def _begin(self, own: ShareState | None, states: list[ShareState] | None) -> None:
+        """Start at time 0, or where a snapshot says."""
         if own is not None:
             self.checks.resume(own.checks)
             self._restore(own)
         elif states is not None:
             self.checks.restore([state.checks for state in states])
-            self._restore(deal(states, place, self.codec)[rank])
+            self._restore(deal(states, self.engine.place, self.codec)[self.rank])
         else:
             self.engine.boot(self.boot.actors, self.boot.numbers())
 
@@ -108,7 +112,7 @@ class Share:
             state.slice_index,
         )
         loop.restored = True
-        loop.transport.rounds = state.rounds
+        loop.transport.begin(state.rounds)
 
     def ask(self, snapshots: Snapshots, told: Callable[[Part], None]) -> None:
         """Snapshot when ``snapshots`` says, or when a peer asks; ``told`` hears of each."""
@@ -141,7 +145,7 @@ class Share:
             recorded=self.recorder.finish() if self.recorder is not None else None,
             violations=_until(self.checks.found(), ending.cut),
             evaluated=self.checks.evaluated(),
-            fired=self.injector.fired,
+            fault_counts=self.injector.counts,
             finals=self._asked("final"),
             waits=[row for rows in self._asked("waits").values() for row in rows],
         )

@@ -20,7 +20,8 @@ from cluster.engine.engine import Engine, Place
 from cluster.engine.models import Boot
 from cluster.engine.port import EnginePort, Route
 from cluster.errors import InputError, RunError
-from cluster.faults.inject import Injector, Watch
+from cluster.faults.inject import Injector
+from cluster.faults.watch import Turn, Watch, summed
 from cluster.recording.recorder import RecorderState, dealt
 from protocol.event import Event
 from protocol.identity import kind_of, root_of
@@ -61,7 +62,7 @@ class ShareState(msgspec.Struct):
     others_ns: int
     slice_index: int
     events: int
-    fired: dict[str, int]
+    fault_counts: dict[str, Turn]
     cells: list[Cell]
     queue: bytes
     journal: bytes
@@ -91,7 +92,7 @@ def take(
     return ShareState(
         *point,
         events=engine.events,
-        fired=dict(injector.fired),
+        fault_counts={name: msgspec.structs.replace(count) for name, count in injector.counts.items()},
         cells=[_cell(engine.actors[name], engine.ports[name], injector, point.earliest_ns) for name in sorted(engine.actors)],
         queue=codec.events(sorted(engine.heap)),
         journal=msgspec.msgpack.encode(engine.journal),
@@ -142,10 +143,6 @@ def deal(states: Sequence[ShareState], where: Place, codec: Codec) -> list[Share
     if len(windows) != 1:
         raise InputError("the parts of the snapshot are of different windows", found=[found[0] for found in windows], allowed="one window")
     window, rounds, earliest_ns, slice_index = windows[0]
-    fired: dict[str, int] = {}
-    for state in states:
-        for name, count in state.fired.items():
-            fired[name] = fired.get(name, 0) + count
     place, workers = where.of, where.workers
     recorders = dealt([state.recorder for state in states], lambda name: where.rank_of.get(root_of(name), 0), workers)
     events = sum(state.events for state in states)
@@ -159,7 +156,7 @@ def deal(states: Sequence[ShareState], where: Place, codec: Codec) -> list[Share
             states[rank].others_ns if len(states) == workers else earliest_ns,
             slice_index,
             events=0 if rank else events,
-            fired={} if rank else fired,
+            fault_counts={} if rank else summed(state.fault_counts for state in states),
             cells=[cell for state in states for cell in state.cells if place(cell.name) == rank],
             queue=codec.events(queues[rank]),
             journal=msgspec.msgpack.encode(journals[rank]),
@@ -193,8 +190,8 @@ def restore(engine: Engine, injector: Injector, codec: Codec, boot: Boot, state:
     engine.horizon_ns = state.earliest_ns
     engine.clock.now = state.earliest_ns
     engine.events = state.events
-    for name, count in state.fired.items():
-        injector.fired[name] = count
+    for name, count in state.fault_counts.items():
+        injector.counts[name] = count
     actors = [_actor(cell, boot.kinds) for cell in state.cells]
     boot.equip(actors)
     for cell, actor in zip(state.cells, actors, strict=True):

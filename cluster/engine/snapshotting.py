@@ -7,15 +7,15 @@ whatever the hour, so that memory is bounded. Asking for nothing is always right
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter_ns
 from typing import NamedTuple
 
 from cluster.engine.snapshot import ShareState, pack
+from cluster.errors import RunError
 from cluster.recording.cuts import Part
-from cluster.recording.manifest import digest_of, sync_directory
+from cluster.recording.manifest import digest_of, replace_file
 
 SHARE_MAX = 25
 """A worker that has spent so much on a snapshot asks for the next only after this many times as long: at most 4 % of a run."""
@@ -90,16 +90,8 @@ class Snapshotter:
     def _write(self, name: str, data: bytes, window: int) -> str:
         """A whole file, forced to the disk with its name, or none and the reason."""
         path = Path(self.snapshots.directory) / name
-        partial = path.with_suffix(".partial")
         try:
-            with partial.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            self.point("snapshot-within", window)
-            partial.rename(path)
-            sync_directory(path.parent)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            return f"{path}: the snapshot cannot be written: {error.strerror}"
+            replace_file(path, data, lambda: self.point("snapshot-within", window))
+        except RunError as error:
+            return str(error)
         return ""

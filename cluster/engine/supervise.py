@@ -26,6 +26,7 @@ from cluster.engine.snapshotting import Snapshots
 from cluster.engine.transport_local import AloneTransport, Hub
 from cluster.engine.windows import Transport, WindowLoop
 from cluster.errors import InputError, RunError, ShootdownError
+from cluster.faults.watch import summed
 from cluster.plan import Plan
 from cluster.recording.cuts import Cut, CutKeeper, Part
 from cluster.recording.recorder import put_together
@@ -197,7 +198,8 @@ async def _run_apart(plan: Plan, where: Partition, on_progress: OnProgress | Non
 
     beats = reporter(plan.workers, on_progress)
     restarts_max = plan.model.limits.restarts
-    crew = Crew(start, plan.workers, beats, extras.keeper if restarts_max else None, restarts_max, extras.news, extras.keep)
+    begin = (extras.states[0].window, extras.states[0].earliest_ns) if extras.states else (0, 0)
+    crew = Crew(start, plan.workers, beats, extras.keeper if restarts_max else None, restarts_max, extras.news, extras.keep, begin)
     results, restarts, wall_s = await run_children(crew)
     made = outcome(plan, where, results, perf_counter() - called - wall_s, wall_s)
     made.restarts = [restart.sentence() for restart in restarts]
@@ -219,7 +221,7 @@ def outcome(plan: Plan, where: Partition, results: list[ShareResult], start_s: f
         digest=whole.digest if whole is not None else "",
         violations=violations,
         evaluated=_summed(results),
-        faults_fired=_fired(results),
+        fault_counts=summed(result.fault_counts for result in results),
         finals={name: final for result in results for name, final in sorted(result.finals.items())},
         waits=sorted((row for result in results for row in result.waits), key=repr),
         shares=[{"rank": result.rank, **result.shares.as_report()} for result in results],
@@ -236,12 +238,4 @@ def _summed(results: list[ShareResult]) -> dict[str, tuple[int, int]]:
         for name, (evaluated, violations) in result.evaluated.items():
             before = total.get(name, (0, 0))
             total[name] = (before[0] + evaluated, before[1] + violations)
-    return total
-
-
-def _fired(results: list[ShareResult]) -> dict[str, int]:
-    total: dict[str, int] = {}
-    for result in results:
-        for name, count in result.fired.items():
-            total[name] = total.get(name, 0) + count
     return total

@@ -20,6 +20,10 @@ class AloneTransport:
     rounds = 0
     log_bytes = 0
 
+    def begin(self, rounds: int) -> None:
+        """As ``Transport.begin``."""
+        self.rounds = rounds
+
     async def exchange(self, kind: int, bodies: list[bytes], flags: int = 0) -> tuple[list[bytes], int]:
         """What was sent to oneself."""
         return bodies, flags
@@ -48,6 +52,10 @@ class LocalTransport:
         self.waited_ns = 0
         self.rounds = 0
         self.log_bytes = 0
+
+    def begin(self, rounds: int) -> None:
+        """As ``Transport.begin``."""
+        self.rounds = rounds
 
     async def exchange(self, kind: int, bodies: list[bytes], flags: int = 0) -> tuple[list[bytes], int]:
         """As ``Transport.exchange``."""

@@ -54,6 +54,12 @@ class SocketTransport:
         self._spin_ns = SPIN_NS if spin else 0
         self._breathed_ns = perf_counter_ns()
 
+    def begin(self, rounds: int) -> None:
+        """As ``Transport.begin``. Before any link stands."""
+        self.rounds = rounds
+        for peer in self.peers.values():
+            peer.begin(rounds)
+
     @property
     def repeated(self) -> int:
         """Rounds heard twice, and equal."""
@@ -125,8 +131,8 @@ class SocketTransport:
         self.lost(rank)
 
     async def serve(self) -> None:
-        """After the last round: a peer that has died may still ask for what was said."""
-        while True:
+        """After the last round: a peer that has died may still ask for what was said. Raises RunError if it then says something else."""
+        while self.keeps:
             for peer in self.peers.values():
                 peer.settled()
             await anyio.sleep(SERVE_S)

@@ -47,6 +47,9 @@ class Transport(Protocol):
     rounds: int
     log_bytes: int
 
+    def begin(self, rounds: int) -> None:
+        """Go on after round ``rounds`` of a run."""
+
     async def exchange(self, kind: int, bodies: list[bytes], flags: int = 0) -> tuple[list[bytes], int]:
         """Send ``bodies[r]`` to each rank r; what each sent in the same round (own body in its place), and everybody's flags in one."""
 
@@ -130,16 +133,21 @@ class WindowLoop:
         self.meter.lap()
         if self.black_box is not None:
             self.black_box.window(self.window, self.earliest_ns)
-        stride = 1 if self.window <= self.careful_until else STRIDE
-        while not self._step(limit_ns, stride):
+        careful = self.window <= self.careful_until
+        while not self._step(limit_ns, careful):
             await self._breathe()
         self.meter.shares.busy_ns += self.meter.lap()
         await self._breathe()
 
-    def _step(self, limit_ns: int, stride: int) -> bool:
-        if stride == 1 and self.black_box is not None and self.engine.heap:
+    def _step(self, limit_ns: int, careful: bool) -> bool:
+        """Some events, or one that is written down for as long as it is handled."""
+        if not careful or self.black_box is None:
+            return self.engine.run_before(limit_ns, STRIDE)
+        if self.engine.heap:
             self.black_box.event(self.window, self.engine.heap[0])
-        return self.engine.run_before(limit_ns, stride)
+        done = self.engine.run_before(limit_ns, 1)
+        self.black_box.window(self.window, self.earliest_ns)
+        return done
 
     async def _breathe(self) -> None:
         if perf_counter_ns() - self._paused_ns > CHECKPOINT_NS:

@@ -68,11 +68,17 @@ class Worker:
         """Find the peers, run the share, report, and stay until Stop: a peer that dies late may still ask for what was said."""
         try:
             say(self.link, Done(await self._result()))
+            await self._drain()
+            await self.transport.serve()
         except ShootdownError as error:
             self.fail(error)
+            await self._drain()
+        await anyio.sleep_forever()
+
+    async def _drain(self) -> None:
+        """Wait until the parent has everything that was said to it."""
         with suppress(PeerGoneError):
             await self.link.drain()
-        await self.transport.serve()
 
     async def _result(self) -> ShareResult:
         start = self.start
@@ -91,8 +97,6 @@ class Worker:
         start = self.start
         states = None if start.states is None or start.own else [_read(path) for path in start.states]
         share = Share(start.plan, start.rank, self.transport, bare=start.bare, states=states, own=_read(start.own) if start.own else None)
-        for peer in self.transport.peers.values():
-            peer.begin(self.transport.rounds)
         share.loop.pause = self._beat
         share.ask(start.snapshots, lambda part: say(self.link, Snapped(part)))
         if share.snapshotter is not None:

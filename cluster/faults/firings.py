@@ -1,23 +1,8 @@
-"""How often faults fired, and why one did not: what a run says of them at its end.
-
-A worker counts firings by name of fault and, in the same table, matches of its predicate by name and ``MATCHED``, so that both are summed
-and snapshotted alike.
-"""
+"""Why a fault did not fire: what a run says of it at its end."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from protocol.faults import INSTANT, KINDS, MESSAGE, Fault
-
-MATCHED = "?"
-"""``fired[name + MATCHED]`` counts matches; no fault's name ends so."""
-
-
-def split(counts: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
-    """(firings, matches) by name of fault."""
-    fired = {name: count for name, count in counts.items() if not name.endswith(MATCHED)}
-    return fired, {name.removesuffix(MATCHED): count for name, count in counts.items() if name.endswith(MATCHED)}
 
 
 def why_silent(fault: Fault, matched: int, ended_ns: int) -> str:

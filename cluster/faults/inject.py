@@ -17,13 +17,12 @@ from cluster.errors import InputError
 from cluster.faults.breakdown import Breakdown
 from cluster.faults.delivery import Delivery, Outcome
 from cluster.faults.effects import EFFECTS
-from cluster.faults.firings import MATCHED
 from cluster.faults.instants import INSTANTS, Numbered, need_targets, numbered, queue_instants
 from cluster.faults.links import DROPPING
 from cluster.faults.parts import fit_parts
 from cluster.faults.predicate import concerns, fires, in_time, speaks_of
+from cluster.faults.waiting import Waiting
 from cluster.faults.watch import Turn, Watch
-from cluster.faults.witness import Witness
 from protocol.event import Event
 from protocol.faults import Fault
 from protocol.identity import BOOT
@@ -34,16 +33,14 @@ __all__ = ["Injector", "Watch", "install"]
 
 
 class Injector:
-    """The faults of one worker's engine. ``fired``: firings here by name of fault, and matches of its predicate."""
+    """The faults of one worker's engine. ``counts``: how often each matched and fired here, by its name."""
 
     def __init__(self, engine: Engine, faults: tuple[Fault, ...], instants: Sequence[Numbered] = ()) -> None:
         self.engine = engine
         self.faults = tuple(fault for fault in faults if fault.kind in EFFECTS)
         self.parts = tuple(fault for fault in faults if fault.kind in PARTS)
         self.instants = {number: (fault, instant) for number, fault, instant in instants}
-        self.fired: dict[str, int] = {fault.name: 0 for fault in faults} | {
-            fault.name + MATCHED: 0 for fault in (*self.faults, *self.parts)
-        }
+        self.counts = {fault.name: Turn() for fault in faults}
         self.watches: dict[str, Watch] = {}
         self.watched: dict[str, tuple[Fault, ...]] = {}
         self.tables: dict[str, Table] = {}
@@ -54,7 +51,7 @@ class Injector:
     def added(self, actor: Actor) -> None:
         """Watch a new actor if some fault can concern it."""
         name = actor.name
-        fit_parts(self.engine, self.parts, actor, self.watches, self.fired)
+        fit_parts(self.engine, self.parts, actor, self.watches, self.counts)
         self._announce_instants(name)
         faults = tuple(fault for fault in self.faults if concerns(fault, name, self.engine.place))
         if faults or (self.breakdown is not None and self.breakdown.can_refuse(actor)):
@@ -77,7 +74,7 @@ class Injector:
             found = self.instants.get(self.engine.clock.event[5]) if sender == BOOT else None
             if found is not None:
                 fault = found[0]
-                self.fired[fault.name] += 1
+                self.counts[fault.name].fired += 1
                 self.engine.record((FAULT_FIRED, fault.name, fault.kind))
             handler(message, sender)
 
@@ -124,10 +121,8 @@ class Injector:
         if not in_time(fault, at_ns):
             return False
         turn = watch.turns.setdefault(fault.name, Turn())
-        before = turn.matched
-        found = fires(fault.when, turn)
-        self.fired[fault.name + MATCHED] += turn.matched - before
-        self.fired[fault.name] += found
+        found = fires(fault.when, turn, self.counts[fault.name])
+        self.counts[fault.name].fired += found
         return found
 
     def _concerned(self, receiver: str, sender: str, kind: str) -> tuple[Fault, ...]:
@@ -160,7 +155,7 @@ def install(engine: Engine, faults: tuple[Fault, ...], first_number: int, *, que
         queue_instants(engine, instants)
     heal_ns = max((fault.heal_ns for fault in faults), default=0)
     if heal_ns:
-        Witness(name="liveness", heal_ns=heal_ns).watch(engine)
+        Waiting(name="liveness", heal_ns=heal_ns).watch(engine)
     if faults:
         engine.intercept, engine.added = injector.intercept, injector.added
     return injector

@@ -11,7 +11,6 @@ import msgspec
 from actors.actor import Actor
 from actors.faults.registry import PARTS
 from cluster.engine.engine import Engine
-from cluster.faults.firings import MATCHED
 from cluster.faults.predicate import fires, in_time, matches
 from cluster.faults.watch import Turn, Watch
 from protocol.faults import Fault
@@ -19,34 +18,31 @@ from protocol.records import FAULT_FIRED
 
 
 class PartTrigger:
-    """An :class:`actors.faults.base.Trigger`. ``counts``: firings of this worker by name of fault, and occasions of which it speaks."""
+    """An :class:`actors.faults.base.Trigger`. ``turn`` counts at its actor, ``total`` on this worker."""
 
-    def __init__(self, fault: Fault, engine: Engine, turn: Turn, counts: dict[str, int]) -> None:
+    def __init__(self, fault: Fault, engine: Engine, turn: Turn, total: Turn) -> None:
         # A part's duration is how long it acts, not when it may.
         self.fault = msgspec.structs.replace(fault, duration_ns=0)
-        self.engine, self.counts = engine, counts
-        self._turn = turn
+        self.engine = engine
+        self._turn, self._total = turn, total
 
     def turn(self) -> bool:
         """Here is an occasion, in the event being handled."""
         when, event = self.fault.when, self.engine.clock.event
         if not in_time(self.fault, event[0]) or not matches(when.kind, event[8].word) or not matches(when.sender, event[4]):
             return False
-        before = self._turn.matched
-        found = fires(when, self._turn)
-        self.counts[self.fault.name + MATCHED] += self._turn.matched - before
-        return found
+        return fires(when, self._turn, self._total)
 
     def fired(self, what: str) -> None:
         """The fault takes effect."""
-        self.counts[self.fault.name] += 1
+        self._total.fired += 1
         self.engine.record((FAULT_FIRED, self.fault.name, what))
 
 
-def fit_parts(engine: Engine, faults: tuple[Fault, ...], actor: Actor, watches: dict[str, Watch], counts: dict[str, int]) -> None:
+def fit_parts(engine: Engine, faults: tuple[Fault, ...], actor: Actor, watches: dict[str, Watch], counts: dict[str, Turn]) -> None:
     """Put into a new actor the faults that are about it; they lie over each other in the order in which they are declared."""
     for fault in faults:
         part = PARTS[fault.kind]
         if part.concerns(actor, fault) and matches(fault.when.to, actor.name):
             turn = watches.setdefault(actor.name, Watch()).turns.setdefault(fault.name, Turn())
-            part.fit(actor, engine.tables[actor.name], fault, PartTrigger(fault, engine, turn, counts))
+            part.fit(actor, engine.tables[actor.name], fault, PartTrigger(fault, engine, turn, counts[fault.name]))

@@ -77,11 +77,12 @@ def in_time(fault: Fault, at_ns: int) -> bool:
     return not fault.duration_ns or fault.at_ns <= at_ns < fault.at_ns + fault.duration_ns
 
 
-def fires(when: When, turn: Turn) -> bool:
-    """Count a match; true if the fault takes effect on it."""
+def fires(when: When, turn: Turn, total: Turn) -> bool:
+    """Count a match, at this receiver and in ``total``; true if the fault takes effect on it."""
     if when.count and turn.fired >= when.count:
         return False
     turn.matched += 1
+    total.matched += 1
     if when.nth and turn.matched != when.nth:
         return False
     if when.every and turn.matched % when.every:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import msgspec
 
 
 class Turn(msgspec.Struct):
-    """How often a fault matched and fired at one receiver."""
+    """How often a fault matched and fired: at one receiver, or in all."""
 
     matched: int = 0
     fired: int = 0
+
+
+def summed(counts: Iterable[Mapping[str, Turn]]) -> dict[str, Turn]:
+    """By name of fault, over several workers."""
+    total: dict[str, Turn] = {}
+    for part in counts:
+        for name, count in part.items():
+            sofar = total.get(name, Turn())
+            total[name] = Turn(sofar.matched + count.matched, sofar.fired + count.fired)
+    return total
 
 
 class Coming(msgspec.Struct, omit_defaults=True):

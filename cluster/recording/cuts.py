@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from cluster.errors import InputError, RunError
-from cluster.recording.manifest import digest_of, parse, read_bytes, replace_file
+from cluster.recording.manifest import BESIDE, digest_of, parse, read_bytes, replace_file
 
 CUTS = "cuts.json"
 
@@ -87,9 +87,12 @@ class CutKeeper:
         return self._commit(Cut(part.window, part.rounds, part.earliest_ns, [parts[rank] for rank in sorted(parts)]))
 
     def died(self, rank: int) -> None:
-        """What a dead worker has written counts for nothing: its successor may not have got there when the others forget."""
+        """What a dead worker has written counts for nothing: its successor may not have got there when the others forget. What it had
+        half written goes."""
         for parts in self._waiting.values():
             parts.pop(rank, None)
+        for half in self.directory.glob(f"*-{rank}.snapshot{BESIDE}"):
+            half.unlink(missing_ok=True)
 
     def paths(self, cut: Cut) -> list[str]:
         """The files of a cut, by rank."""

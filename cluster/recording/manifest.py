@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,8 @@ from cluster.errors import InputError, RunError
 from cluster.plan import FORMAT_VERSION, MODEL_VERSION, Plan
 
 MANIFEST, SUMMARY, VIOLATIONS, LOG = "manifest.json", "summary.json", "violations.jsonl", "log.jsonl"
+BESIDE = ".tmp"
+"""What a file's name ends in while it is written."""
 T = TypeVar("T")
 
 
@@ -86,14 +88,15 @@ class _Versions(msgspec.Struct):
     format_version: int
 
 
-def replace_file(path: Path, data: bytes) -> None:
-    """Write ``path`` whole or not at all. Raises RunError."""
-    beside = path.with_name(path.name + ".tmp")
+def replace_file(path: Path, data: bytes, beside_is_whole: Callable[[], None] = lambda: None) -> None:
+    """Write ``path`` whole or not at all; ``beside_is_whole`` is called when only the renaming is left. Raises RunError."""
+    beside = path.with_name(path.name + BESIDE)
     try:
         with beside.open("wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
+        beside_is_whole()
         beside.replace(path)
         sync_directory(path.parent)
     except OSError as error:

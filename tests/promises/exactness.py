@@ -41,6 +41,9 @@ class Listening:
         self.inner, self.heard = inner, rounds
         self.rank, self.workers, self.log_bytes = inner.rank, inner.workers, 0
 
+    def begin(self, rounds):
+        self.inner.begin(rounds)
+
     rounds = property(lambda self: self.inner.rounds)
     waited_ns = property(lambda self: self.inner.waited_ns)
 
@@ -50,21 +53,27 @@ class Listening:
         return received, flags
 
 
+class SaidOtherwise(Exception):
+    """Something else was said than the first time: the round."""
+
+
 class Replaying:
-    """A transport whose peers are a record; ``differs`` holds the first round in which something else was said."""
+    """A transport whose peers are a record, and which stops at the first round in which something else is said."""
 
     def __init__(self, rank, workers, rounds):
         self.rank, self.workers, self.waited_ns, self.log_bytes = rank, workers, 0, 0
         self.rounds = 0
         self.record = rounds
-        self.differs: list[str] = []
+
+    def begin(self, rounds):
+        self.rounds = rounds
 
     async def exchange(self, kind, bodies, flags=0):
         first = self.record[self.rounds]
         self.rounds += 1
         others = [peer for peer in range(self.workers) if peer != self.rank]
         if (first.kind, [first.said[peer] for peer in others]) != (kind, [bodies[peer] for peer in others]):
-            self.differs.append(f"round {self.rounds}: another {KINDS[kind]}: {first.said[others[0]]!r} was {bodies[others[0]]!r}")
+            raise SaidOtherwise(f"round {self.rounds}: another {KINDS[kind]}: {first.said[others[0]]!r} was {bodies[others[0]]!r}")
         return first.heard, 0
 
 
@@ -97,10 +106,12 @@ def differences(original: Original, rank: int, window: int) -> list[str]:
     transport = Replaying(rank, original.plan.workers, original.rounds[rank])
     share = Share(original.plan, rank, transport, own=state)
     assert transport.rounds == state.rounds
-    result = anyio.run(share.run, backend="trio")
-    first = original.results[rank]
-    wrong = list(transport.differs)
-    for name in ("ending", "recorded", "violations", "evaluated", "fired", "finals", "waits"):
+    try:
+        result = anyio.run(share.run, backend="trio")
+    except SaidOtherwise as said:
+        return [str(said)]
+    first, wrong = original.results[rank], []
+    for name in ("ending", "recorded", "violations", "evaluated", "fault_counts", "finals", "waits"):
         if getattr(result, name) != getattr(first, name):
             wrong.append(f"{name}: {getattr(first, name)!r} was {getattr(result, name)!r}")
     return wrong

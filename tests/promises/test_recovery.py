@@ -71,7 +71,7 @@ class Recovered:
         trace = trace_of(self.directory, len(self.outcome.shares))
         assert trace.whole, trace.losses
         assert sum(len(batch) for batch in trace.entries()) == calm.events
-        assert not list((self.directory / "snapshots").glob("*.partial"))
+        assert not list((self.directory / "snapshots").glob("*.tmp"))
 
 
 ROUNDS = {"first": 1, "before any cut": 7, "between cuts": 45}

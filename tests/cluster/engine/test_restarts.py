@@ -42,7 +42,7 @@ def die(tmp_path):
         box.window(window, window * 100)
         if event is not None:
             box.event(window, event)
-        return restarts.died(1, "was killed", 1, (3, 300))
+        return restarts.died(1, "was killed", (3, 300))
 
     return at
 
@@ -69,6 +69,6 @@ def test_each_worker_has_its_own_count(tmp_path):
     restarts = Restarts(1, str(tmp_path))
     for rank in range(3):
         BlackBox(black_box_path(str(tmp_path), rank)).window(4, 1)
-        assert restarts.died(rank, "was killed", 1, (0, 0)) == 4
+        assert restarts.died(rank, "was killed", (0, 0)) == 4
     assert len(list(Path(tmp_path).iterdir())) == 3
     assert "from the beginning" in restarts.made[0].sentence()

@@ -75,10 +75,10 @@ def test_one_that_cannot_be_written_is_told_and_leaves_nothing(clock, tmp_path, 
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(snapshotting.os, "fsync", full)
+    monkeypatch.setattr("cluster.recording.manifest.os.fsync", full)
     made, told = taker(tmp_path)
     made.take()
-    assert "the snapshot cannot be written: No space left on device" in told[0].failed
+    assert "4-0.snapshot: cannot be written: No space left on device" in told[0].failed
     assert list(tmp_path.iterdir()) == []
 
 
@@ -87,4 +87,4 @@ def test_the_steps_are_told_in_order(clock, tmp_path):
     steps = []
     made.point = lambda name, window: steps.append((name, window, sorted(path.suffix for path in tmp_path.iterdir())))
     made.take()
-    assert steps == [("snapshot-before", 4, []), ("snapshot-within", 4, [".partial"]), ("snapshot-after", 4, [".snapshot"])]
+    assert steps == [("snapshot-before", 4, []), ("snapshot-within", 4, [".tmp"]), ("snapshot-after", 4, [".snapshot"])]

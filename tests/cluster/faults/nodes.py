@@ -7,7 +7,6 @@ from typing import ClassVar, NamedTuple
 from actors.actor import Actor
 from cluster.engine.ending import status_of
 from cluster.engine.engine import Engine, Place
-from cluster.faults.firings import split
 from cluster.faults.inject import Injector, install
 from protocol.messages import LOCAL, MEMORY, Message
 from protocol.records import FAULT_FIRED, NOTE, PANIC, Record
@@ -83,7 +82,9 @@ def talk(*faults, actors=None, domains=None, until_ns=1 << 40) -> Heard:
     records = [(head[0], record) for head, _, found in entries for record in found]
     fired = [(at_ns, record[1], record[2]) for at_ns, record in records if record[0] == FAULT_FIRED]
     got = engine.actors["b.0"].got if "b.0" in engine.actors else []
-    return Heard(engine, injector, got, fired, *split(injector.fired), records)
+    counts = {name: count.fired for name, count in injector.counts.items()}
+    matched = {name: count.matched for name, count in injector.counts.items()}
+    return Heard(engine, injector, got, fired, counts, matched, records)
 
 
 def panics(heard: Heard) -> tuple[list[str], list[tuple[str, str]]]:

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.faults.firings import split, why_silent
+from cluster.faults.firings import why_silent
+from cluster.faults.watch import Turn, summed
 from protocol.faults import Fault, When
 
 
-def test_firings_and_matches_are_counted_in_one_table():
-    assert split({"a": 2, "a?": 5, "nap": 1}) == ({"a": 2, "nap": 1}, {"a": 5})
+def test_counts_of_several_workers_are_added_by_name():
+    assert summed([{"a": Turn(5, 2)}, {"a": Turn(1, 0), "nap": Turn(0, 1)}]) == {"a": Turn(6, 2), "nap": Turn(0, 1)}
 
 
 @pytest.mark.parametrize(

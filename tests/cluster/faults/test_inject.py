@@ -7,7 +7,6 @@ import pytest
 from actors.actor import Actor
 from cluster.engine.engine import Engine, Place
 from cluster.errors import InputError
-from cluster.faults.firings import split
 from cluster.faults.inject import install
 from protocol.faults import Fault, When
 from protocol.messages import LOCAL, MEMORY, Message
@@ -77,7 +76,8 @@ def run(*faults, actors=None):
     assert keys == sorted(set(keys))
     assert len({head[4:6] for head, _, _ in entries}) == len(entries) == engine.events, "an identity was recorded twice"
     fired = [(head[0], record) for head, _, records in entries for record in records if record[0] == FAULT_FIRED]
-    return engine, engine.actors["b.0"].got if "b.0" in engine.actors else [], fired, split(injector.fired)[0]
+    counts = {name: count.fired for name, count in injector.counts.items()}
+    return engine, engine.actors["b.0"].got if "b.0" in engine.actors else [], fired, counts
 
 
 PLAIN = [(100 * n + 20, f"{sender} {n}") for n in range(1, 5) for sender in ("a.0", "c.0")]

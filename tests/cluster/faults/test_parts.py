@@ -6,7 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from cluster.faults.firings import MATCHED
 from cluster.faults.parts import PartTrigger
 from cluster.faults.predicate import can_concern
 from cluster.faults.watch import Turn
@@ -18,31 +17,31 @@ from protocol.records import FAULT_FIRED
 
 def trigger(when, **of):
     """A trigger, the turn it counts by, and a function that makes an occasion in the handling of a message."""
-    records, counts, turn = [], {"x": 0, "x" + MATCHED: 0}, Turn()
+    records, total, turn = [], Turn(), Turn()
     engine = SimpleNamespace(clock=SimpleNamespace(event=None), record=records.append)
-    made = PartTrigger(Fault("x", "tlb-stale-entry", when, **of), engine, turn, counts)
+    made = PartTrigger(Fault("x", "tlb-stale-entry", when, **of), engine, turn, total)
 
     def occasion(at_ns=5, message=Reply(1), sender="pq"):  # noqa: B008 - a message is a value
         engine.clock.event = (at_ns, 1, 0, "cpu.1", sender, 1, "boot", 0, message)
         return made.turn()
 
-    return made, counts, records, occasion
+    return made, total, records, occasion
 
 
 def test_the_nth_occasion_is_its_turn_and_all_are_counted():
-    _, counts, _, occasion = trigger(When(nth=3))
+    _, total, _, occasion = trigger(When(nth=3))
     assert [occasion() for _ in range(4)] == [False, False, True, False]
-    assert counts == {"x": 0, "x" + MATCHED: 4}
+    assert total == Turn(4, 0)
 
 
 def test_the_message_in_whose_handling_it_comes_is_looked_at():
-    _, counts, _, occasion = trigger(When(kind="ipi", sender="cpu.*", from_ns=10, until_ns=20))
+    _, total, _, occasion = trigger(When(kind="ipi", sender="cpu.*", from_ns=10, until_ns=20))
     ipi = Ipi(INVLPG, "pmap.0", 1, 2)
     assert not occasion(15)
     assert not occasion(15, ipi, "pq")
     assert not occasion(9, ipi, "cpu.0")
     assert not occasion(20, ipi, "cpu.0")
-    assert counts["x" + MATCHED] == 0
+    assert total.matched == 0
     assert occasion(15, ipi, "cpu.0")
 
 
@@ -52,9 +51,9 @@ def test_how_long_it_lasts_is_not_when_it_may_begin_but_the_heal_is():
 
 
 def test_what_it_did_is_counted_and_on_record():
-    made, counts, records, _ = trigger(When())
+    made, total, records, _ = trigger(When())
     made.fired("left the entry")
-    assert (counts["x"], records) == (1, [(FAULT_FIRED, "x", "left the entry")])
+    assert (total.fired, records) == (1, [(FAULT_FIRED, "x", "left the entry")])
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ class Runs:
         other, again, fresh = self.engine(queue=False)
         restore(other, again, codec, fresh, state)
         other.run_before(UNTIL_NS)
-        return other.take_journal(), again.fired
+        return other.take_journal(), again.counts
 
 
 def edges(entries):
@@ -76,7 +76,7 @@ def compare(name, sets=()):
     assert cuts
     for cut_ns in cuts:
         entries, fired = runs.continued(cut_ns)
-        assert fired == injector.fired
+        assert fired == injector.counts
         different = [(one, other) for one, other in zip(whole, entries, strict=False) if one != other]
         assert different[:1] == [], f"cut off at {cut_ns} ns"
         assert len(entries) == len(whole)

@@ -32,7 +32,9 @@ def test_a_cut_is_committed_when_everybody_has_it(tmp_path):
 def test_the_word_of_a_worker_that_died_since_does_not_count(tmp_path):
     keeper = CutKeeper(tmp_path, 2, "r")
     keeper.snapped(written(tmp_path, 0, 10))
+    (tmp_path / "20-0.snapshot.tmp").write_bytes(b"half")
     keeper.died(0)
+    assert not list(tmp_path.glob("*.tmp"))
     assert keeper.snapped(written(tmp_path, 1, 10)) is None
     assert keeper.snapped(written(tmp_path, 0, 10)) is not None, "its successor got there too"
 

@@ -1,7 +1,7 @@
 """Who waits, and which lock has been given to whom: asked at slices' edges in runs that must heal.
 
 Looking once at the end was rejected: liveness is decided by all workers from what each reports at an edge, like every other end of a
-run. It is no state, only what the actors' state says, and a run without ``[liveness]`` has no witness.
+run. It is no state, only what the actors' state says, and a run without ``[liveness]`` has none of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from actors.home import Home
 from cluster.engine.engine import Engine
 
 
-class Witness(Actor, kw_only=True):
+class Waiting(Actor, kw_only=True):
     """Reports for the actors of one worker's engine. It is asked like an actor and gets no messages."""
 
     reports: ClassVar[bool] = True
