@@ -1,7 +1,7 @@
 """What a worker leaves behind if it dies: a small mapped file that tells where it was.
 
 A page shared with the parent outlives the process and costs no system call: 0.2 us a window. Only a worker that was started anew where its
-predecessor died writes down every event too, for that costs as much as handling one.
+predecessor died writes down every event too, for that costs 1 us and a call of the engine each.
 """
 
 from __future__ import annotations

@@ -54,6 +54,7 @@ def test_a_worker_that_dies_after_a_resume_is_started_anew_from_where_the_run_wa
         made = sd.resume(again, workers=2)
     assert made.digest == whole.digest
     assert len(made.summary["restarts"]) == 2
+    assert all("started anew from the cut of window" in said for said in made.summary["restarts"]), "not from the beginning of all"
 
 
 def test_without_a_cut_it_begins_anew(whole, again):
@@ -121,3 +122,8 @@ def test_a_directory_can_be_moved_before_it_is_resumed(whole, again, tmp_path):
     again.rename(moved)
     assert msgspec.json.decode((moved / "manifest.json").read_bytes())["plan"]["run_dir"] == ""
     assert sd.resume(moved).digest == whole.digest
+
+
+def test_an_interrupted_run_can_be_forked_by_the_name_it_will_have(again, whole, tmp_path):
+    made = sd.fork(tmp_path / "run", 1_500_000, out=tmp_path / "fork")
+    assert made.digest == whole.digest

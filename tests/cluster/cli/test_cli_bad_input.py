@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import lzma
 import os
 import shutil
@@ -152,3 +153,21 @@ def test_a_full_disk(tmp_path, size):
     assert "No space left on device" in ended.stdout
     lines = ended.stderr.strip().splitlines()
     assert len(lines) == 1, "one sentence, and nothing left on the disk"
+
+
+@pytest.mark.skipif(not mounts_here(), reason="this machine lets nobody mount a small tmpfs")
+def test_a_disk_that_fills_up_behind_a_cut_costs_nothing(shootdown):
+    """What was recorded stays, and goes on from the cut once there is room."""
+    sets = ("--set", "workload.lines_max=2000")
+    command = f"{sys.executable} -m cluster.cli.main"
+    run = f"{command} run redis-bgsave {' '.join(sets)} --snapshot-ms 20 --out /mnt/run >&2; test $? = 3"
+    steps = ("mount -t tmpfs -o size=900k none /mnt", run, "mount -o remount,size=50m /mnt", f"{command} resume /mnt/run --json")
+    script = " && ".join(steps)
+    ended = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script], capture_output=True, text=True, check=False, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "No space left on device" in ended.stderr
+    made = json.loads(ended.stdout)
+    assert made["resumed_at_ns"] > 0
+    assert made["digest"] == shootdown("run", "redis-bgsave", *sets, "--no-trace", "--json").json["digest"]

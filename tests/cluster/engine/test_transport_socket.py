@@ -125,3 +125,21 @@ async def test_sending_to_a_peer_that_is_gone_says_who(pair):
     pair[1].close()
     with pytest.raises(PeerGoneError, match="worker 1 closed its connection"):
         pair[0].send(BATCH, bytes(1000))
+
+
+async def test_only_where_peers_may_come_again_a_worker_that_is_done_listens_to_them(pair):
+    """A run that recovers nobody ends link by link, and that is no failure of those that end last."""
+    mine, _ = transports(pair)
+    pair[1].close()
+    with anyio.fail_after(5):
+        await mine.serve()
+
+
+async def test_a_peer_that_says_something_else_after_the_last_round_is_found(pair):
+    mine = SocketTransport(0, 2, spin=False, keeps=True)
+    mine.attach(1, pair[0], 0, 0)
+    pair[1].write(frame(BATCH, b"one", 1))
+    assert await mine.exchange(BATCH, [b"", b""]) == ([b"", b"one"], 0)
+    pair[1].write(frame(BATCH, b"two", 1))
+    with anyio.fail_after(5), pytest.raises(RunError, match="its recovery is not exact"):
+        await mine.serve()
