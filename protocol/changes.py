@@ -136,6 +136,10 @@ _ROWS = (
         "R07", "grab-busy-cached", ("bug",), ("left-cached", "deactivated"),
         "vm_page_grab makes a cached page busy and leaves it on the cache queue",
     ),
+    _C(
+        "R08", "select-cache-locked", ("bug",), ("deactivated", "passed-over"),
+        "an allocation takes cached pages whose object is locked off the cache queue, also from under those who hold the lock",
+    ),
 )  # fmt: skip
 
 CHANGES: dict[str, Change] = {change.id: change for change in _ROWS}

@@ -77,6 +77,9 @@ class VmObject(ObjectHeader, kw_only=True):
     hidden: list[tuple[int, int]] = []
     """(pindex, frame) of pages that the object has and no lookup finds: another one was put at their offset."""
 
+    adrift: dict[int, int] = {}
+    """Soft-busy counts of pages that have left with I/O under way, by frame: a cowfault takes its page out and puts it in again (R01)."""
+
     tree: Splay | None = None
     """The splay tree itself, where a page may be removed without the lock (C15 ``exempt``)."""
 
@@ -106,12 +109,15 @@ class VmObject(ObjectHeader, kw_only=True):
             if op.check and shown:
                 return "vm_page_insert: offset already allocated"
             self.hidden.append((pindex, self.pages[pindex][0]))
-        self.pages[pindex] = (op.frame, op.valid, 0)
+        soft = self.adrift.pop(op.frame, 0) if self.adrift else 0
+        self.pages[pindex] = (op.frame, op.valid, soft)
         if self.warm:
             self.touched.add(pindex)
         self.index.add(pindex)
         self.generation += 1
         self.record((OBJECT_INSERT, pindex, op.frame))
+        if soft:
+            self.record((OBJECT_IO, pindex, op.frame, 0, soft))
         if op.valid:
             self.record((OBJECT_VALID, pindex, op.frame, 0, op.valid))
         return len(self.pages) + len(self.hidden) == 1 if op.tell_first else None
@@ -147,6 +153,8 @@ class VmObject(ObjectHeader, kw_only=True):
         self.index.discard(pindex)
         self.generation += 1
         self.record((OBJECT_REMOVE, pindex, slot[0]))
+        if slot[2]:
+            self.adrift[slot[0]] = slot[2]
         return (*slot[:2], len(self.pages) + len(self.hidden))
 
     def _tell_tree(self) -> None:
@@ -164,15 +172,23 @@ class VmObject(ObjectHeader, kw_only=True):
         return None
 
     def io_count(self, op: IoCount) -> Value:
-        """vm_page_io_start and vm_page_io_finish. A page that is gone has no I/O: 0."""
+        """vm_page_io_start and vm_page_io_finish. The count goes with the page: one that has left takes it along."""
         slot = self.pages.get(op.pindex)
-        if slot is None:
-            return 0
+        if slot is None or slot[0] != (op.frame or slot[0]):
+            return self._adrift_io(op)
         frame, valid, soft = slot
         if op.delta:
             self.pages[op.pindex] = (frame, valid, soft + op.delta)
             self.record((OBJECT_IO, op.pindex, frame, soft, soft + op.delta))
         return soft + op.delta
+
+    def _adrift_io(self, op: IoCount) -> int:
+        """The same for a page that is here no more. One that had no I/O when it went has none now: 0."""
+        soft = self.adrift.pop(op.frame, 0)
+        if soft + op.delta > 0 and soft:
+            self.adrift[op.frame] = soft + op.delta
+            return soft + op.delta
+        return 0
 
     def soft_busy(self, op: SoftBusy) -> Value:
         """The test for soft busy."""

@@ -100,13 +100,21 @@ class PageQueues(PageBusy, kw_only=True):
         return True
 
     def select_cache(self, op: SelectCache) -> Value:
-        """vm_page_select_cache's finder: the colour itself, then colour + i and colour - i, for i from colours/2 down to 1 (2.3)."""
-        if self.cache_count:
-            for ring in self._near(op.colour % self.colours):
-                frame = ring.first()
-                page = self.pages[frame]
-                state = (page.flags, page.wire, page.hold, page.dirty, len(page.pvs))
-                return (frame, page.object, page.pindex, *state, self.cache_count)
+        """vm_page_select_cache's finder: the colour itself, then colour + i and colour - i, for i from colours/2 down to 1 (2.3).
+
+        R08 ``passed-over``: those passed over are still there, since the lock of the queues was held all the while.
+        """
+        if self.cache_count <= op.passed:
+            return None
+        passed = op.passed
+        for ring in self._near(op.colour % self.colours):
+            if passed >= ring.count:
+                passed -= ring.count
+                continue
+            frame = ring.frames()[passed] if passed else ring.first()
+            page = self.pages[frame]
+            state = (page.flags, page.wire, page.hold, page.dirty, len(page.pvs))
+            return (frame, page.object, page.pindex, *state, self.cache_count - op.passed)
         return None
 
     def _near(self, colour: int) -> Iterator[Ring]:

@@ -19,7 +19,7 @@ async def vm_page_io_start(k: Context, obj: str, pindex: int) -> None:
 
 async def vm_page_io_finish(k: Context, obj: str, pindex: int, frame: int) -> None:
     """One I/O less; the last one wakes who waits for the page. [L: PQ, and OBJ by the form of C05]"""
-    if not await k.call(obj, IoCount(pindex, -1)):
+    if not await k.call(obj, IoCount(pindex, -1, frame)):
         await k.post(PAGE_QUEUES, Flash(frame))
 
 

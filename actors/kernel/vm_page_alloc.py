@@ -1,4 +1,4 @@
-"""vm_page_alloc and what it steals from: the free lists, then the cache queue (vm-facts 3.1; C02, C17, C22, C23, C31, C32).
+"""vm_page_alloc and what it steals from: the free lists, then the cache queue (vm-facts 3.1; C02, C17, C22, C23, C31, C32, R08).
 
 An allocation never sleeps. Under C22 ``under`` the new page's fields are initialised while the free-queue lock is still held, so that
 whoever scans the page array under that lock sees a page that is either free or whole.
@@ -159,20 +159,30 @@ async def vm_page_select_cache(k: Context, colour: int, owned: str) -> bool:
 
     [L: PQ] Never sleeps: the victim's object is only tried, although the order is object before page queues; a victim that cannot be had
     is deactivated, which takes it off the queue. C17 ``deactivate-and-retry``: so is one that should not be there at all, and if it is
-    wired that does nothing.
+    wired that does nothing. R08 ``passed-over``: one whose object is locked stays for those who can have it, its owner first of all.
     """
-    first = True
+    passed, first = 0, True
     while True:
-        victim: Victim | None = await k.call(PAGE_QUEUES, SelectCache(colour))
+        victim: Victim | None = await k.call(PAGE_QUEUES, SelectCache(colour, passed))
         if victim is None:
             return False
         await k.note(LOOP, k.tid, "vm_page_select_cache", first, victim[8])
         first = False
         if k.form("C17") == "assert":
             _assert_cached(victim)
-        if await _freed(k, victim, owned):
+        locked = await _locked(k, victim, owned)
+        if locked:
+            await _free_cached(k, victim, owned)
             return True
-        await k.post(PAGE_QUEUES, Deactivate(victim[0]))
+        if locked is None and _passes_over(k):
+            passed += 1
+        else:
+            await k.post(PAGE_QUEUES, Deactivate(victim[0]))
+
+
+def _passes_over(k: Context) -> bool:
+    """R08: whether a cached page whose object is locked stays where it is."""
+    return k.form("R08") == "passed-over"
 
 
 def _assert_cached(victim: Victim) -> None:
@@ -184,14 +194,19 @@ def _assert_cached(victim: Victim) -> None:
             raise KernelPanic(f"Found {word} cache page {frame:#x}")
 
 
-async def _freed(k: Context, victim: Victim, owned: str) -> bool:
-    frame, obj, pindex, flags, wire, hold, *_ = victim
+async def _locked(k: Context, victim: Victim, owned: str) -> bool | None:
+    """Whether the victim may be freed, its object being locked now; None if that is all that is in the way: somebody else has the lock."""
+    frame, obj, _, flags, wire, hold, *_ = victim
     unfit = flags & (BUSY | UNMANAGED) or wire if k.form("C17") == "deactivate-and-retry" else 0
-    if hold or unfit or (obj != owned and not await try_owner(k, frame, obj)):
+    if hold or unfit:
         return False
+    return True if obj == owned or await try_owner(k, frame, obj) else None
+
+
+async def _free_cached(k: Context, victim: Victim, owned: str) -> None:
+    frame, obj, pindex, flags, *_ = victim
     if flags & BUSY:
         raise KernelPanic(f"Found busy cache page {frame:#x}")
     await vm_page_free(k, frame, obj, pindex)
     if obj != owned:
         await k.release(obj)
-    return True

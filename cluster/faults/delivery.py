@@ -19,8 +19,8 @@ from protocol.faults import Fault
 from protocol.records import FAULT_FIRED
 
 Outcome = tuple[Event, Handler] | None
-Hits = Callable[[int], bool]
-"""Is another transmission of this message, arriving at that time, hit by any fault that drops messages? Counts it if so."""
+Hits = Callable[[Event, Watch, int], bool]
+"""Is another transmission of this message to the receiver, arriving at that time, hit by any fault that drops messages? Counts it if so."""
 NOT_MOVED = Coming()
 
 
@@ -28,29 +28,37 @@ def nothing(message: Any, sender: str) -> None:
     """How a message is handled that does not arrive."""
 
 
+def arrived(engine: Engine, event: Event, handler: Handler, coming: Coming) -> Outcome:
+    """It is handled now, unless it is gone; before that, a record says what the fault did, if it did something."""
+    if coming.fault:
+        engine.record((FAULT_FIRED, coming.fault, coming.text))
+    return event, nothing if coming.gone else handler
+
+
 class Delivery(NamedTuple):
-    """An event at a watched receiver, with its handler and what is remembered there."""
+    """An event at a watched receiver, with its handler and what is remembered there.
+
+    ``identity``: the event's in words, "sender:seq", by which it is remembered and what draws about it are keyed.
+    """
 
     engine: Engine
     event: Event
     handler: Handler
     watch: Watch
-    hit_again: Hits
-
-    @property
-    def identity(self) -> str:
-        """The event's identity in words: what draws about it are keyed by."""
-        return f"{self.event[4]}:{self.event[5]}"
+    identity: str
+    hits: Hits
 
     def said(self, fault: Fault, text: str, gone: bool = False) -> Coming:
         """What is remembered of a firing: its record, and whether the message is handled after it."""
         return Coming(fault.name, f"{self.event[8].word} from {self.event[4]} {text}", gone)
 
     def now(self, coming: Coming = NOT_MOVED) -> Outcome:
-        """It is handled now, unless it is gone; before that, a record says what the fault did, if it did something."""
-        if coming.fault:
-            self.engine.record((FAULT_FIRED, coming.fault, coming.text))
-        return self.event, nothing if coming.gone else self.handler
+        """See :func:`arrived`."""
+        return arrived(self.engine, self.event, self.handler, coming)
+
+    def hit_again(self, at_ns: int) -> bool:
+        """See :data:`Hits`."""
+        return self.hits(self.event, self.watch, at_ns)
 
     def unless_held(self, coming: Coming = NOT_MOVED) -> Outcome:
         """It is handled now, unless an earlier message of its pair was delayed beyond it."""
@@ -76,4 +84,5 @@ class Delivery(NamedTuple):
     def again(self, at_ns: int, coming: Coming) -> None:
         """It comes at ``at_ns`` besides, with the same cause. No message has a negative number, so a second copy's identity is its own."""
         event = self.event
-        self._replace(event=(*event[:5], -event[5], *event[6:])).overtaken(at_ns, coming)
+        second = (*event[:5], -event[5], *event[6:])
+        self._replace(event=second, identity=f"{event[4]}:{-event[5]}").overtaken(at_ns, coming)

@@ -15,7 +15,7 @@ from actors.faults.registry import PARTS
 from cluster.engine.engine import Engine, Table
 from cluster.errors import InputError
 from cluster.faults.breakdown import Breakdown
-from cluster.faults.delivery import Delivery, Outcome
+from cluster.faults.delivery import Delivery, Outcome, arrived
 from cluster.faults.effects import EFFECTS
 from cluster.faults.instants import INSTANTS, Numbered, need_targets, numbered, queue_instants
 from cluster.faults.links import DROPPING
@@ -99,30 +99,30 @@ class Injector:
 
     def _decide(self, event: Event, handler: Handler) -> Outcome:
         receiver, sender = event[3], event[4]
-        watch = self.watches[receiver]
-        if watch.delayed and (coming := watch.delayed.pop(f"{sender}:{event[5]}", None)) is not None:
-            return self._delivery(event, handler, watch).now(coming)
+        watch, identity = self.watches[receiver], f"{sender}:{event[5]}"
+        if watch.delayed and (coming := watch.delayed.pop(identity, None)) is not None:
+            return arrived(self.engine, event, handler, coming)
         for fault in self._concerned(receiver, sender, event[8].word):
             if self._fires(fault, watch, event[0]):
-                return EFFECTS[fault.kind](fault, self._delivery(event, handler, watch))
+                return EFFECTS[fault.kind](fault, Delivery(self.engine, event, handler, watch, identity, self._dropped_again))
         if event[0] <= watch.behind_ns.get(sender, 0):
-            return self._delivery(event, handler, watch).unless_held()
+            return Delivery(self.engine, event, handler, watch, identity, self._dropped_again).unless_held()
         return event, handler
 
-    def _delivery(self, event: Event, handler: Handler, watch: Watch) -> Delivery:
-        def hit_again(at_ns: int) -> bool:
-            concerned = self._concerned(event[3], event[4], event[8].word)
-            return any(fault.kind in DROPPING and self._fires(fault, watch, at_ns) for fault in concerned)
-
-        return Delivery(self.engine, event, handler, watch, hit_again)
+    def _dropped_again(self, event: Event, watch: Watch, at_ns: int) -> bool:
+        concerned = self._concerned(event[3], event[4], event[8].word)
+        return any(fault.kind in DROPPING and self._fires(fault, watch, at_ns) for fault in concerned)
 
     def _fires(self, fault: Fault, watch: Watch, at_ns: int) -> bool:
         """Does the fault take effect on a message it speaks of that arrives now or, sent again, at ``at_ns``? Counts it."""
         if not in_time(fault, at_ns):
             return False
-        turn = watch.turns.setdefault(fault.name, Turn())
-        found = fires(fault.when, turn, self.counts[fault.name])
-        self.counts[fault.name].fired += found
+        name = fault.name
+        turn, total = watch.turns.get(name), self.counts[name]
+        if turn is None:
+            turn = watch.turns[name] = Turn()
+        found = fires(fault.when, turn, total)
+        total.fired += found
         return found
 
     def _concerned(self, receiver: str, sender: str, kind: str) -> tuple[Fault, ...]:

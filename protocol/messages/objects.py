@@ -72,11 +72,12 @@ class SetValid(Op, tag=83, gc=False):
 
 
 class IoCount(Op, tag=84, gc=False):
-    """io_start (+1) or io_finish (-1) on the page at ``pindex``. Value: the new soft-busy count."""
+    """io_start (+1) or io_finish (-1) on the page at ``pindex``, or on that in ``frame`` which was there. Value: the new soft-busy count."""
 
     word: ClassVar[str] = "object.io"
     pindex: int
     delta: int
+    frame: int = 0
 
 
 class SoftBusy(Op, tag=93, gc=False):

@@ -11,10 +11,14 @@ from protocol.messages.base import Op
 
 
 class SelectCache(Op, tag=63, gc=False):
-    """The first CACHE page near ``colour``. Value: (frame, object, pindex, flags, wire, hold, dirty, mappings, pages on CACHE), or None."""
+    """The first CACHE page near ``colour``, or the one after ``passed`` others (R08 closed).
+
+    Value: (frame, object, pindex, flags, wire, hold, dirty, mappings, pages of CACHE not passed over), or None.
+    """
 
     word: ClassVar[str] = "page.select-cache"
     colour: int
+    passed: int = 0
 
 
 class NextAfter(Op, tag=64, gc=False):

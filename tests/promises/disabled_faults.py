@@ -1,8 +1,8 @@
-"""Mechanisms of page faults, zero-copy sends and waiting for a page, taken out: C03, C04, C05, C08, C12, C30, C33, R01, R05 to R07."""
+"""Mechanisms of page faults, zero-copy sends and waiting for a page, taken out: C03, C04, C05, C08, C12, C30, C33, R01, R05 to R08."""
 
 from __future__ import annotations
 
-from actors.kernel import fault_copy, fault_search, fault_state, vm_fault, vm_page, vm_page_grab, zero_copy
+from actors.kernel import fault_copy, fault_search, fault_state, vm_fault, vm_page, vm_page_alloc, vm_page_grab, zero_copy
 from protocol import guards
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup, SetValid
@@ -98,6 +98,11 @@ def grabbed_page_leaves_the_cache(patch: Patch) -> None:
     patch.setattr(vm_page_grab, "_uncache", uncached)
 
 
+def locked_page_stays_cached(patch: Patch) -> None:
+    """R08: an allocation leaves a cached page alone whose object is locked."""
+    patch.setattr(vm_page_alloc, "_passes_over", lambda k: True)
+
+
 FAULTS = [
     Disabled("C03", each_removal_busies_its_page, "before: panic did not speak"),
     Disabled("C04", new_page_is_freed_as_it_came, "before: panic did not speak"),
@@ -110,4 +115,5 @@ FAULTS = [
     Disabled("R05", read_fault_maps_read_only, "before: I-COW did not speak"),
     Disabled("R06", busy_is_looked_at_before_cow, "before: panic did not speak"),
     Disabled("R07", grabbed_page_leaves_the_cache, "before: I-BUSY-LOCKED did not speak"),
+    Disabled("R08", locked_page_stays_cached, "before: it ended finished"),
 ]

@@ -165,6 +165,14 @@ def test_what_brings_a_worker_down_every_time_is_named(restarts, tmp_path, monke
     assert caught.value.status == 3
 
 
+def test_a_slow_disk_makes_a_run_long_and_nothing_else(calm, tmp_path, monkeypatch):
+    """What waits for the disk is no death, and what is written late is written whole: also when somebody dies meanwhile."""
+    monkeypatch.setattr("cluster.engine.child.WORKER", "tests.promises.slow_disk_worker")
+    run = Recovered(tmp_path, 2, [Death(1, "snapshot-within", 3)])
+    run.assert_same(calm, 1)
+    assert run.outcome.wall_s > 4 * 0.060, "the disk was not slow"
+
+
 def test_a_recovery_that_is_not_exact_is_caught(tmp_path, monkeypatch):
     """With T missing from the snapshot the digest may well come out right; the rounds that are said again do not."""
     monkeypatch.setattr("cluster.engine.child.WORKER", "tests.promises.broken_worker")

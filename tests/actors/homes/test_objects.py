@@ -95,6 +95,30 @@ def test_a_second_page_at_one_offset_is_the_kernels_panic():
     assert b.take_records() == [] and b.ask(Lookup(3)) == (77, 0, 0)
 
 
+def test_a_page_that_is_taken_out_keeps_its_soft_busy_count():
+    b = bench()
+    b.ask(Insert(3, 77))
+    b.ask(IoCount(3, 1))
+    b.ask(Remove(3))
+    b.ask(Insert(3, 78))
+    assert b.ask(IoCount(3, -1, 78)) == -1, "an I/O that nobody began is the caller's fault, and is seen"
+    b.ask(Remove(3))
+    b.take_records()
+    b.ask(Insert(3, 77))
+    assert b.ask(Lookup(3)) == (77, 0, 1)
+    assert b.take_records() == [(OBJECT_INSERT, 3, 77), (OBJECT_IO, 3, 77, 0, 1)]
+
+
+def test_an_io_ends_on_the_page_it_began_on():
+    b = bench()
+    b.ask(Insert(3, 77))
+    b.ask(IoCount(3, 2))
+    b.ask(Remove(3))
+    b.ask(Insert(3, 78))
+    assert (b.ask(IoCount(3, -1, 77)), b.ask(IoCount(3, -1, 77)), b.ask(IoCount(3, -1, 77))) == (1, 0, 0)
+    assert b.ask(Lookup(3)) == (78, 0, 0)
+
+
 def test_valid_and_soft_busy():
     b = bench()
     b.ask(Insert(3, 77))

@@ -110,6 +110,12 @@ def test_select_cache_looks_near_the_colour_and_skips_held_pages():
     assert b.ask(SelectCache(1)) is None
 
 
+def test_select_cache_goes_on_behind_those_passed_over():
+    b = cached(4, 5, 9, 7)
+    found = [b.ask(SelectCache(1, passed)) for passed in range(5)]
+    assert [row and (row[0], row[8]) for row in found] == [(5, 4), (9, 3), (7, 2), (4, 1), None]
+
+
 def test_pages_needed_wakes_the_daemon_once_and_clearing_wakes_the_waiters():
     b = bench()
     b.give(Sleep(1, CHAN_NEEDED, b.home.fence))
