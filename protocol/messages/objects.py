@@ -72,7 +72,7 @@ class SetValid(Op, tag=83, gc=False):
 
 
 class IoCount(Op, tag=84, gc=False):
-    """io_start (+1) or io_finish (-1) on the page at ``pindex``, or on that in ``frame`` which was there. Value: the new soft-busy count."""
+    """io_start (+1) or io_finish (-1) on the page at ``pindex``, or on that in ``frame``, gone from there. Value: the new count."""
 
     word: ClassVar[str] = "object.io"
     pindex: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from protocol import records as r
@@ -213,6 +213,35 @@ def test_any_records_on_any_shards_are_judged_alike(noise, at, cuts, workers):
     alone = run_on(slices, [1] * len(slices), s.now)
     several = run_on(slices, workers[: len(slices)], s.now)
     assert several == alone
+
+
+@given(cuts=st.lists(st.integers(0, 300), min_size=2, max_size=5), shards=st.integers(2, 4))
+@example(cuts=[100, 101], shards=2)
+@settings(max_examples=25, deadline=None)
+def test_shards_that_go_on_from_their_states_report_the_same_facts(cuts, shards):
+    """Not only the same violations: what shards tell each other is compared to the byte when a worker is started anew."""
+    slices = sliced(story().entries, cuts)
+    first = [Suite((), MACHINE, {}, shard, shards) for shard in range(shards)]
+    anew = resumed(first)
+    for entries in slices:
+        assert [suite.derived() for suite in fed(anew, entries)] == (facts := [suite.derived() for suite in fed(first, entries)])
+        for suite in first:
+            suite.feed_global([fact for told in facts for fact in told])
+        anew = resumed(first)
+
+
+def fed(suites: list[Suite], entries: list[Any]) -> list[Suite]:
+    batches = [suite.route(entries[rank :: len(suites)]) for rank, suite in enumerate(suites)]
+    for shard, suite in enumerate(suites):
+        suite.feed(merge(decode_routed(encode_routed(batch[shard])) for batch in batches))
+    return suites
+
+
+def resumed(suites: list[Suite]) -> list[Suite]:
+    new = [Suite((), MACHINE, {}, shard, len(suites)) for shard in range(len(suites))]
+    for suite, old in zip(new, suites, strict=True):
+        suite.restore(msgspec.msgpack.decode(msgspec.msgpack.encode(old.state()), type=SuiteState))
+    return new
 
 
 def test_the_story_on_four_shards_uses_all_of_them():
