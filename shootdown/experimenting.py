@@ -113,7 +113,8 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
     first = made[workers[0]]
     said = _said(first)
     workload = experiment.workload(arm, ways.seed)
-    held = _held(first)
+    meant = _meant(workload)
+    held = _held(first) if meant else {}
     result = ArmResult(
         name=arm,
         ended=first.ended,
@@ -121,7 +122,7 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
         metrics=first.metrics,
         digests={count: one.digest for count, one in made.items()},
         held=held,
-        unheld=sorted(_meant(workload) - set(held)) if _old(experiment, arm) and first.ended == "finished" else [],
+        unheld=sorted(meant - set(held)) if _old(experiment, arm) and first.ended == "finished" else [],
         forms=scenario.kernel,
         run_dir=str(first.path),
         tasks={number: task.name for number, task in enumerate(workload.tasks)},

@@ -123,7 +123,8 @@ class PageQueues(PageBusy, kw_only=True):
         if cache[colour].count:
             yield cache[colour]
         for distance in range(colours // 2, 0, -1):
-            for near in ((colour + distance) % colours, (colour - distance) % colours):
+            up, down = (colour + distance) % colours, (colour - distance) % colours
+            for near in (up, down) if up != down else (up,):
                 if cache[near].count:
                     yield cache[near]
 

@@ -170,11 +170,10 @@ async def vm_page_select_cache(k: Context, colour: int, owned: str) -> bool:
         first = False
         if k.form("C17") == "assert":
             _assert_cached(victim)
-        locked = await _locked(k, victim, owned)
-        if locked:
-            await _free_cached(k, victim, owned)
+        freed = await _freed(k, victim, owned)
+        if freed:
             return True
-        if locked is None and _passes_over(k):
+        if freed is None and _passes_over(k):
             passed += 1
         else:
             await k.post(PAGE_QUEUES, Deactivate(victim[0]))
@@ -194,19 +193,17 @@ def _assert_cached(victim: Victim) -> None:
             raise KernelPanic(f"Found {word} cache page {frame:#x}")
 
 
-async def _locked(k: Context, victim: Victim, owned: str) -> bool | None:
-    """Whether the victim may be freed, its object being locked now; None if that is all that is in the way: somebody else has the lock."""
-    frame, obj, _, flags, wire, hold, *_ = victim
+async def _freed(k: Context, victim: Victim, owned: str) -> bool | None:
+    """Whether the victim could be freed; None if all that was in the way is that somebody else has its object locked."""
+    frame, obj, pindex, flags, wire, hold, *_ = victim
     unfit = flags & (BUSY | UNMANAGED) or wire if k.form("C17") == "deactivate-and-retry" else 0
     if hold or unfit:
         return False
-    return True if obj == owned or await try_owner(k, frame, obj) else None
-
-
-async def _free_cached(k: Context, victim: Victim, owned: str) -> None:
-    frame, obj, pindex, flags, *_ = victim
+    if obj != owned and not await try_owner(k, frame, obj):
+        return None
     if flags & BUSY:
         raise KernelPanic(f"Found busy cache page {frame:#x}")
     await vm_page_free(k, frame, obj, pindex)
     if obj != owned:
         await k.release(obj)
+    return True

@@ -35,8 +35,7 @@ def wired_page_ends_the_search(patch: Patch) -> None:
     async def select_cache(k, colour, owned):
         while (victim := await k.call(PAGE_QUEUES, SelectCache(colour))) is not None and not victim[4]:
             await k.note(LOOP, k.tid, "vm_page_select_cache", False, victim[8])
-            if await vm_page_alloc._locked(k, victim, owned):
-                await vm_page_alloc._free_cached(k, victim, owned)
+            if await vm_page_alloc._freed(k, victim, owned):
                 return True
             await k.post(PAGE_QUEUES, Deactivate(victim[0]))
         return False

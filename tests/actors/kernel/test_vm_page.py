@@ -66,7 +66,8 @@ def test_a_cached_page_is_freed_whether_its_object_is_owned_already_or_tried(mon
     assert free_lists(done).free == free_lists(done).frames
 
 
-def test_a_victim_whose_object_is_locked_is_deactivated_and_nobody_waits(monkeypatch):
+@pytest.mark.parametrize(("revert", "queue"), [(("R08",), INACTIVE), ((), CACHE)], ids=["deactivated", "passed-over"])
+def test_a_victim_whose_object_is_locked_is_left_to_others_and_nobody_waits(revert, queue, monkeypatch):
     async def select(k):
         await k.acquire("object.1")
         frame = await cached_page(k, "object.1", 3)
@@ -78,8 +79,8 @@ def test_a_victim_whose_object_is_locked_is_deactivated_and_nobody_waits(monkeyp
         await k.note(NOTE, f"{freed} {state[0]}")
         return "ok"
 
-    done = ends_well(run(workload([scripted(monkeypatch, "select", select)], files=(LIB,))))
-    assert told(done) == [f"False {INACTIVE}"]
+    done = ends_well(run(workload([scripted(monkeypatch, "select", select)], files=(LIB,)), revert=revert))
+    assert told(done) == [f"False {queue}"]
     assert len(done.records(LOCK_FAIL)) == 1
     assert sorted(objects(done)["object.1"].pages) == [3]
 

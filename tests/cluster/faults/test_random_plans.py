@@ -100,7 +100,7 @@ def carried_out(plan, workers, **options):
     return {name: getattr(found, name) for name in names}
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(WORKS), st.lists(FAULT, min_size=1, max_size=3), st.sampled_from([0, 0, 80_000]))
 def test_any_faults_are_the_same_on_any_number_of_workers_and_from_the_middle(plans, tmp_path_factory, work, faults, heal_ns):
     plan, place = with_faults(plans[work], faults, heal_ns), tmp_path_factory.mktemp("states")

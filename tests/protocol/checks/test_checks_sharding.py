@@ -224,7 +224,8 @@ def test_shards_that_go_on_from_their_states_report_the_same_facts(cuts, shards)
     first = [Suite((), MACHINE, {}, shard, shards) for shard in range(shards)]
     anew = resumed(first)
     for entries in slices:
-        assert [suite.derived() for suite in fed(anew, entries)] == (facts := [suite.derived() for suite in fed(first, entries)])
+        facts = [suite.derived() for suite in fed(first, entries)]
+        assert [suite.derived() for suite in fed(anew, entries)] == facts
         for suite in first:
             suite.feed_global([fact for told in facts for fact in told])
         anew = resumed(first)
