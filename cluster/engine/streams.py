@@ -11,8 +11,12 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import shake_128
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _hashlib import HASHXOF
 
 BLOCK = 256
 """Words per block."""
@@ -115,8 +119,15 @@ class KeyedStream:
 
 def draw_once(seed: int, purpose: str, name: str, bound: int) -> int:
     """One integer in [0, bound) that (seed, purpose, name) decide: for what is drawn once per name and keeps no state."""
-    key = f"{seed}\0{purpose}\0{name}\0".encode()
-    return int.from_bytes(shake_128(key).digest(8), "little") * bound >> 64
+    keyed = _keyed(seed, purpose).copy()
+    keyed.update(f"{name}\0".encode())
+    return int.from_bytes(keyed.digest(8), "little") * bound >> 64
+
+
+@lru_cache(maxsize=64)
+def _keyed(seed: int, purpose: str) -> HASHXOF:
+    """The hash of what comes before the name: a copy of it costs half of another one."""
+    return shake_128(f"{seed}\0{purpose}\0".encode())
 
 
 Draws = tuple[Callable[[], int], Callable[[int], int], Callable[[int], int]]
