@@ -12,6 +12,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import NamedTuple
 
+from cluster.engine.results import Progress
 from cluster.engine.streams import KeyedStream
 from cluster.recording.manifest import BESIDE
 
@@ -25,7 +26,7 @@ AGAIN_MS = 1500
 
 
 class Kill(NamedTuple):
-    """What is drawn for one run: whom, the signal, when (thousandths of the run's progress, and ms after that), the victim's number, and
+    """What is drawn for one run: whom, the signal, when (thousandths of the run's events, and ms after that), the victim's number, and
     the delay of a second kill."""
 
     number: int
@@ -46,19 +47,23 @@ def drawn(seed: int, number: int, parent: bool) -> Kill:
 
 
 class Killer:
-    """A thread that waits for a run's progress and then strikes."""
+    """A thread that waits until a run has handled its share of ``events``, those of the whole run, and then strikes.
 
-    def __init__(self, kill: Kill, strike: Callable[[], None]) -> None:
+    Neither the tasks done nor virtual time would do: of 64 tasks that do the same none is done until all are, almost at the end.
+    """
+
+    def __init__(self, kill: Kill, events: int, strike: Callable[[], None]) -> None:
         self.kill = kill
+        self.events = events
         self.strike = strike
         self.reached = threading.Event()
         self.over = threading.Event()
         self.thread = threading.Thread(target=self._wait, daemon=True)
         self.thread.start()
 
-    def progress(self, _: object, share: float) -> None:
+    def progress(self, found: Progress, _: float) -> None:
         """The run has come so far."""
-        if share * 1000 >= self.kill.at_permille:
+        if found.events * 1000 >= self.kill.at_permille * self.events:
             self.reached.set()
 
     def end(self) -> None:

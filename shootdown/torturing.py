@@ -32,13 +32,14 @@ from shootdown.sweeping import Subject
 
 class Row(NamedTuple):
     """What became of it. ``restarts``: workers started anew; ``repeated``: rounds that were said again and compared; ``workers``: how many
-    there were at the end; ``wrong``: "" or what was not as it should be."""
+    there were at the end; ``hit``: whether the kill came before the run was over; ``wrong``: "" or what was not as it should be."""
 
     kill: Kill
     restarts: int
     repeated: int
     workers: int
     wall_s: float
+    hit: bool
     wrong: str
 
     def as_json(self) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def torture(subject: Subject, *, seed: int, workers: int, kills: int, resumes: i
 def _killed(scenario: Scenario, seed: int, workers: int, kill: Kill, calm: Run, out: Path, snapshot_ms: int) -> Row:
     """One run with its workers killed from a thread beside it."""
     began = monotonic()
-    killer = Killer(kill, lambda: hit_as_drawn(kill, killer))
+    killer = Killer(kill, calm.summary["events"], lambda: hit_as_drawn(kill, killer))
     made, wrong = None, ""
     try:
         made = run(scenario, seed=seed, workers=workers, out=out, snapshot_ms=snapshot_ms, on_progress=killer.progress)
@@ -77,23 +78,23 @@ def _killed(scenario: Scenario, seed: int, workers: int, kill: Kill, calm: Run, 
         wrong = str(error)
     finally:
         killer.end()
-    return _row(kill, made, calm, began, wrong or leftovers(out))
+    return _row(kill, made, calm, began, bool(made and made.summary["restarts"]), wrong or leftovers(out))
 
 
 def _resumed(subject: Subject, seed: int, workers: int, kill: Kill, calm: Run, out: Path, snapshot_ms: int) -> Row:
     """One run in a process of its own, all of whose processes are killed, and then resumed here."""
     began = monotonic()
-    _start(subject, seed, workers, out, snapshot_ms, kill).wait()
+    _start(subject, seed, workers, out, snapshot_ms, calm.summary["events"], kill).wait()
     again = 1 + kill.victim % (workers + 1)
-    made, wrong = None, ""
+    made, wrong, hit = None, "", not out.is_dir()
     try:
-        made = open_run(out) if out.is_dir() else resume(out, workers=again, snapshot_ms=snapshot_ms)
+        made = open_run(out) if not hit else resume(out, workers=again, snapshot_ms=snapshot_ms)
     except (RunError, InputError, Interrupted) as error:
         wrong = str(error)
-    return _row(kill, made, calm, began, wrong or leftovers(out))
+    return _row(kill, made, calm, began, hit, wrong or leftovers(out))
 
 
-def _start(subject: Subject, seed: int, workers: int, out: Path, snapshot_ms: int, kill: Kill) -> subprocess.Popen[bytes]:
+def _start(subject: Subject, seed: int, workers: int, out: Path, snapshot_ms: int, events: int, kill: Kill) -> subprocess.Popen[bytes]:
     from cluster.engine.child import ROOT
 
     code = "import sys; from shootdown.torturing import alone; alone(*sys.argv[1:])"
@@ -102,26 +103,30 @@ def _start(subject: Subject, seed: int, workers: int, out: Path, snapshot_ms: in
         "TMPDIR": tempfile.gettempdir(),
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
-    arguments = [msgspec.json.encode(subject).decode(), *map(str, (seed, workers, out, snapshot_ms)), msgspec.json.encode(kill).decode()]
+    arguments = [
+        msgspec.json.encode(subject).decode(),
+        *map(str, (seed, workers, out, snapshot_ms, events)),
+        msgspec.json.encode(kill).decode(),
+    ]
     return subprocess.Popen([sys.executable, "-P", "-c", code, *arguments], env=environment, stdin=subprocess.DEVNULL)
 
 
-def alone(subject: str, seed: str, workers: str, out: str, snapshot_ms: str, kill: str) -> None:
+def alone(subject: str, seed: str, workers: str, out: str, snapshot_ms: str, events: str, kill: str) -> None:
     """What the process runs that kills its workers and itself."""
 
     def everybody() -> None:
         for pid in [*children(os.getpid()), os.getpid()]:
             send_signal(pid, signal.SIGKILL)
 
-    killer = Killer(msgspec.json.decode(kill, type=Kill), everybody)
+    killer = Killer(msgspec.json.decode(kill, type=Kill), int(events), everybody)
     scenario = load(*msgspec.json.decode(subject, type=Subject))
     run(scenario, seed=int(seed), workers=int(workers), out=out, snapshot_ms=int(snapshot_ms), on_progress=killer.progress)
 
 
-def _row(kill: Kill, made: Run | None, calm: Run, began: float, wrong: str) -> Row:
+def _row(kill: Kill, made: Run | None, calm: Run, began: float, hit: bool, wrong: str) -> Row:
     wall_s = round(monotonic() - began, 2)
     if made is None:
-        return Row(kill, 0, 0, 0, wall_s, wrong)
+        return Row(kill, 0, 0, 0, wall_s, hit, wrong)
     if made.digest != calm.digest:
         wrong = f"digest {made.digest}, undisturbed {calm.digest}"
     elif made.losses:
@@ -130,4 +135,4 @@ def _row(kill: Kill, made: Run | None, calm: Run, began: float, wrong: str) -> R
         wrong = "the trace is not the undisturbed one"
     shares: Sequence[dict[str, Any]] = made.summary["shares"]
     repeated = sum(share["rounds_repeated"] for share in shares)
-    return Row(kill, len(made.summary["restarts"]), repeated, made.summary["workers"], wall_s, wrong)
+    return Row(kill, len(made.summary["restarts"]), repeated, made.summary["workers"], wall_s, hit, wrong)

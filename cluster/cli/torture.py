@@ -75,7 +75,7 @@ def _line(row: Row) -> str:
 
 
 def _verdict(rows: list[Row]) -> str:
-    hit = sum(1 for row in rows if row.restarts or row.kill.whom == "parent too")
+    hit = sum(1 for row in rows if row.hit)
     same = sum(1 for row in rows if not row.wrong)
     restarts, repeated = sum(row.restarts for row in rows), sum(row.repeated for row in rows)
     return (

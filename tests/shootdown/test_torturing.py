@@ -1,12 +1,14 @@
 """Torture in small: drawn kills, every one survived, and a row that says so; and that it would say otherwise."""
 
 import signal
+import threading
+from types import SimpleNamespace
 
 import pytest
 
 from cluster.errors import InputError
 from shootdown import torturing
-from shootdown.killing import PARENT, WHOM, drawn
+from shootdown.killing import PARENT, WHOM, Killer, drawn
 from shootdown.sweeping import Subject
 from shootdown.torturing import torture
 
@@ -20,6 +22,16 @@ def test_what_is_drawn_depends_on_the_seed_alone_and_covers_everybody():
     assert {kill.whom for kill in kills} == set(WHOM)
     assert {kill.signal for kill in kills} == {signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP}
     assert drawn(7, 1, True).whom == PARENT
+
+
+def test_a_kill_comes_at_its_share_of_the_events_whatever_else_is_done():
+    struck = threading.Event()
+    killer = Killer(drawn(7, 1, False)._replace(at_permille=500, after_ms=0), 1000, struck.set)
+    killer.progress(SimpleNamespace(events=499), 1.0)
+    assert not killer.reached.is_set()
+    killer.progress(SimpleNamespace(events=500), 0.0)
+    assert struck.wait(10)
+    killer.end()
 
 
 def test_killed_workers_and_killed_runs_come_to_the_same_end():
