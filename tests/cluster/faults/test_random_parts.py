@@ -58,7 +58,7 @@ def test_every_part_is_drawn():
     assert {word for word, kind in KINDS.items() if kind.scope == PART} <= set(PARTS)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(WORKS), st.lists(st.one_of(*PARTS.values()), min_size=1, max_size=5), st.sampled_from([0, 0, 60_000]))
 def test_any_parts_break_the_same_on_any_number_of_workers_and_from_the_middle(plans, tmp_path_factory, work, faults, heal_ns):
     faults = [fault for fault in faults if not heal_ns or fault.at_ns < heal_ns]
