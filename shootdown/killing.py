@@ -49,7 +49,7 @@ def drawn(seed: int, number: int, parent: bool) -> Kill:
 class Killer:
     """A thread that waits until a run has handled its share of ``events``, those of the whole run, and then strikes.
 
-    Neither the tasks done nor virtual time would do: of 64 tasks that do the same none is done until all are, almost at the end.
+    The share of tasks done would not do: of 64 tasks that do the same none is done until all are, almost at the end.
     """
 
     def __init__(self, kill: Kill, events: int, strike: Callable[[], None]) -> None:

@@ -109,7 +109,8 @@ class VmObject(ObjectHeader, kw_only=True):
             if op.check and shown:
                 return "vm_page_insert: offset already allocated"
             self.hidden.append((pindex, self.pages[pindex][0]))
-        soft = self.adrift.pop(op.frame, 0) if self.adrift else 0
+        # A page that is valid already is put back; in a fresh one nobody's I/O is under way, whatever was in its frame before.
+        soft = self.adrift.pop(op.frame, 0) if op.valid else 0
         self.pages[pindex] = (op.frame, op.valid, soft)
         if self.warm:
             self.touched.add(pindex)
@@ -172,23 +173,21 @@ class VmObject(ObjectHeader, kw_only=True):
         return None
 
     def io_count(self, op: IoCount) -> Value:
-        """vm_page_io_start and vm_page_io_finish. The count goes with the page: one that has left takes it along."""
+        """vm_page_io_start and vm_page_io_finish. The count goes with the page: one that has left takes it along, and what ends then ends
+        there. A page that is gone and had none has no I/O: 0."""
+        if op.frame in self.adrift:
+            left = self.adrift.pop(op.frame) + op.delta
+            if left:
+                self.adrift[op.frame] = left
+            return left
         slot = self.pages.get(op.pindex)
         if slot is None or slot[0] != (op.frame or slot[0]):
-            return self._adrift_io(op)
+            return 0
         frame, valid, soft = slot
         if op.delta:
             self.pages[op.pindex] = (frame, valid, soft + op.delta)
             self.record((OBJECT_IO, op.pindex, frame, soft, soft + op.delta))
         return soft + op.delta
-
-    def _adrift_io(self, op: IoCount) -> int:
-        """The same for a page that is here no more. One that had no I/O when it went has none now: 0."""
-        soft = self.adrift.pop(op.frame, 0)
-        if soft + op.delta > 0 and soft:
-            self.adrift[op.frame] = soft + op.delta
-            return soft + op.delta
-        return 0
 
     def soft_busy(self, op: SoftBusy) -> Value:
         """The test for soft busy."""

@@ -134,7 +134,8 @@ def _words(result: ArmResult) -> Iterator[str]:
 def _measured(shown: Shown) -> Iterator[str]:
     experiment = shown.experiment
     figure = experiment.table.figure
-    yield from _section("Measured", f"The figure: {escape(figure.name)} ({figure.unit}).", "")
+    about = f", {escape(figure.about)}" if figure.about else ""
+    yield from _section("Measured", f"The figure: {escape(figure.name)} ({figure.unit}){about}.", "")
     yield "| arm | forms that are not the newest | measured | predicted | formula | spoke | ended |"
     yield "|---|---|--:|--:|---|---|---|"
     for arm in MAIN:

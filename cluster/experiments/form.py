@@ -76,6 +76,7 @@ class FigureTable(Table):
     decisions: list[str] = []
     schedules: str = "1"
     about: str = ""
+    """What else must be known to read it; the catalogue says it behind the name."""
 
     @model_validator(mode="after")
     def _one_measure(self) -> FigureTable:

@@ -95,28 +95,36 @@ def test_a_second_page_at_one_offset_is_the_kernels_panic():
     assert b.take_records() == [] and b.ask(Lookup(3)) == (77, 0, 0)
 
 
-def test_a_page_that_is_taken_out_keeps_its_soft_busy_count():
+def with_io_adrift(count):
+    """A home whose page in frame 77 has been taken out with I/O under way."""
     b = bench()
     b.ask(Insert(3, 77))
-    b.ask(IoCount(3, 1))
-    b.ask(Remove(3))
-    b.ask(Insert(3, 78))
-    assert b.ask(IoCount(3, -1, 78)) == -1, "an I/O that nobody began is the caller's fault, and is seen"
+    b.ask(IoCount(3, count))
     b.ask(Remove(3))
     b.take_records()
-    b.ask(Insert(3, 77))
-    assert b.ask(Lookup(3)) == (77, 0, 1)
-    assert b.take_records() == [(OBJECT_INSERT, 3, 77), (OBJECT_IO, 3, 77, 0, 1)]
+    return b
 
 
-def test_an_io_ends_on_the_page_it_began_on():
+def test_a_page_that_is_put_back_has_the_soft_busy_count_it_had():
+    b = with_io_adrift(1)
+    b.ask(Insert(3, 77, VALID_ALL))
+    assert b.ask(Lookup(3)) == (77, VALID_ALL, 1)
+    assert b.take_records() == [(OBJECT_INSERT, 3, 77), (OBJECT_IO, 3, 77, 0, 1), (OBJECT_VALID, 3, 77, 0, VALID_ALL)]
+    assert b.ask(IoCount(3, -1, 77)) == 0
+
+
+@pytest.mark.parametrize(("pindex", "frame"), [(3, 78), (4, 77), (3, 77)], ids=["another frame", "another place", "the same of both"])
+def test_an_io_ends_on_the_page_it_began_on_and_not_on_a_fresh_one(pindex, frame):
+    b = with_io_adrift(2)
+    b.ask(Insert(pindex, frame))
+    assert (b.ask(IoCount(3, -1, 77)), b.ask(IoCount(3, -1, 77))) == (1, 0)
+    assert b.ask(Lookup(pindex)) == (frame, 0, 0)
+
+
+def test_an_io_that_nobody_began_is_seen():
     b = bench()
     b.ask(Insert(3, 77))
-    b.ask(IoCount(3, 2))
-    b.ask(Remove(3))
-    b.ask(Insert(3, 78))
-    assert (b.ask(IoCount(3, -1, 77)), b.ask(IoCount(3, -1, 77)), b.ask(IoCount(3, -1, 77))) == (1, 0, 0)
-    assert b.ask(Lookup(3)) == (78, 0, 0)
+    assert b.ask(IoCount(3, -1, 77)) == -1
 
 
 def test_valid_and_soft_busy():
