@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappush
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from actors.actor import Handler
 from cluster.engine.engine import Engine
@@ -35,7 +37,7 @@ def arrived(engine: Engine, event: Event, handler: Handler, coming: Coming) -> O
     return event, nothing if coming.gone else handler
 
 
-class Delivery(NamedTuple):
+class Delivery(msgspec.Struct):
     """An event at a watched receiver, with its handler and what is remembered there.
 
     ``identity``: the event's in words, "sender:seq", by which it is remembered and what draws about it are keyed.
@@ -85,4 +87,4 @@ class Delivery(NamedTuple):
         """It comes at ``at_ns`` besides, with the same cause. No message has a negative number, so a second copy's identity is its own."""
         event = self.event
         second = (*event[:5], -event[5], *event[6:])
-        self._replace(event=second, identity=f"{event[4]}:{-event[5]}").overtaken(at_ns, coming)
+        msgspec.structs.replace(self, event=second, identity=f"{event[4]}:{-event[5]}").overtaken(at_ns, coming)

@@ -35,7 +35,7 @@ def _fail(fault: Fault, delivery: Delivery) -> Outcome:
     """The request is handed over as one that the device will not manage."""
     event = delivery.event
     failing = msgspec.structs.replace(event[8], fail=True)
-    return delivery._replace(event=(*event[:8], failing)).unless_held(delivery.said(fault, "fails"))
+    return msgspec.structs.replace(delivery, event=(*event[:8], failing)).unless_held(delivery.said(fault, "fails"))
 
 
 def _flawed(flaw: str, text: str) -> Effect:
@@ -44,7 +44,7 @@ def _flawed(flaw: str, text: str) -> Effect:
     def effect(fault: Fault, delivery: Delivery) -> Outcome:
         event = delivery.event
         flawed = msgspec.structs.replace(event[8], flaw=flaw)
-        return delivery._replace(event=(*event[:8], flawed)).unless_held(delivery.said(fault, text))
+        return msgspec.structs.replace(delivery, event=(*event[:8], flawed)).unless_held(delivery.said(fault, text))
 
     return effect
 
