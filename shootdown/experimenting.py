@@ -87,24 +87,26 @@ def reproduce(
     with TemporaryDirectory(prefix="shootdown-experiment-") as temporary:
         directory = keep or Path(temporary)
         for arm in experiment.arms:
-            results[arm] = _arm(experiment, arm, workers, Ways(seed, directory, tell, transport))
+            results[arm] = _arm(experiment, arm, workers, Ways(seed, directory, keep is not None, tell, transport))
         if experiment.table.figure.decisions:
             _compare_decisions(experiment, results, seed, Path(temporary))
     return Reproduction(experiment, results, reasons_against(experiment, results))
 
 
 class Ways(NamedTuple):
-    """How arms are run."""
+    """How arms are run; ``lasting``: the runs stay in the directory."""
 
     seed: int
     directory: Path
+    lasting: bool
     tell: bool
     transport: str | None
 
     def run(self, experiment: Experiment, arm: str, scenario: Scenario, workers: int) -> Run:
         """One run of an arm."""
         out = self.directory / _name(experiment, arm, workers)
-        return run(scenario, seed=self.seed, workers=workers, out=out, transport=self.transport if workers > 1 else None)
+        transport = self.transport if workers > 1 else None
+        return run(scenario, seed=self.seed, workers=workers, out=out, transport=transport, lasting=self.lasting)
 
 
 def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -> ArmResult:
@@ -181,7 +183,7 @@ def _compare_decisions(experiment: Experiment, results: dict[str, ArmResult], se
         decided = {}
         for arm, scenario in scenarios.items():
             own = open_run(results[arm].run_dir) if schedule == seed else None
-            made = own or run(scenario, seed=schedule, out=directory / f"schedule-{schedule}-{arm}")
+            made = own or run(scenario, seed=schedule, out=directory / f"schedule-{schedule}-{arm}", lasting=False)
             decided[arm] = decisions(made.stored, wanted)
         for arm, found in decided.items():
             results[arm].figure = (results[arm].figure or 0) + (found != decided["after"])

@@ -28,7 +28,7 @@ def runs(scenario: Scenario, seeds: Sequence[int]) -> Iterator[tuple[int, Run]]:
     for seed in seeds:
         with TemporaryDirectory(prefix="shootdown-seed-") as directory:
             try:
-                made = run(scenario, seed=seed, out=Path(directory) / "run", trace=False, snapshot_ms=0)
+                made = run(scenario, seed=seed, out=Path(directory) / "run", trace=False, snapshot_ms=0, lasting=False)
             except RunError as error:
                 raise RunError(f"seed {seed} of {scenario.name}: {error}", found=seed) from error
             yield seed, made

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,12 +48,14 @@ def run(
     snapshot_ms: int = SNAPSHOT_MS,
     deaths: Sequence[Death] = (),
     on_progress: OnProgress | None = None,
+    lasting: bool = True,
 ) -> Run:
     """Run ``scenario`` (a file, a name, a recording, or a loaded one) to its end.
 
     ``out``: the run directory, by default ``runs/<scenario>-<seed>-<n>``. ``transport``: ``socket`` (several workers,
     each a process) or ``inproc`` (all in this one). ``snapshot_ms``: how often to snapshot, in ms of wall-clock time (0: never, and a
     worker that dies begins anew). ``deaths``: where workers shall die, to try recovery (``cluster.engine.deaths``).
+    ``lasting``: if not, the run directory is thrown away soon, and its small files are not forced to the disk.
     Raises InputError for bad input, RunError if the run could not be carried out, Interrupted after Ctrl-C.
     """
     check_options(seed, workers, backend, transport, snapshot_ms)
@@ -64,6 +67,7 @@ def run(
     plan = scenario.to_plan(seed, workers, backend, transport or transport_for(workers), trace, workload)
     placement(scenario, seed=seed, workers=workers, workload=workload)
     directory = RunDirectory.create(scenario.name, seed, Path(out) if out is not None else None)
+    directory.lasting = lasting
     manifest = Manifest(
         plan.scenario,
         seed,
@@ -103,13 +107,19 @@ def _refused(key: str, found: object, allowed: str) -> InputError:
 
 def versions() -> dict[str, str]:
     """The libraries that a run was made with."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> tuple[tuple[str, str], ...]:
+    """Asked once: finding a distribution's version costs milliseconds, as much as a small run's events."""
     from importlib.metadata import PackageNotFoundError, version
     from platform import python_version
 
-    found = {"python": python_version()}
+    found = [("python", python_version())]
     for name in ("shootdown", "msgspec", "anyio", "trio", "zstandard"):
         try:
-            found[name] = version(name)
+            found.append((name, version(name)))
         except PackageNotFoundError:
             continue
-    return found
+    return tuple(found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ class Experiment:
     values: Mapping[str, int]
     place: Place
     base: Path
+    _made: dict[str, Scenario] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The arms' scenarios that have been asked for: expanding and validating one costs as much as a small run."""
 
     @property
     def title(self) -> str:
@@ -63,6 +65,11 @@ class Experiment:
 
     def scenario(self, arm: str) -> Scenario:
         """The arm as a scenario. Raises InputError."""
+        if arm not in self._made:
+            self._made[arm] = self._scenario(arm)
+        return self._made[arm]
+
+    def _scenario(self, arm: str) -> Scenario:
         table = self.arms[arm]
         raw = self._expanded(self.table.scenario, arm, "scenario")
         injected = table.injected if table.injected is not None else arm != "clean"
@@ -156,9 +163,9 @@ class Experiment:
     def _refuse_records(self, records: RecordsTable, tasks: Sequence[str], known: Mapping[str, int], key: str) -> None:
         if records.task and not any(fnmatchcase(task, records.task) for task in tasks):
             raise self.place.refuse(f"{key}.task", records.task, tasks, "no task is called so")
-        for field, value in records.where.items():
+        for name, value in records.where.items():
             if isinstance(value, str) and value[:1] in ("<", ">"):
-                self._evaluated(value[1:].strip(), known, f"{key}.where.{field}")
+                self._evaluated(value[1:].strip(), known, f"{key}.where.{name}")
 
     def refuse_unreachable(self) -> None:
         """The parameters together must let the scenario reach the state it is about. Raises InputError."""

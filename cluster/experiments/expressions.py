@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 LENGTH_MAX = 500
@@ -42,11 +43,7 @@ def evaluate(text: str, names: Mapping[str, int]) -> int:
     """The value of an expression over ``names``; truth is 1 or 0. Raises ExpressionError."""
     if len(text) > LENGTH_MAX:
         raise ExpressionError(f"longer than {LENGTH_MAX} characters")
-    try:
-        tree = ast.parse(text.strip(), mode="eval")
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise ExpressionError("not an expression") from None
-    value = _value(tree.body, names)
+    value = _value(_parsed(text), names)
     if not -VALUE_MAX < value < VALUE_MAX:
         raise ExpressionError("a value beyond 2^63")
     return value
@@ -54,8 +51,17 @@ def evaluate(text: str, names: Mapping[str, int]) -> int:
 
 def is_truth(text: str) -> bool:
     """Is the expression a comparison, or made of some: a truth value and no number? It has been evaluated."""
-    node = ast.parse(text.strip(), mode="eval").body
+    node = _parsed(text)
     return isinstance(node, ast.Compare | ast.BoolOp) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+
+
+@lru_cache(maxsize=4096)
+def _parsed(text: str) -> ast.expr:
+    """The tree of an expression, which nobody changes: a table that is repeated a hundred times is parsed once. Raises ExpressionError."""
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        raise ExpressionError("not an expression") from None
 
 
 def _value(node: ast.expr, names: Mapping[str, int]) -> int:

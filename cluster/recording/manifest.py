@@ -88,17 +88,22 @@ class _Versions(msgspec.Struct):
     format_version: int
 
 
-def replace_file(path: Path, data: bytes, beside_is_whole: Callable[[], None] = lambda: None) -> None:
-    """Write ``path`` whole or not at all; ``beside_is_whole`` is called when only the renaming is left. Raises RunError."""
+def replace_file(path: Path, data: bytes, beside_is_whole: Callable[[], None] = lambda: None, *, forced: bool = True) -> None:
+    """Write ``path`` whole or not at all; ``beside_is_whole`` is called when only the renaming is left. Raises RunError.
+
+    ``forced``: it is on the disk, name and content, before this returns.
+    """
     beside = path.with_name(path.name + BESIDE)
     try:
         with beside.open("wb") as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if forced:
+                stream.flush()
+                os.fsync(stream.fileno())
         beside_is_whole()
         beside.replace(path)
-        sync_directory(path.parent)
+        if forced:
+            sync_directory(path.parent)
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise RunError(f"{path}: cannot be written: {error.strerror}", file=str(path), found=error.strerror) from error
@@ -128,10 +133,10 @@ def lines_of(values: Iterable[object]) -> bytes:
     return b"".join(msgspec.json.encode(value) + b"\n" for value in values)
 
 
-def write_manifest(run_dir: Path, manifest: Manifest) -> None:
-    """Write or replace the manifest, with its checksum. Raises RunError."""
+def write_manifest(run_dir: Path, manifest: Manifest, *, forced: bool = True) -> None:
+    """Write or replace the manifest, with its checksum; ``forced`` as of :func:`replace_file`. Raises RunError."""
     manifest.checksum = manifest.digest_of_self()
-    replace_file(run_dir / MANIFEST, json_of(manifest))
+    replace_file(run_dir / MANIFEST, json_of(manifest), forced=forced)
 
 
 def read_bytes(path: Path) -> bytes:

@@ -45,10 +45,13 @@ __all__ = ["PARTIAL", "RUNS", "SNAPSHOT_DIR", "RunDirectory", "StoredRun", "open
 
 
 class RunDirectory:
-    """A run directory while its run goes on. ``path`` is where it is now, ``final`` where it will be."""
+    """A run directory while its run goes on. ``path`` is where it is now, ``final`` where it will be.
+
+    ``lasting``: its small files are forced to the disk; nobody waits for that where the whole directory is dropped in a moment.
+    """
 
     def __init__(self, path: Path, final: Path) -> None:
-        self.path, self.final = path, final
+        self.path, self.final, self.lasting = path, final, True
         self._files: dict[str, str] = {}
 
     @classmethod
@@ -88,11 +91,11 @@ class RunDirectory:
     def write_manifest(self, manifest: Manifest) -> None:
         """Write or replace the manifest; it vouches for the files written before. Raises RunError."""
         manifest.files = {**manifest.files, **self._files}
-        write_manifest(self.path, manifest)
+        write_manifest(self.path, manifest, forced=self.lasting)
 
     def write(self, name: str, data: bytes) -> None:
         """Write one of the small files, for which the next manifest is to vouch. Raises RunError."""
-        replace_file(self.path / name, data)
+        replace_file(self.path / name, data, forced=self.lasting)
         self._files[name] = digest_of(data)
 
     def write_summary(self, summary: object) -> None:

@@ -61,7 +61,7 @@ class Suite:
         self.faults = faults
         self.shard = shard
         self.shards = shards
-        self.router = Router(shards)
+        self.router = Router(shards) if shards > 1 else None
         self.restore(SuiteState())
 
     # State ------------------------------------------------------------------------------------------------------------------
@@ -103,7 +103,7 @@ class Suite:
 
     def route(self, entries: list[Entry]) -> list[list[Any]]:
         """Item ``i`` is what shard ``i`` must be fed with."""
-        if self.shards == 1:
+        if self.router is None:
             return [entries]
         self._count_guarded(entries)
         return self.router.route(entries)

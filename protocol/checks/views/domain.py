@@ -6,7 +6,7 @@ measured at more than twice the time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from protocol.checks.base import Check, Derived, Findings, Hook
@@ -28,6 +28,8 @@ class Domain:
         self.checks = [check for check in checks if self.name in check.domains]
         for check in self.checks:
             check.attach(self)
+        self._before = _hooks(self.checks, [check.before.get(self.name, {}) for check in self.checks])
+        self._after = _hooks(self.checks, [check.after.get(self.name, {}) for check in self.checks])
 
     def handlers(self) -> list[tuple[int, int, Handler]]:
         """(role, record number, handler), in the order in which they must be called."""
@@ -44,9 +46,7 @@ class Domain:
 
     def around(self, number: int) -> tuple[list[Hook], list[Hook]]:
         """The checks' methods to call before and after a record of this kind is applied."""
-        before = [getattr(c, c.before[self.name][number]) for c in self.checks if number in c.before.get(self.name, {})]
-        after = [getattr(c, c.after[self.name][number]) for c in self.checks if number in c.after.get(self.name, {})]
-        return before, after
+        return self._before.get(number, []), self._after.get(number, [])
 
     def compose(self, number: int, views: dict[Any, Any], position: int, update: Update, make: type | None) -> Handler:
         """The handler of a kind of record whose subject's key stands at ``position`` (ACTOR: the receiver of the event).
@@ -63,6 +63,15 @@ class Domain:
     def unseen(self, role: int, number: int) -> list[tuple[int, int, Handler]]:
         """Handlers for the checks that read a kind of record and no view: they are called with None in its place."""
         return [(role, number, _without_view(hook)) for hook in self.around(number)[0]]
+
+
+def _hooks(checks: Sequence[Check], tables: Sequence[Mapping[int, str]]) -> dict[int, list[Hook]]:
+    """Record number to the methods that the checks' tables name for it, in the order of the checks."""
+    found: dict[int, list[Hook]] = {}
+    for check, table in zip(checks, tables, strict=True):
+        for number, method in table.items():
+            found.setdefault(number, []).append(getattr(check, method))
+    return found
 
 
 def _plain(views: dict[Any, Any], position: int, update: Update, make: type | None) -> Handler:
