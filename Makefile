@@ -15,9 +15,9 @@ PACKAGES := protocol actors cluster shootdown
 run: $(VENV)/run.stamp
 	$(BIN)/shootdown demo
 
-# A file's tests stay together: fixtures that replay a recording are made once.
+# A file's tests stay together: fixtures that replay a recording are made once. The longest come first (tests/conftest.py).
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 	$(BIN)/ruff check .
 	$(BIN)/mypy --strict $(PACKAGES)
 

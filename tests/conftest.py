@@ -1,4 +1,4 @@
-"""Ctrl-C works in the tests' children even where the suite itself was started in the background.
+"""What holds for the whole suite: Ctrl-C in its children, and the order of its files.
 
 A shell starts background jobs with SIGINT ignored, and an ignored signal stays ignored in every child. A handler does not: it becomes the
 default.
@@ -8,4 +8,17 @@ from __future__ import annotations
 
 import signal
 
+LONG = ("promises", "shootdown", "cluster")
+"""Directories with tests that take long. They come first, so that no process is left alone with one of them at the end."""
+
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items):
+    """The long ones first; otherwise as collected."""
+    items.sort(key=_place)
+
+
+def _place(item):
+    directory = item.nodeid.split("/")[1]
+    return LONG.index(directory) if directory in LONG else len(LONG)

@@ -20,11 +20,15 @@ Patch = pytest.MonkeyPatch
 
 
 class Disabled(NamedTuple):
-    """A change, what takes its mechanism out, and a word of the sentence in which its experiment says that it is not reproduced."""
+    """A change, what takes its mechanism out, and a word of the sentence in which its experiment says that it is not reproduced.
+
+    ``arms``: besides before and after, only these are run; all if None.
+    """
 
     change: str
     patch: Callable[[Patch], None]
     missed: str
+    arms: tuple[str, ...] | None = None
 
     @property
     def name(self) -> str:

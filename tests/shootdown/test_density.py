@@ -59,7 +59,7 @@ def drawn(monkeypatch):
     asked = []
     ends = {5: "panic", 7: "stuck"}
 
-    def run(scenario, seed, out, trace, snapshot_ms):
+    def run(scenario, seed, out, trace, snapshot_ms, lasting):
         asked.append((seed, scenario, trace))
         return SimpleNamespace(violations=[SimpleNamespace(check="I-TLB")] if seed == 3 else [], ended=ends.get(seed, "finished"))
 

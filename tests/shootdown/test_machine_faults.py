@@ -101,7 +101,7 @@ def run(name: str, out, workers: int = 1, faults: bool = True) -> sd.Run:
     if not faults:
         del raw["faults"]
         raw.pop("expect", None)
-    return sd.run(load_tables(raw, str(path), path.parent), workers=workers, out=out)
+    return sd.run(load_tables(raw, str(path), path.parent), workers=workers, transport="inproc", out=out)
 
 
 def test_every_kind_of_fault_of_a_part_or_at_an_instant_has_its_scenario():
