@@ -59,7 +59,7 @@ def _with_others(experiment: Experiment, name: str, value: int) -> dict[str, int
     choices = [dict.fromkeys((experiment.values[other], *three(experiment.table.parameters[other]))) for other in others]
     for chosen in product(*choices):
         values = {**experiment.values, name: value, **dict(zip(others, chosen))}
-        if _allowed(experiment, values):
+        if is_allowed(experiment.change.id, values):
             return values
     raise AssertionError(f"{experiment.change.id}: no experiment has {name} = {value}")
 
@@ -67,13 +67,14 @@ def _with_others(experiment: Experiment, name: str, value: int) -> dict[str, int
 def _all_at_once(experiment: Experiment) -> Iterator[dict[str, int]]:
     for place in range(3):
         values = {name: three(parameter)[place] for name, parameter in experiment.table.parameters.items()}
-        if _allowed(experiment, values):
+        if is_allowed(experiment.change.id, values):
             yield values
 
 
-def _allowed(experiment: Experiment, values: Values) -> bool:
+def is_allowed(id: str, values: Values) -> bool:
+    """Do the values go together?"""
     try:
-        load_experiment(experiment.change.id, values)
+        load_experiment(id, values)
     except InputError:
         return False
     return True

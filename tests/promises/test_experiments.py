@@ -6,13 +6,16 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
 from cluster.experiments.experiment import Experiment, experiment_files, load_experiment
 from cluster.experiments.form import ArmTable
 from cluster.experiments.judging import reasons_against
 from protocol.changes import CHANGES
 from shootdown.experimenting import Reproduction, reproduce
-from tests.promises.parameter_values import at_ends, named, three, tried
+from tests.promises.parameter_values import LONG as LONG_VALUES
+from tests.promises.parameter_values import at_ends, is_allowed, named, three, tried
 
 BOTH = (1, 2)
 IDS = list(experiment_files())
@@ -47,6 +50,18 @@ def test_an_experiment_is_reproduced(id, values):
 @pytest.mark.parametrize(("id", "values"), SHORT + LONG, ids=[named(*case) for case in SHORT + LONG])
 def test_an_experiment_is_reproduced_on_two_workers(id, values):
     assert reproduce(id, values, BOTH, transport="inproc").against == []
+
+
+@pytest.mark.promise
+@pytest.mark.parametrize("id", IDS)
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@given(data=st.data(), seed=st.integers(0, (1 << 64) - 1))
+def test_with_any_values_and_any_seed_it_is_reproduced(id, data, seed):
+    most = LONG_VALUES.get(id, {})
+    parameters = load_experiment(id).table.parameters
+    values = {name: data.draw(st.integers(one.min, min(one.max, most.get(name, one.max))), label=name) for name, one in parameters.items()}
+    assume(is_allowed(id, values))
+    assert reproduce(id, values, BOTH, seed=seed, transport="inproc").against == []
 
 
 @pytest.mark.parametrize("id", IDS)
