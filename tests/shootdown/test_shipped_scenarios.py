@@ -10,7 +10,7 @@ from tests.shootdown.test_machine_faults import SHOWS as MACHINE_FAULTS
 
 SHORTER = {
     "demo": ["workload.lines_max=4000"],
-    "scarce": ["workload.lines_max=3000", "machine.frames=900"],
+    "scarce": ["workload.lines_max=1500", "machine.frames=600"],
     "memory-pressure": ["workload.parameters.touches=64", "workload.parameters.tasks=2", "machine.frames=700"],
     "fault-storm": ["workload.parameters.rounds=1"],
 }
