@@ -66,8 +66,7 @@ def run(
     workload = scenario.compile(seed)
     plan = scenario.to_plan(seed, workers, backend, transport or transport_for(workers), trace, workload)
     placement(scenario, seed=seed, workers=workers, workload=workload)
-    directory = RunDirectory.create(scenario.name, seed, Path(out) if out is not None else None)
-    directory.lasting = lasting
+    directory = RunDirectory.create(scenario.name, seed, Path(out) if out is not None else None, lasting=lasting)
     manifest = Manifest(
         plan.scenario,
         seed,

@@ -7,7 +7,9 @@ default.
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 
+TESTS = Path(__file__).parent
 LONG = ("promises", "shootdown", "cluster")
 """Directories with tests that take long. They come first, so that no process is left alone with one of them at the end."""
 
@@ -20,5 +22,5 @@ def pytest_collection_modifyitems(items):
 
 
 def _place(item):
-    directory = item.nodeid.split("/")[1]
+    directory = item.path.relative_to(TESTS).parts[0]
     return LONG.index(directory) if directory in LONG else len(LONG)

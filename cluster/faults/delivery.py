@@ -37,7 +37,7 @@ def arrived(engine: Engine, event: Event, handler: Handler, coming: Coming) -> O
     return event, nothing if coming.gone else handler
 
 
-class Delivery(msgspec.Struct):
+class Delivery(msgspec.Struct, frozen=True):
     """An event at a watched receiver, with its handler and what is remembered there.
 
     ``identity``: the event's in words, "sender:seq", by which it is remembered and what draws about it are keyed.

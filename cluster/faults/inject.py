@@ -45,7 +45,6 @@ class Injector:
         self.watched: dict[str, tuple[Fault, ...]] = {}
         self.tables: dict[str, Table] = {}
         self.breakdown = Breakdown.of((*self.faults, *self.parts), engine, self.watches, self.tables)
-        self._hits = self._dropped_again
         self._about: dict[tuple[str, str, str], tuple[Fault, ...]] = {}
         """(receiver, sender, kind of message) to the faults that may concern it at some time; patterns are matched once for each."""
 
@@ -100,16 +99,14 @@ class Injector:
 
     def _decide(self, event: Event, handler: Handler) -> Outcome:
         at_ns, _, _, receiver, sender, number, _, _, message = event
-        if sender == receiver:  # a timer: no fault speaks of one, and none is ever late
-            return event, handler
         watch, identity = self.watches[receiver], f"{sender}:{number}"
         if watch.delayed and (coming := watch.delayed.pop(identity, None)) is not None:
             return arrived(self.engine, event, handler, coming)
         for fault in self._concerned(receiver, sender, message.word):
             if self._fires(fault, watch, at_ns):
-                return EFFECTS[fault.kind](fault, Delivery(self.engine, event, handler, watch, identity, self._hits))
+                return EFFECTS[fault.kind](fault, Delivery(self.engine, event, handler, watch, identity, self._dropped_again))
         if at_ns <= watch.behind_ns.get(sender, 0):
-            return Delivery(self.engine, event, handler, watch, identity, self._hits).unless_held()
+            return Delivery(self.engine, event, handler, watch, identity, self._dropped_again).unless_held()
         return event, handler
 
     def _dropped_again(self, event: Event, watch: Watch, at_ns: int) -> bool:

@@ -61,7 +61,7 @@ class RunDirectory:
         return cls(path, path.with_name(path.name.removesuffix(PARTIAL)))
 
     @classmethod
-    def create(cls, scenario: str, seed: int, out: Path | None = None, root: Path | None = None) -> RunDirectory:
+    def create(cls, scenario: str, seed: int, out: Path | None = None, root: Path | None = None, *, lasting: bool = True) -> RunDirectory:
         """Make the directory of a new run: ``out``, or the next free ``runs/<scenario>-<seed>-<n>`` below ``root`` (the current directory).
 
         Raises InputError if ``out`` is something else than a new or empty directory, RunError if it cannot be made.
@@ -76,6 +76,7 @@ class RunDirectory:
         except OSError as error:
             place = error.filename or out or root
             raise RunError(f"{place}: the run directory cannot be made: {error.strerror}", file=str(place), found=error.strerror) from error
+        directory.lasting = lasting
         return directory
 
     @property

@@ -6,7 +6,6 @@ A recording given by itself is a scenario of two lines: the recordings' machine 
 from __future__ import annotations
 
 import tomllib
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,17 +105,10 @@ def with_preset(machine: object, file: str) -> Raw:
         if not isinstance(base, str) or base not in presets or base in seen:
             raise refuse(file, "machine.preset", base, presets)
         seen.append(base)
-        below = dict(_preset(read_text(presets[base]), str(presets[base])))
+        below = parse(read_text(presets[base]), str(presets[base]))["machine"]
         base = below.pop("preset", None)
         table = _laid_over(below, table)
     return table
-
-
-@lru_cache(maxsize=64)
-def _preset(text: str, file: str) -> Raw:
-    """The ``[machine]`` of a preset's text, parsed once; what is laid over it is another table."""
-    machine: Raw = parse(text, file)["machine"]
-    return machine
 
 
 def _laid_over(below: Raw, above: Raw) -> Raw:

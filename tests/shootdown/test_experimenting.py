@@ -8,6 +8,7 @@ import pytest
 
 from cluster.errors import InputError
 from cluster.experiments.experiment import load_experiment
+from cluster.recording import manifest
 from protocol.changes import CHANGES
 from shootdown import experimenting
 from shootdown.experimenting import experiments, formula, reproduce
@@ -70,6 +71,15 @@ def test_runs_are_dropped_or_kept(tmp_path: Path):
     assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == sorted(
         f"C25-{arm}{more}" for arm in ("before", "after", "clean") for more in ("", "-2-workers")
     )
+
+
+def test_only_runs_that_are_kept_wait_for_the_disk(tmp_path: Path, monkeypatch):
+    forced = []
+    monkeypatch.setattr(manifest, "sync_directory", forced.append)
+    reproduce("C25")
+    assert forced == []
+    reproduce("C25", keep=tmp_path / "kept")
+    assert forced
 
 
 def test_the_seed_is_that_of_every_arm():

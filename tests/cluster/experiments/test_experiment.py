@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cluster.errors import InputError
@@ -153,3 +155,11 @@ def test_an_arm_may_measure_something_else(loaded):
 
 def test_every_shipped_file_is_called_after_its_change():
     assert {id: path.stem for id, path in experiment_files().items()} == {id: f"{id}-{change.slug}" for id, change in CHANGES.items()}
+
+
+def test_an_arms_scenario_is_made_once_and_anew_for_another_table():
+    experiment = load_experiment("C25")
+    made = experiment.scenario("before")
+    assert experiment.scenario("before") is made
+    other = replace(experiment, values={**experiment.values, "run": 9, "index": 8})
+    assert other.scenario("before") != made

@@ -55,6 +55,17 @@ def test_runs_are_numbered_and_never_share_a_directory(tmp_path):
     assert RunDirectory.create("redis", 8, root=tmp_path).final.name == "redis-8-1"
 
 
+@pytest.mark.parametrize("lasting", [True, False])
+def test_small_files_are_forced_to_the_disk_where_they_shall_last(lasting, tmp_path, monkeypatch):
+    forced = []
+    monkeypatch.setattr(manifest_module.os, "fsync", forced.append)
+    directory = RunDirectory.create("redis", 7, root=tmp_path, lasting=lasting)
+    directory.write_violations([BROKEN])
+    directory.write_manifest(Manifest("redis", 7, 1, PLAN))
+    assert len(forced) == (4 if lasting else 0), "the content and the name of each"
+    assert open_run(directory.path).violations == [BROKEN]
+
+
 def test_a_run_is_partial_and_private_until_it_is_finished(tmp_path):
     directory = RunDirectory.create("redis", 7, tmp_path / "out")
     assert directory.path == tmp_path / "out.partial"

@@ -26,6 +26,14 @@ def test_promised_keys(scenario_file, key):
     assert expanded[table][leaf] == VALUES[key]
 
 
+@pytest.mark.parametrize("key", ["machine.costs.scan_page_ns", "machine.latency.memory.same_ns", "machine.thresholds.cache_min"])
+def test_what_is_set_in_one_scenario_is_not_set_in_the_next(scenario_file, key):
+    """Also below tables that a preset brings along."""
+    before = load(scenario_file()).machine
+    assert load(scenario_file(), [f"{key}=77"]).machine != before
+    assert load(scenario_file()).machine == before
+
+
 @pytest.mark.parametrize("key", [key for key in PROMISED if key != "machine.pmap"])
 @pytest.mark.parametrize("value", ["nonsense", "-1", "1.5", "[1]", ""])
 def test_wrong_types_are_refused_at_the_option(scenario_file, key, value):
