@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from cluster.experiments.pages import density_page
+import pytest
+
+from cluster.experiments.pages import SURE, density_page
 
 ROWS = [
     {
@@ -20,8 +22,9 @@ ROWS = [
 def test_a_row_for_each_case():
     lines = list(density_page(ROWS))
     assert lines[0].startswith("# ")
-    assert lines[-2] == "| repaired |  | `kernel-mix` | 0 of 1000 |  | nothing |"
-    assert lines[-1] == "| R03 | pm-active-order | `kernel-mix` `machine.cpus=3` without I-MAP | 41 of 1000 | 17 | I-TLB 40, panic 1 |"
+    assert lines[-2] == "| repaired |  | `kernel-mix` | 0 of 1000 |  | nothing |  |"
+    where, met = "`kernel-mix` `machine.cpus=3` without I-MAP", "41 of 1000 | 17 | I-TLB 40, panic 1"
+    assert lines[-1] == f"| [R03](changes/R03.md) | pm-active-order | {where} | {met} | 72 |"
 
 
 def test_it_says_how_it_was_made():
@@ -30,4 +33,12 @@ def test_it_says_how_it_was_made():
 
 
 def test_no_rows_are_a_page_without_rows():
-    assert list(density_page([]))[-1] == "|---|---|---|---|---|---|"
+    assert list(density_page([]))[-1] == "|---|---|---|---|---|---|---|"
+
+
+@pytest.mark.parametrize("met", [1, 3, 41, 500, 960, 999, 1000])
+def test_so_many_seeds_are_enough_and_one_less_is_not(met):
+    (*_, row) = density_page([ROWS[1] | {"met": met}])
+    seeds = int(row.split("|")[-2].replace(",", ""))
+    chance = [1 - (1 - met / 1000) ** tries for tries in (seeds - 1, seeds)]
+    assert chance[0] < SURE <= chance[1]
