@@ -140,6 +140,7 @@ _ROWS = (
         "R08", "select-cache-locked", ("bug",), ("deactivated", "passed-over"),
         "an allocation takes cached pages whose object is locked off the cache queue, also from under those who hold the lock",
     ),
+    _C("R09", "cow-setup-busy", ("bug",), ("busy-or-not", "waits"), "a zero-copy send begins while a fault has the page busy, to map it"),
 )  # fmt: skip
 
 CHANGES: dict[str, Change] = {change.id: change for change in _ROWS}

@@ -79,6 +79,12 @@ def cases(ids: Sequence[str] = ()) -> list[Case]:
     return [Case(REPAIRED, *where) for where in clean] + found
 
 
+def notes() -> dict[str, str]:
+    """By id, what the experiment files say of their counts, each on one line."""
+    tables = {name: load_experiment(name).table.density for name in experiment_files()}
+    return {name: " ".join(table.note.split()) for name, table in tables.items() if table is not None and table.note}
+
+
 def densities(wanted: Sequence[Case], seeds: Sequence[int], jobs: int = 1) -> Iterator[Density]:
     """Run each case on every seed, in ``jobs`` processes."""
     with Processes(jobs) as processes:

@@ -1,4 +1,4 @@
-"""Zero-copy sends: set up, fault, completion (vm-facts 3.8; C03, C04, C08, R01).
+"""Zero-copy sends: set up, fault, completion (vm-facts 3.8; C03, C04, C08, R01, R09).
 
 R01 open: after waiting for memory, with both locks dropped, the routine still trusts the page it was called with. Closed: it looks the
 page up again and gives up if it is another, or no longer as it was: once its send is complete it may have come to the cache queue, where an
@@ -17,7 +17,7 @@ from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.identity import NETWORK_CARD, PAGE_QUEUES
 from protocol.messages.device import NicSend
 from protocol.messages.objects import Lookup, SetValid
-from protocol.messages.pages import CowCount, PageState, SetDirty, Unbusy, Unwire, Wire
+from protocol.messages.pages import CowCount, PageState, SetDirty, Unbusy, Unwire, WantBusy, Wire, page_channel
 from protocol.pages import BUSY, CACHE, CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
 from protocol.records import BELIEF
 
@@ -129,20 +129,34 @@ async def zero_copy_send(k: Context, vpn: int, for_ns: int = 0) -> str:
 
     With ``for_ns`` the network card has it, and interrupts when so much time is over; without, a later step says that it is sent.
     """
-    found = await vm_map_lookup(k, vpn, False)
-    if found is None:
-        return "segv"
-    await k.acquire(found.object)
-    frame = (await k.call(found.object, Lookup(found.pindex)))[0]
-    if frame > 0:
-        await k.acquire(PAGE_QUEUES)
-        await vm_page_cowsetup(k, frame)
-        await k.release(PAGE_QUEUES)
-    await k.release(found.object)
+    while (found := await vm_map_lookup(k, vpn, False)) is not None:
+        await k.acquire(found.object)
+        frame = (await k.call(found.object, Lookup(found.pindex)))[0]
+        if frame > 0:
+            await k.acquire(PAGE_QUEUES)
+            if _waits(k) and await k.call(PAGE_QUEUES, WantBusy(frame, 0)):
+                await _sleep_until_unbusy(k, frame, found.object)
+                continue
+            await vm_page_cowsetup(k, frame)
+            await k.release(PAGE_QUEUES)
+        await k.release(found.object)
+        await k.release(k.map)
+        if frame > 0 and for_ns:
+            await k.call(NETWORK_CARD, NicSend(frame, for_ns))
+        return "sent" if frame > 0 else "not-resident"
+    return "segv"
+
+
+def _waits(k: Context) -> bool:
+    """R09: whether a busy page is waited for before its send begins."""
+    return k.form("R09") == "waits"
+
+
+async def _sleep_until_unbusy(k: Context, frame: int, obj: str) -> None:
+    """The page is busy: sleep until it is not. What is mapped then is looked up again. [L: map, OBJ, PQ; nothing afterwards]"""
+    await k.release(obj)
     await k.release(k.map)
-    if frame > 0 and for_ns:
-        await k.call(NETWORK_CARD, NicSend(frame, for_ns))
-    return "sent" if frame > 0 else "not-resident"
+    await k.sleep(PAGE_QUEUES, page_channel(frame))
 
 
 async def zero_copy_done(k: Context, frame: int) -> str:

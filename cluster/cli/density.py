@@ -33,7 +33,7 @@ def command(
 ) -> int:
     """Count the schedules in which a random workload meets a bug whose old form is in place."""
     from cluster.experiments.pages import density_page
-    from shootdown.density import REPAIRED, cases
+    from shootdown.density import REPAIRED, cases, notes
     from shootdown.density_rows import rows
 
     found: list[dict[str, Any]] = []
@@ -44,7 +44,7 @@ def command(
     if as_json:
         print_json(found)
     elif markdown:
-        say(*density_page(found))
+        say(*density_page(found, notes()))
     loud = [row for row in found if row["id"] == REPAIRED and row["met"]]
     note(
         *(

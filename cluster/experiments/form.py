@@ -130,12 +130,13 @@ class DensityTable(Table):
     """``[density]``: the change depends on the schedule, and this is where random work may meet it.
 
     ``scenario``: one that draws its workload; ``sets``: keys of it that differ, as with ``--set``. ``ignores``: checks that do not count,
-    since an old form that this one needs beside it breaks them in every run.
+    since an old form that this one needs beside it breaks them in every run. ``note``: what the count does not say by itself.
     """
 
     scenario: str = "kernel-mix"
     sets: list[str] = []
     ignores: list[str] = []
+    note: str = ""
 
 
 class ExperimentTable(Table):

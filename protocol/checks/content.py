@@ -55,8 +55,8 @@ class Cow(Check):
     of it is gone.
 
     Evaluated: when a send begins or the last one ends, and when a page that is being sent is mapped writable, each at the ``lock.acquire``
-    of the page-queues lock that follows. Detects: a store into what is on the wire (C03, C04, C08, R05). No recording sends a page without
-    copying it; the generator kernel_mix does.
+    of the page-queues lock that follows. Detects: a store into what is on the wire (C03, C04, C08, R05, R09). No recording sends a page
+    without copying it; the generator kernel_mix does.
     """
 
     name = "I-COW"

@@ -1,4 +1,4 @@
-"""Mechanisms of page faults, zero-copy sends and waiting for a page, taken out: C03, C04, C05, C08, C12, C30, C33, R01, R05 to R08."""
+"""Mechanisms of page faults, zero-copy sends and waiting for a page, taken out: C03, C04, C05, C08, C12, C30, C33, R01, R05 to R09."""
 
 from __future__ import annotations
 
@@ -103,6 +103,11 @@ def locked_page_stays_cached(patch: Patch) -> None:
     patch.setattr(vm_page_alloc, "_passes_over", lambda k: True)
 
 
+def busy_page_is_not_sent(patch: Patch) -> None:
+    """R09: a send waits for a page that is busy."""
+    patch.setattr(zero_copy, "_waits", lambda k: True)
+
+
 FAULTS = [
     Disabled("C03", each_removal_busies_its_page, "before: panic did not speak"),
     Disabled("C04", new_page_is_freed_as_it_came, "before: panic did not speak"),
@@ -116,4 +121,5 @@ FAULTS = [
     Disabled("R06", busy_is_looked_at_before_cow, "before: panic did not speak"),
     Disabled("R07", grabbed_page_leaves_the_cache, "before: I-BUSY-LOCKED did not speak"),
     Disabled("R08", locked_page_stays_cached, "before: it ended finished"),
+    Disabled("R09", busy_page_is_not_sent, "before: I-COW did not speak"),
 ]

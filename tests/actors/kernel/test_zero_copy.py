@@ -7,7 +7,7 @@ import pytest
 from protocol.faults import Fault
 from protocol.pages import PTE_RW
 from protocol.records import EXPECTED, PAGE_COW, STORE
-from protocol.workload import Access, Exit, File, Fork, Kernel, Madvise, Mmap, Munmap, Think
+from protocol.workload import Access, Exit, File, Fork, Hold, Kernel, Madvise, Mmap, Munmap, Think
 from tests.actors.machine_audit import audit, ends_well, free_lists, objects, pmaps, queues, settle
 from tests.actors.machine_kit import all_done, judged, outcomes, run, workload
 
@@ -176,3 +176,36 @@ def test_a_read_fault_during_the_send_maps_the_page_as_r05s_form_says(form, expe
     if form == "read-only":
         ends_well(done)
         assert free_lists(done).free + len(queues(done).pages) == free_lists(done).frames
+
+
+# R09 --------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["busy-or-not", "waits"])
+def test_a_send_of_a_page_that_a_fault_has_busy_waits_as_r09s_form_says(form):
+    """The child has found the page and not mapped it yet when the send begins."""
+    first = [Mmap(1000, 1004, shared=True), Fork(1, "fork"), Access(1000, write=True), send(delay_ns=80_000, expect="sent")]
+    child = [Access(1000, cpu=1, delay_ns=60_000, holds=(Hold("vm_fault.entering", for_ns=60_000),))]
+    done = run(workload(first, child, parents=(-1, 0)), revert=("R09",) if form == "busy-or-not" else ())
+    assert all_done(done)
+    frame, bits = pmaps(done)["pmap.1.cpu.0"].ptes[1000]
+    assert bool(bits & PTE_RW) == (form == "busy-or-not"), "the child can store into what is being sent"
+    assert queues(done).pages[frame].cow == 1
+    assert [record[3:] for record in done.records(EXPECTED)] == [("sent", "sent")]
+
+
+@pytest.mark.parametrize(("revert", "outcome"), [((), "segv"), (("R09",), "sent")], ids=["waits", "busy-or-not"])
+def test_a_send_that_waited_looks_again(revert, outcome):
+    """While it waits for the busy page, the page's mapping goes: there is nothing to send any more."""
+    first = [
+        Mmap(1000, 1004, shared=True),
+        Fork(1, "fork"),
+        Fork(2, "thread"),
+        Access(1000, write=True),
+        send(delay_ns=80_000, expect=outcome),
+    ]
+    child = [Access(1000, cpu=1, delay_ns=60_000, holds=(Hold("vm_fault.entering", for_ns=60_000),))]
+    thread = [Munmap(1000, 1004, cpu=2, delay_ns=100_000)]
+    done = run(workload(first, child, thread, parents=(-1, 0, 0)), revert=revert)
+    assert all_done(done)
+    assert [record[3:] for record in done.records(EXPECTED)] == [(outcome, outcome)]
