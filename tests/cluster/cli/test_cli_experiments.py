@@ -130,7 +130,9 @@ def test_density_as_json_from_a_first_seed(shootdown, counted):
 
 def test_density_as_a_page(shootdown, counted):
     ended = shootdown("density", "R03", "--seeds", "4", "--jobs", "1", "--markdown")
-    assert ended.out.startswith("# How dense the bugs are") and ended.out.rstrip().endswith("| 2 of 4 | 2 | I-TLB 2 |")
+    row, _, note = ended.out.rstrip().splitlines()[-3:]
+    assert ended.out.startswith("# How dense the bugs are") and row.endswith("| 2 of 4 | 2 | I-TLB 2 | 5 |")
+    assert note.startswith("- R03: ") and "pm_active" in note
 
 
 def test_a_repaired_kernel_that_is_not_silent_ends_with_1(shootdown, counted):
