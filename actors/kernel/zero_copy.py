@@ -3,6 +3,8 @@
 R01 open: after waiting for memory, with both locks dropped, the routine still trusts the page it was called with. Closed: it looks the
 page up again and gives up if it is another, or no longer as it was: once its send is complete it may have come to the cache queue, where an
 allocation would find a victim without an object, or be on its way to the disk, whose interrupt would find another page in its place.
+
+R09 open: a send begins whether the page is busy or not, and a fault that has it busy maps it writable afterwards. Closed: it waits.
 """
 
 from __future__ import annotations
