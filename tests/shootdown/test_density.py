@@ -106,7 +106,7 @@ def test_real_runs_and_processes_count_the_same():
 
 def test_batches_cover_every_seed_once(drawn, monkeypatch):
     class Here:
-        def __init__(self, jobs, mp_context):
+        def __init__(self, jobs, mp_context, initializer):
             assert jobs == 3
 
         def shutdown(self, cancel_futures):
