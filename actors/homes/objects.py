@@ -125,6 +125,9 @@ class VmObject(ObjectHeader, kw_only=True):
 
     def remove(self, op: Remove) -> Value:
         """vm_page_remove, in one step."""
+        slot = self.pages.get(op.pindex)
+        if op.freed and slot is not None and slot[2]:
+            return "vm_page_free: freeing busy page"
         if self.tree is not None:
             self.tree.remove(op.pindex)
         return self._unlink(op.pindex)

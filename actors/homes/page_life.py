@@ -129,7 +129,7 @@ class PageLife(PageStore, kw_only=True):
         if page is None:
             return ("vm_page_free: freeing free page", waits, False)
         zero = bool(page.flags & ZERO)
-        panic = _unfit_to_free(page, op.soft)
+        panic = _unfit_to_free(page)
         if op.must_be_busy and page.object and not page.flags & BUSY:
             panic = NOT_BUSY
         if panic:
@@ -190,12 +190,10 @@ class PageLife(PageStore, kw_only=True):
         return (page.object, page.pindex) if page is not None and page.object else ("", -1)
 
 
-def _unfit_to_free(page: Page, soft: int) -> str:
+def _unfit_to_free(page: Page) -> str:
     """The panic with which the kernel refuses to free this page, or ""."""
     if page.pvs:
         return "vm_page_free_toq: freeing mapped page"
-    if soft:
-        return "vm_page_free: freeing busy page"
     if page.wire > 1:
         return f"vm_page_free: invalid wire count ({page.wire}), pindex: 0x{page.pindex:x}"
     return "vm_page_free: freeing wired page" if page.wire and not page.flags & FICTITIOUS else ""

@@ -36,18 +36,20 @@ def table_at(index: int) -> tuple[int, int]:
 async def install_from_object(k: Context, pmap: str, level: int, slot: int) -> None:
     """Get a page-table page, zeroed, wired and not busy, and install it. [L: PQ, pmap; may sleep with them held]
 
-    PG_ZERO is cleared with BUSY, under the same hold of the page queues.
+    C18 ``caller-zeroes``: PG_ZERO is cleared with BUSY, under the same hold of the page queues.
     """
     obj, index = await k.call(pmap, PteObject()), table_index(level, slot)
     locked = await k.owns(obj)
     if not locked:
         await k.acquire(obj)
     frame, fresh, zeroed = await vm_page_grab(k, obj, index, ALLOC_WIRED | ALLOC_ZERO | ALLOC_RETRY)
-    if fresh and k.form("C18") == "caller-zeroes":
+    callers_zero = k.form("C18") == "caller-zeroes"
+    if fresh and callers_zero:
         await zero_unless(k, frame, zeroed)
     await k.post(obj, SetValid(index, VALID_ALL))
     await k.acquire(PAGE_QUEUES)
-    await k.post(PAGE_QUEUES, SetFlags(frame, 0, ZERO))
+    if callers_zero:
+        await k.post(PAGE_QUEUES, SetFlags(frame, 0, ZERO))
     await k.post(PAGE_QUEUES, Unbusy(frame))
     await k.release(PAGE_QUEUES)
     await k.call(pmap, PtInstall(level, slot, frame))

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.pmap_pte_object import install_from_object, table_index
-from actors.kernel.vm_page import vm_page_free, zero_unless
+from actors.kernel.vm_page import vm_page_busy, vm_page_free, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc_idle
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.pages import Unwire
+from protocol.messages.pages import SetFlags, Unwire
 from protocol.messages.space import PteClear, PteObject, PtInstall, PtNeed
-from protocol.pages import ALLOC_NOOBJ, ALLOC_WIRED, ALLOC_ZERO
+from protocol.pages import ALLOC_NOOBJ, ALLOC_WIRED, ALLOC_ZERO, ZERO
 
 TablePages = list[tuple[int, int, int]]
 """(level, slot, frame) of page-table pages that have become empty."""
@@ -48,11 +48,13 @@ async def install_table(k: Context, pmap: str, level: int, slot: int) -> bool:
 
 
 async def _install_page(k: Context, pmap: str, level: int, slot: int) -> bool:
-    """If the slot has been filled meanwhile, the page is given back."""
+    """If the slot has been filled meanwhile, the page is given back. C18 ``caller-zeroes``: PG_ZERO is cleared, under the page queues."""
     frame, zeroed = await vm_page_alloc_idle(k, "", slot, ALLOC_NOOBJ | ALLOC_WIRED | ALLOC_ZERO)
     if not frame:
         return False
     await zero_unless(k, frame, zeroed)
+    if k.form("C18") == "caller-zeroes":
+        await k.post(PAGE_QUEUES, SetFlags(frame, 0, ZERO))
     if not await k.call(pmap, PtInstall(level, slot, frame)):
         await free_table_pages(k, pmap, [(level, slot, frame)])
     return True
@@ -72,4 +74,6 @@ async def free_table_pages(k: Context, pmap: str, tables: TablePages) -> None:
     obj = str(await k.call(pmap, PteObject())) if old else ""
     for level, slot, frame in tables:
         await k.post(PAGE_QUEUES, Unwire(frame, False))
+        if not old and k.form("C01") == "busy-first":
+            await vm_page_busy(k, frame)  # although nothing asks for it: the page has no object to be removed from
         await vm_page_free(k, frame, obj, table_index(level, slot) if old else 0, zeroed=True)

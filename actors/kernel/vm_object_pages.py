@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.device_pager import dev_pager_putfake
+from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_remove_all
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_object_header import BATCH
@@ -25,8 +26,8 @@ async def free_pages(k: Context, obj: str, start: int, end: int, mapped: bool = 
         if not rows:
             return
         await k.acquire(PAGE_QUEUES)
-        for pindex, frame, _, soft in rows:
-            if await vm_page_sleep_if_busy(k, frame, soft, obj):
+        for pindex, frame, _, seen in rows:
+            if await vm_page_sleep_if_busy(k, frame, await soft_busy(k, obj, pindex, seen), obj):
                 break
             if mapped:
                 await pmap_remove_all(k, frame)

@@ -62,8 +62,8 @@ async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zer
     if must_be_busy and not busy:
         await vm_page_busy(k, frame)
     if obj:
-        await _leave_object(k, obj, pindex)
-    verdict, needed, flagged = await k.call(PAGE_QUEUES, FreePage(frame, 0, must_be_busy))
+        await _leave_object(k, obj, pindex, freed=True)
+    verdict, needed, flagged = await k.call(PAGE_QUEUES, FreePage(frame, must_be_busy))
     if isinstance(verdict, str):
         return verdict
     if verdict:
@@ -88,14 +88,14 @@ async def free_to_list(k: Context, frame: int, zeroed: bool, needed: bool) -> No
         await k.post(PAGE_QUEUES, PagesNeeded(False))
 
 
-async def _leave_object(k: Context, obj: str, pindex: int) -> None:
-    """Unlink a page from its object. [L: OBJ]
+async def _leave_object(k: Context, obj: str, pindex: int, freed: bool = False) -> None:
+    """Unlink a page from its object, for good if it is ``freed``. [L: OBJ]
 
     The lock is asserted. C15 ``exempt``: on alpha it is not, and whoever looks a page up meanwhile comes between the steps of a removal
     without it. Raises KernelPanic where the kernel asserts.
     """
     if await k.owns(obj):
-        await remove_resident(k, obj, pindex)
+        await remove_resident(k, obj, pindex, freed)
         return
     if k.form("C15") == "always":
         raise KernelPanic(f"mutex vm object not owned at vm_page_remove ({obj})")

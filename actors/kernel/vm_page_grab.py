@@ -15,7 +15,7 @@ from actors.kernel.page_io import soft_busy
 from actors.kernel.vm_page import page_state, vm_page_busy, vm_wait, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc, vm_page_alloc_idle
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.objects import Generation, Lookup
+from protocol.messages.objects import Generation, Lookup, SoftBusy
 from protocol.messages.pages import Deactivate, SetFlags, Unbusy, WantBusy, Wire, page_channel
 from protocol.pages import ALLOC_NOBUSY, ALLOC_RETRY, ALLOC_WIRED, ALLOC_ZERO, CACHE, ZERO
 
@@ -55,7 +55,7 @@ async def _claimed(k: Context, frame: int, obj: str, pindex: int, soft: int, fla
     await k.acquire(PAGE_QUEUES)
     soft = await soft_busy(k, obj, pindex, soft)
     if await k.call(PAGE_QUEUES, WantBusy(frame, soft)):
-        await _sleep_until_idle(k, frame, obj, flags)
+        await _sleep_until_idle(k, frame, obj, pindex, flags)
         return False
     if flags & ALLOC_WIRED:
         await k.post(PAGE_QUEUES, Wire(frame))
@@ -82,7 +82,7 @@ async def _clear_busy(k: Context, frame: int) -> None:
     await k.release(PAGE_QUEUES)
 
 
-async def _sleep_until_idle(k: Context, frame: int, obj: str, flags: int) -> None:
+async def _sleep_until_idle(k: Context, frame: int, obj: str, pindex: int, flags: int) -> None:
     """Sleep for the page. [L: PQ, OBJ on entry; OBJ on exit]"""
     generation = await k.call(obj, Generation()) if k.form("C26") == "generation-check" else -1
     while True:
@@ -94,7 +94,7 @@ async def _sleep_until_idle(k: Context, frame: int, obj: str, flags: int) -> Non
             return
         await k.acquire(PAGE_QUEUES)
         same = await k.call(obj, Generation()) == generation
-        if not same or not await k.call(PAGE_QUEUES, WantBusy(frame)):
+        if not same or not await k.call(PAGE_QUEUES, WantBusy(frame, await k.call(obj, SoftBusy(pindex)))):
             await k.release(PAGE_QUEUES)
             return
 

@@ -30,13 +30,19 @@ async def insert_resident(k: Context, obj: str, pindex: int, frame: int, valid: 
         await _hold(k, vnode, 1)
 
 
-async def remove_resident(k: Context, obj: str, pindex: int) -> None:
-    """A page is resident no more; a file's last one drops the hold on the vnode. [L: OBJ]"""
+async def remove_resident(k: Context, obj: str, pindex: int, freed: bool = False) -> None:
+    """A page is resident no more; a file's last one drops the hold on the vnode. [L: OBJ]
+
+    Raises KernelPanic if the page is to be ``freed`` and I/O on it is under way.
+    """
     vnode = vnode_of(obj)
     if not vnode:
-        await k.post(obj, Remove(pindex))
+        await k.post(obj, Remove(pindex, freed))
         return
-    await page_gone(k, obj, await k.call(obj, Remove(pindex)))
+    gone = await k.call(obj, Remove(pindex, freed))
+    if isinstance(gone, str):
+        raise KernelPanic(gone)
+    await page_gone(k, obj, gone)
 
 
 async def page_gone(k: Context, obj: str, gone: tuple[int, int, int] | None) -> None:

@@ -35,10 +35,14 @@ class Insert(Op, tag=81, gc=False):
 
 
 class Remove(Op, tag=82, gc=False):
-    """vm_page_remove: nothing is resident at ``pindex`` any more. Value: (frame, valid, pages left), or None."""
+    """vm_page_remove: nothing is resident at ``pindex`` any more. Value: (frame, valid, pages left), or None.
+
+    ``freed``: vm_page_free removes it, which panics while I/O on the page is under way: the value is the panic's text, and it stays.
+    """
 
     word: ClassVar[str] = "object.remove"
     pindex: int
+    freed: bool = False
 
 
 class TreeRise(Op, tag=240, gc=False):

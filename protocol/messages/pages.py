@@ -194,13 +194,12 @@ class PvCount(Op, tag=233, gc=False):
 class FreePage(Op, tag=57, gc=False):
     """vm_page_free up to the free list: dequeue, check, drop the record (or HOLD). Value: (code or panic text, wake daemon-waiters).
 
-    First item: true the frame now goes to the free list, false it went to HOLD, a text the kernel's panic. ``soft`` is the soft-busy count.
+    First item: true the frame now goes to the free list, false it went to HOLD, a text the kernel's panic.
     ``must_be_busy``: the removal from the object asks for BUSY, as it did before C01. Third item: PG_ZERO was set.
     """
 
     word: ClassVar[str] = "page.free"
     frame: int
-    soft: int = 0
     must_be_busy: bool = False
 
 

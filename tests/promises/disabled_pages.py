@@ -16,7 +16,7 @@ from tests.promises.disabled_mechanisms import Disabled, Patch, nothing, replace
 def removal_takes_a_page_that_is_not_busy(patch: Patch) -> None:
     """C01: nobody makes a page busy just to free it."""
     patch.setattr(vm_page, "vm_page_busy", nothing)
-    patch.setattr(vm_page, "FreePage", lambda frame, wire, must_be_busy: FreePage(frame, wire, False))
+    patch.setattr(vm_page, "FreePage", lambda frame, must_be_busy: FreePage(frame, False))
 
 
 def who_wants_no_busy_page_does_not_clear_the_flag(patch: Patch) -> None:

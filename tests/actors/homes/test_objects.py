@@ -230,3 +230,14 @@ def test_an_access_without_the_lock_is_recorded_and_performed(op):
     first, *others = improper.take_records()
     assert first[0] == UNGUARDED and first[2:] == (NAME, 1, NAME)
     assert others == proper.take_records()
+
+
+def test_a_page_under_io_is_not_removed_to_be_freed():
+    b = bench()
+    b.ask(Insert(3, 77))
+    b.ask(IoCount(3, 1))
+    b.take_records()
+    assert b.ask(Remove(3, freed=True)) == "vm_page_free: freeing busy page"
+    assert b.take_records() == [] and b.ask(Lookup(3))[0] == 77
+    b.ask(IoCount(3, -1))
+    assert b.ask(Remove(3, freed=True)) == (77, 0, 0)

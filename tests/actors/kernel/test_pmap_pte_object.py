@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from protocol.pages import ZERO
 from protocol.records import (
     ENTER,
     LEAVE,
@@ -11,13 +12,14 @@ from protocol.records import (
     OBJECT_REMOVE,
     OBJECT_TREE,
     PAGE_BIND,
+    PAGE_FLAGS,
     PT_INSTALL,
     PT_REFS,
     PT_REMOVE,
     SHOOT_BEGIN,
     UNGUARDED,
 )
-from protocol.workload import Access, Exit, File, Kernel, Mmap, Munmap
+from protocol.workload import Access, Exit, File, Inject, Kernel, Mmap, Munmap
 from tests.actors.machine_kit import all_done, judged, run, words, workload
 
 WORK = workload([Mmap(0x100, 0x102), Access(vpn=0x100, write=True), Munmap(0x100, 0x102), Exit()])
@@ -106,3 +108,14 @@ def test_a_removal_without_the_lock_is_asserted_or_performed():
 @pytest.mark.parametrize("pmap", ["i386", "amd64"])
 def test_other_machines_have_no_exemption(pmap):
     assert run(FREED, "freebsd-2004", pmap=pmap).actors["cpu.0"].panic_text == "mutex vm object not owned at vm_page_remove (object.1)"
+
+
+@pytest.mark.parametrize("forms", [{}, {"C14": "pte-object", "C15": "exempt"}], ids=["without", "with"])
+@pytest.mark.parametrize(("zeroing", "cleared"), [("caller-zeroes", True), ("grab-zeroes", False)])
+def test_pg_zero_of_a_page_table_page_is_cleared_where_callers_zero(forms, zeroing, cleared):
+    work = workload(WORK.tasks[0].steps, inject=(Inject("zeroed-frames", {"frames": 60}),))
+    done = on_alpha(work=work, forms={**forms, "C18": zeroing})
+    tables = {record[3] for record in done.records(PT_INSTALL)}
+    flags = [record for record in done.records(PAGE_FLAGS) if record[1] in tables and record[2] & ZERO and not record[3] & ZERO]
+    assert all_done(done) and bool(flags) is cleared
+    assert ("I-ZERO-IMMUT" in judged(done).names) is cleared
