@@ -31,6 +31,8 @@ KERNEL_OBJECT = "object.kernel"
 """The object that memory of the kernel's own belongs to."""
 KERNEL_MAP = "map.kernel"
 """The map of the kernel's own address space."""
+PTE_LABEL = "pte"
+"""How the names of objects of page-table pages begin."""
 KERNEL_BASE, KERNEL_PAGES = 1 << 35, 1 << 20
 """Its first page number and its size; the kernel object's offsets count from the former."""
 
@@ -58,9 +60,9 @@ def is_boot_object(name: str) -> bool:
     return name.startswith("object.") and name.count(".") == 1
 
 
-def child_name(kind: str, number: int, creator: str) -> str:
-    """The name of the ``number``-th actor of ``kind`` that ``creator``, a root, has made."""
-    return f"{kind}.{number}.{creator}"
+def child_name(kind: str, number: int, creator: str, label: str = "") -> str:
+    """The name of the ``number``-th actor of ``kind`` that ``creator``, a root, has made; ``label``: what kind of that kind it is."""
+    return f"{kind}.{label}{number}.{creator}"
 
 
 @lru_cache(maxsize=1 << 16)
@@ -72,7 +74,12 @@ def vnode_of(obj: str) -> str:
 
 def boot_pte_object(space: int) -> str:
     """The object of the page-table pages of an address space that exists from the start (alpha before C14)."""
-    return f"object.pte{space}"
+    return f"object.{PTE_LABEL}{space}"
+
+
+def is_pte_object(name: str) -> bool:
+    """Is this the object of some address space's page-table pages? Its pmap has a reference on it."""
+    return name.startswith(f"object.{PTE_LABEL}")
 
 
 def vnode_lock(vnode: str) -> str:
@@ -84,6 +91,7 @@ def vnode_lock(vnode: str) -> str:
 def address_of(name: str) -> tuple[int, int]:
     """A total order on actors of one kind that stands for their addresses (pmaps are locked in ascending order)."""
     parts = name.split(".")
-    own = int(parts[1]) if len(parts) > 1 and parts[1].isdecimal() else 0
+    number = parts[1].removeprefix(PTE_LABEL) if len(parts) > 1 else ""
+    own = int(number) if number.isdecimal() else 0
     creator = int(parts[3]) if len(parts) > 3 else -1
     return (own, creator)

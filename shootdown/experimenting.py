@@ -132,7 +132,8 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
     figure = experiment.figure(arm)
     names = Names({task.name: number for number, task in enumerate(workload.tasks)}, experiment.known(arm))
     if figure.distance:
-        result.figure = distance(figure, first.stored, said, names)
+        result.distance = distance(figure, first.stored, said, names)
+        result.figure = getattr(result.distance, figure.distance, None)
     elif figure.violations:
         result.figure = sum(one.check == figure.violations for one in said)
     elif not figure.decisions:

@@ -182,9 +182,9 @@ class Context:
         """The next read is one the kernel does without a lock, and says so."""
         return Note((PEEK, field, self.tid))
 
-    def create(self, kind: str, **fields: Value) -> Create:
+    def create(self, kind: str, label: str = "", **fields: Value) -> Create:
         """Create a home on this CPU."""
-        return Create(kind, fields)
+        return Create(kind, fields, label)
 
     def translate(self, vpn: int, write: bool) -> Translate:
         """Ask the TLB."""

@@ -19,7 +19,7 @@ from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import Withhold
 from protocol.messages.objects import Enter, Lookup, SetValid, SoftBusy
 from protocol.messages.pages import Unbusy
-from protocol.pages import ALLOC_NOBUSY, ALLOC_RETRY, ALLOC_ZERO, VALID_ALL
+from protocol.pages import ALLOC_NOBUSY, ALLOC_RETRY, ALLOC_ZERO, CLASS_INTERRUPT, VALID_ALL
 from protocol.records import FRAME_STORE, INJECTED, TRANSITION
 
 ABSENT = "absent"
@@ -35,6 +35,17 @@ async def page_alloc(k: Context, file: int, pindex: int, busy: bool = True) -> s
         await k.post(obj, SetValid(pindex, VALID_ALL))
     await k.release(obj)
     return "ok" if frame else "no page"
+
+
+async def handler_allocs(k: Context, file: int, pages: int) -> str:
+    """Interrupt handlers allocate so many pages, one after the other: of their class, which takes the last free page and no cached one."""
+    obj, missed = vnode_name(file), 0
+    await k.acquire(obj)
+    for pindex in range(pages):
+        frame, _ = await vm_page_alloc_idle(k, obj, pindex, klass=CLASS_INTERRUPT)
+        missed += not frame
+    await k.release(obj)
+    return "ok" if not missed else "no page"
 
 
 async def page_busy(k: Context, file: int, pindex: int) -> str:
@@ -66,15 +77,16 @@ async def page_io_done(k: Context, file: int, pindex: int, free: bool = False) -
     return "ok" if frame > 0 else ABSENT
 
 
-async def page_free(k: Context, file: int, pindex: int) -> str:
-    """Free a page that is not busy, its mappings first (vm_object_page_remove, for one page)."""
+async def page_free(k: Context, file: int, pindex: int, forgets: bool = False) -> str:
+    """Free a page that is not busy, its mappings first (vm_object_page_remove, for one page). ``forgets``: while a removal asks for a busy
+    page (C01), this caller does not make it busy."""
     obj = vnode_name(file)
     await k.acquire(obj)
     frame = (await k.call(obj, Lookup(pindex)))[0]
     if frame > 0:
         await k.acquire(PAGE_QUEUES)
         await pmap_remove_all(k, frame)
-        await vm_page_free(k, frame, obj, pindex)
+        await vm_page_free(k, frame, obj, pindex, busy=forgets)
         await k.release(PAGE_QUEUES)
     await k.release(obj)
     return "ok" if frame > 0 else ABSENT

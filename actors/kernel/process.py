@@ -15,7 +15,7 @@ from actors.kernel.pmap_release import pmap_release
 from actors.kernel.requests import Again
 from actors.kernel.vm_map import copied_flags, vm_map_delete
 from actors.kernel.vm_object import vm_object_allocate, vm_object_reference, vm_object_share
-from protocol.identity import SEQUENCER
+from protocol.identity import PTE_LABEL, SEQUENCER
 from protocol.messages.processor import Await
 from protocol.messages.space import ENTRY_NEEDS_COPY, ENTRY_SHARED, ENTRY_WIRED, AddEntry, Entries, EntryRow, SetEntryObject, SpaceUsers
 from protocol.pages import OBJT_DEFAULT, PROT_WRITE
@@ -50,7 +50,7 @@ async def _new_space(k: Context) -> tuple[str, str]:
     """pmap_pinit. C14 ``pte-object``: an object for the page-table pages is made with the pmap."""
     pte_object = ""
     if k.form("C14") == "pte-object":
-        pte_object = str(await k.create("object", type=OBJT_DEFAULT, size=PTE_OBJECT_PAGES))
+        pte_object = str(await k.create("object", PTE_LABEL, type=OBJT_DEFAULT, size=PTE_OBJECT_PAGES))
     return str(await k.create("map")), str(await k.create("pmap", paging=k.machine.pmap, pte_object=pte_object))
 
 

@@ -76,10 +76,11 @@ class Note(Request, tag=7, gc=False):
 
 
 class Create(Request, tag=8, gc=False):
-    """Create a home of ``kind`` ("object", "map", "pmap") on this CPU. Answer: its name."""
+    """Create a home of ``kind`` ("object", "map", "pmap") on this CPU; its name says its ``label``. Answer: its name."""
 
     kind: str
     fields: dict[str, Value]
+    label: str = ""
 
 
 class Translate(Request, tag=9, gc=False):

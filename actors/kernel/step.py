@@ -130,6 +130,7 @@ OPERATIONS: dict[type, Any] = {
 SCRIPTED: dict[str, Any] = {
     "contig_alloc": litmus_contig.contig_alloc,
     "contig_free": litmus_contig.contig_free,
+    "handler_allocs": litmus.handler_allocs,
     "isa_attach": isa_dma.isa_attach,
     "isa_old_attach": isa_dma.isa_old_attach,
     "isa_transfer": isa_dma.isa_transfer,

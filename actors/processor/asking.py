@@ -77,7 +77,7 @@ class Asking(Interrupts, kw_only=True):
         """Create a home here; its name says so."""
         kind = request.kind
         number = self.made[kind] = self.made.get(kind, 0) + 1
-        name = child_name(kind, number, self.name)
+        name = child_name(kind, number, self.name, request.label)
         home = CREATED[kind](name=name, service_ns=self.machine.costs.service_ns, **request.fields)
         home.equip(self.tables.kernel)
         self.port.spawn(home)

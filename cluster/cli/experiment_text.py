@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from cluster.experiments.judging import figure_in_words
 from cluster.experiments.stories import story
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def _arm(done: Reproduction, arm: str) -> Iterator[str]:
     yield from story(arm, {name: one.steps for name, one in done.arms.items()})
     spoke = ", ".join(sorted(result.spoke)) or "nothing"
     yield f"  ended {result.ended}; spoke: {spoke}"
-    yield f"  {figure.name} ({figure.unit}): {'not measured' if result.figure is None else f'{result.figure:,}'}{_predicted(done, arm)}"
+    yield f"  {figure.name} ({figure.unit}): {figure_in_words(result)}{_predicted(done, arm)}"
 
 
 def _predicted(done: Reproduction, arm: str) -> str:

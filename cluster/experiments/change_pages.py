@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cluster.experiments.diagrams import diagram
 from cluster.experiments.experiment import Experiment
-from cluster.experiments.judging import ArmResult
+from cluster.experiments.judging import ArmResult, figure_in_words
 from cluster.experiments.stories import common
 from cluster.experiments.telling import named
 from protocol.changes import CHANGES, Change
@@ -167,9 +167,9 @@ def _further(shown: Shown) -> Iterator[str]:
 
 def _numbers(shown: Shown, arm: str) -> str:
     result, table = shown.arms[arm], shown.experiment.arms[arm]
-    predicted, measured = shown.experiment.predicted(arm), result.figure
+    predicted = shown.experiment.predicted(arm)
     formula = f"`{table.predict}`" if table.predict is not None else ""
-    cells = ["" if number is None else f"{number:,}" for number in (measured, predicted)]
+    cells = [figure_in_words(result, ""), "" if predicted is None else f"{predicted:,}"]
     return " | ".join([*cells, formula, ", ".join(sorted(result.spoke)) or "nothing", result.ended])
 
 

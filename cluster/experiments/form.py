@@ -49,7 +49,14 @@ class RecordsTable(Table):
     where: dict[str, int | str | bool] = {}
 
 
-MEASURES = ("metric", "records", "violations", "distance", "decisions")
+class MessagesTable(Table):
+    """``messages``: which messages a measure counts: their words, and the actors that handle them, as patterns."""
+
+    words: list[str]
+    actor: str = "*"
+
+
+MEASURES = ("metric", "records", "messages", "violations", "distance", "decisions")
 """What a figure can be."""
 
 
@@ -57,8 +64,8 @@ class FigureTable(Table):
     """``[figure]``: what is measured in every arm.
 
     Exactly one of ``metric`` (a metric of the run), ``records`` (counted; with ``sum`` or ``max`` the sum or greatest of that field),
-    ``violations`` (how often the check of this name spoke), ``distance`` (from the first injection to what speaks first, in events or ns)
-    and ``decisions`` (kinds of record whose sequence is compared with that of the arm ``after``: how many of ``schedules`` runs differ).
+    ``messages`` (counted, for what leaves no record), ``violations`` (how often the check of this name spoke), ``distance`` (from the first
+    injection to what speaks first, in events or ns; the other is told beside it) and ``decisions`` (kinds of record whose sequence is compared with that of the arm ``after``: how many of ``schedules`` runs differ).
     ``since``: a distance begins at the first such record, instead of an injection; ``until``: it ends at the first of these that speaks,
     checks or ``panic``, instead of the first at all.
     """
@@ -67,6 +74,7 @@ class FigureTable(Table):
     unit: str
     metric: str = ""
     records: RecordsTable | None = None
+    messages: MessagesTable | None = None
     sum: str = ""
     max: str = ""
     violations: str = ""

@@ -11,7 +11,7 @@ from typing import Any
 
 from cluster.experiments.experiment import Experiment
 from cluster.experiments.form import ArmTable
-from cluster.experiments.measures import Said
+from cluster.experiments.measures import Distance, Said
 from cluster.experiments.telling import Step
 
 
@@ -25,6 +25,8 @@ class ArmResult:
     metrics: Mapping[str, int]
     digests: dict[int, str]
     figure: int | None = None
+    distance: Distance | None = None
+    """Of a figure that is a distance: in events and in ns."""
     held: dict[str, int] = field(default_factory=dict)
     """Point of a routine to how often a script held a thread there."""
     unheld: list[str] = field(default_factory=list)
@@ -50,9 +52,17 @@ class ArmResult:
             "metrics": dict(self.metrics),
             "digests": {str(workers): digest for workers, digest in self.digests.items()},
             "figure": self.figure,
+            **({"distance": self.distance._asdict()} if self.distance is not None else {}),
             "held": self.held,
             "kernel_forms": dict(self.forms),
         }
+
+
+def figure_in_words(result: ArmResult, missing: str = "not measured") -> str:
+    """The figure of an arm; a distance in events and in ns."""
+    if result.distance is not None:
+        return f"{result.distance.events:,} events, {result.distance.ns:,} ns"
+    return missing if result.figure is None else f"{result.figure:,}"
 
 
 def reasons_against(experiment: Experiment, results: Mapping[str, ArmResult]) -> list[str]:

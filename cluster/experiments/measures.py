@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from cluster.errors import InputError
 from cluster.experiments.expressions import ALLOWED, ExpressionError, evaluate
-from cluster.experiments.form import PANIC, FigureTable, RecordsTable
+from cluster.experiments.form import PANIC, FigureTable, MessagesTable, RecordsTable
 from cluster.inspect.threads import Threads
 from cluster.recording.stored import StoredRun
 from protocol import records as kinds
@@ -54,9 +54,11 @@ class Names(NamedTuple):
 
 
 def measured(figure: FigureTable, run: StoredRun, metrics: Mapping[str, int], names: Names) -> int:
-    """The figure of one run that is a metric or made of records. Raises InputError for a task or number that is none."""
+    """The figure of one run that is a metric or made of records or messages. Raises InputError for a task or number that is none."""
     if figure.records is not None:
         return _of_records(figure, figure.records, run, names)
+    if figure.messages is not None:
+        return _of_messages(figure.messages, run)
     return metrics[figure.metric]
 
 
@@ -73,6 +75,14 @@ def _of_records(figure: FigureTable, wanted: RecordsTable, run: StoredRun, names
     field = figure.sum or figure.max
     values = [1 if not field else _integer(named(found.record).get(field), field) for found in seen(run) if takes(found)]
     return max(values, default=0) if figure.max else sum(values)
+
+
+def _of_messages(wanted: MessagesTable, run: StoredRun) -> int:
+    return sum(
+        fnmatchcase(entry[0][3], wanted.actor) and any(fnmatchcase(entry[1], word) for word in wanted.words)
+        for batch in run.trace.entries(0, None, None)
+        for entry in batch
+    )
 
 
 def _integer(value: object, field: str) -> int:
@@ -147,8 +157,15 @@ def panics_of(run: StoredRun) -> list[Said]:
     ]
 
 
-def distance(figure: FigureTable, run: StoredRun, said: Sequence[Said], names: Names) -> int | None:
-    """Events, or ns, from where the distance begins to the word that ends it; None if either is missing."""
+class Distance(NamedTuple):
+    """How far it is from a fault to its detection."""
+
+    events: int
+    ns: int
+
+
+def distance(figure: FigureTable, run: StoredRun, said: Sequence[Said], names: Names) -> Distance | None:
+    """From where the distance begins to the word that ends it; None if either is missing."""
     words = [word for word in said if not figure.until or word.check in figure.until]
     if not words:
         return None
@@ -158,9 +175,7 @@ def distance(figure: FigureTable, run: StoredRun, said: Sequence[Said], names: N
         return None
     begun = begins[0] if figure.since is not None else begins[-1]
     count = next((n for n, (head, _) in enumerate(_events(run), 1) if (head[0], f"{head[4]}:{head[5]}") == (word.time_ns, word.event)), 0)
-    if figure.distance == "ns":
-        return word.time_ns - begun[1]
-    return (count or _count(run)) - begun[0]
+    return Distance((count or _count(run)) - begun[0], word.time_ns - begun[1])
 
 
 def _beginnings(figure: FigureTable, run: StoredRun, names: Names) -> list[tuple[int, int]]:

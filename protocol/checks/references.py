@@ -14,7 +14,7 @@ from protocol import records as r
 from protocol.checks.base import Check, page_name, thread_name
 from protocol.checks.state import GlobalState, ObjectView
 from protocol.checks.views.objects import Objects
-from protocol.identity import is_boot_object
+from protocol.identity import is_boot_object, is_pte_object
 from protocol.messages.objects import OBJ_DEAD
 from protocol.pages import OBJT_DEAD
 from protocol.records import Head
@@ -99,7 +99,7 @@ class RefLife(Check):
 
 class RefCount(Check):
     """Statement: an object's reference count is the number of map entries and shadows that refer to it, and of whoever holds it for a
-    while; a file's object has one reference of its own.
+    while; a file's object has one reference of its own, and an object of page-table pages its pmap's.
 
     Evaluated: at every ``object.refs``, that the count is not negative; when an object has no reference left and dies, that nothing refers
     to it; and for every object at the end of a run whose work is done. Detects: a reference dropped twice or never (C12, C33).
@@ -125,9 +125,11 @@ class RefCount(Check):
     def _judge(self, name: str, view: ObjectView, known: GlobalState, head: Head) -> None:
         self.evaluated += 1
         entries, shadows = known.entries.get(name, 0), known.shadows.get(name, 0)
-        own = 0 if view.created else 1
-        if view.refs != entries + shadows + own:
-            text = f"{entries} map entries and {shadows} shadows refer to it{' and the file itself does' if own else ''}"
+        own = "" if view.created else " and the file itself does"
+        if is_pte_object(name):
+            own = " and its pmap does"
+        if view.refs != entries + shadows + bool(own):
+            text = f"{entries} map entries and {shadows} shadows refer to it{own}"
             self.violate(head, 0, f"{name}: reference count {view.refs}, but {text}")
 
 

@@ -9,6 +9,7 @@ from protocol.records import (
     ENTER,
     LEAVE,
     OBJECT_INSERT,
+    OBJECT_NEW,
     OBJECT_REMOVE,
     OBJECT_TREE,
     PAGE_BIND,
@@ -19,7 +20,7 @@ from protocol.records import (
     SHOOT_BEGIN,
     UNGUARDED,
 )
-from protocol.workload import Access, Exit, File, Inject, Kernel, Mmap, Munmap
+from protocol.workload import Access, Exit, File, Fork, Inject, Kernel, Mmap, Munmap, Think
 from tests.actors.machine_kit import all_done, judged, run, words, workload
 
 WORK = workload([Mmap(0x100, 0x102), Access(vpn=0x100, write=True), Munmap(0x100, 0x102), Exit()])
@@ -119,3 +120,10 @@ def test_pg_zero_of_a_page_table_page_is_cleared_where_callers_zero(forms, zeroi
     flags = [record for record in done.records(PAGE_FLAGS) if record[1] in tables and record[2] & ZERO and not record[3] & ZERO]
     assert all_done(done) and bool(flags) is cleared
     assert ("I-ZERO-IMMUT" in judged(done).names) is cleared
+
+
+def test_the_object_of_a_forked_address_space_is_its_pmaps():
+    parent = [Mmap(0x100, 0x102), Access(vpn=0x100, write=True), Fork(1, "fork"), Think(1_000_000)]
+    done = on_alpha("C14", work=workload(parent, [Think(1_000_000)], parents=(-1, 0)))
+    assert all_done(done) and any(record[1].startswith("object.pte") for record in done.records(OBJECT_NEW))
+    assert "I-REFCOUNT" not in judged(done).names

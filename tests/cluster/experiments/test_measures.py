@@ -6,7 +6,7 @@ import pytest
 
 from cluster.errors import InputError
 from cluster.experiments.form import FigureTable, RecordsTable
-from cluster.experiments.measures import Names, Said, decisions, distance, measured, panics_of, seen
+from cluster.experiments.measures import Distance, Names, Said, decisions, distance, measured, panics_of, seen
 from protocol.records import (
     ENTER,
     FAULT_FIRED,
@@ -127,13 +127,25 @@ def far(unit="events", until=(), since=None):
     ],
 )
 def test_the_distance_from_the_last_injection_to_the_word(wanted, said, value):
-    assert distance(wanted, INJECTIONS, said, NAMES) == value
+    found = distance(wanted, INJECTIONS, said, NAMES)
+    assert (found and getattr(found, wanted.distance)) == value
 
 
 def test_without_injections_a_distance_begins_at_the_first_fault():
     run = stored((1, "a", "a", [(FAULT_FIRED, "f", "x")]), (2, "a", "a", [(FAULT_FIRED, "f", "x")]), (9, "a", "a", []))
-    assert distance(far("ns"), run, [Said("panic", 9, "a", "a:2", "")], NAMES) == 8
+    assert distance(far("ns"), run, [Said("panic", 9, "a", "a:2", "")], NAMES) == Distance(2, 8)
     assert distance(far(), stored((1, "a", "a", [])), [Said("panic", 1, "a", "a:0", "")], NAMES) is None
+
+
+def test_messages_are_counted_by_their_words_and_receivers():
+    run = stored((1, "pq", "a", []), (2, "object.1", "a", []), (3, "object.2", "a", []))
+    words = {entry[1] for batch in run.trace.entries(0, None, None) for entry in batch}
+    assert len(words) == 1
+
+    def count(words, actor="*"):
+        return measured(FigureTable(name="n", unit="u", messages=MessagesTable(words=words, actor=actor)), run, {}, NAMES)
+
+    assert [count(list(words)), count(["x", *words], "object.*"), count(["x"])] == [3, 2, 0]
 
 
 def test_decisions_are_records_without_their_times():
