@@ -46,7 +46,8 @@ class Guard(NamedTuple):
 _PAGE: dict[str, Guard] = {
     "queue": Guard(PQ, PQ, "to and from the free lists under the free-queue lock"),
     "flags": Guard(PQ, PQ),
-    "busy": Guard(OBJ_PQ, EITHER, "BUSY and WANTED: setters assert the page queues, in 2006 the object as well"),
+    "busy": Guard(OBJ_PQ, EITHER, "BUSY: setters assert the page queues, in 2006 the object as well"),
+    "wanted": Guard(OBJ_PQ, EITHER, "WANTED: the same; C05"),
     "wire_count": Guard(PQ, PQ),
     "hold_count": Guard(PQ, PQ),
     "act_count": Guard(PQ, PQ),
@@ -111,6 +112,7 @@ _C05: dict[str, Guard] = {
     "both-asserted": Guard(OBJ_PQ, EITHER, "C05 between: writers hold both, readers either"),
     "object": Guard(OBJ, OBJ, "C05 new: the soft-busy count under the object's lock"),
 }
+_WANTED_OLD = Guard(PQ, PQ, "C05 old: who ends an I/O, and so flashes the page, has the page queues alone")
 _C14_OLD = Guard((("object", "pmap"),), PMAP, "C14 old: page-table pages belong to an object of the pmap")
 
 
@@ -124,6 +126,8 @@ def guard_of(home: str, field: str, phase: str = RESIDENT, forms: Mapping[str, s
         raise KeyError(f"{home}: no field is called {field!r}; there are {', '.join(known) or 'none'}")
     if (home, field) == ("object", "soft_busy"):
         return _by_form(_C05, (forms or {}).get("C05", "object"))
+    if (home, field) == ("pq", "wanted") and phase == RESIDENT and (forms or {}).get("C05") == "pq":
+        return _WANTED_OLD
     if (home, field) == ("pmap", "page_table") and (forms or {}).get("C14") == "pte-object":
         return _C14_OLD
     if home == "pq" and phase != RESIDENT:

@@ -47,6 +47,9 @@ WAKEUP = _kind(7, "wakeup", "chan threads", "the home woke these threads off the
 # Threads and routines (CPU).
 ENTER = _kind(8, "enter", "thread routine arguments held", "a kernel routine begins; held are lock names")
 LEAVE = _kind(9, "leave", "thread routine outcome held", "a kernel routine ends")
+CONTRACT = _kind(
+    14, "contract", "thread routine what locks", "a routine begins or ends otherwise than declared; locks: those that it has kept or lost"
+)
 SWITCH = _kind(10, "switch", "old new pmap", "context switch; pmap is the address space now loaded")
 PANIC = _kind(11, "panic", "thread text", "the modelled kernel panics")
 COMPUTE = _kind(12, "compute", "thread what ns", "the thread is about to spend ns of CPU time")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.cli.main import COMMANDS
+from cluster.cli.commands import COMMANDS
 from cluster.scenario.checks_named import known_checks
 from protocol.changes import CHANGES
 from protocol.faults import FIELDS, KINDS

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from actors.home import OpTable, locked
+from actors.home import OpTable, locked, reading
 from actors.homes.page_policy import PagePolicy
 from actors.homes.page_store import Page
+from protocol.guards import in_words
 from protocol.messages import Op, Value
 from protocol.messages.pages import CLAIMED, NEEDS_COW, WAS_BUSY, WAS_CACHED, Claim, Finish, Flash, SetBusy, Unbusy, WantBusy
 from protocol.pages import BUSY, CACHE, NONE, REFERENCED, WANTED, ZERO
+from protocol.records import UNGUARDED
 
 
 class PageBusy(PagePolicy, kw_only=True):
@@ -25,8 +27,8 @@ class PageBusy(PagePolicy, kw_only=True):
         SetBusy: locked("set_busy", "busy"),
         Unbusy: locked("clear_busy", "busy"),
         Finish: locked("finish", "busy"),
-        Flash: locked("flash_page", "flags"),
-        WantBusy: locked("want_busy", "flags"),
+        Flash: locked("flash_page", "wanted"),
+        WantBusy: reading("want_busy", "wanted"),
     }
 
     def claim(self, op: Claim) -> Value:
@@ -85,9 +87,12 @@ class PageBusy(PagePolicy, kw_only=True):
         return None
 
     def want_busy(self, op: WantBusy) -> Value:
-        """The test of vm_page_sleep_if_busy."""
+        """The test of vm_page_sleep_if_busy, which either lock is enough for, and the setting of WANTED, which is a write."""
         page = self.pages.get(op.frame)
         if page is None or not (page.flags & BUSY or (op.also_soft and op.soft > 0)):
             return False
+        needed = self._needed(locked("want_busy", "wanted"))
+        if not self.guarded(op, needed):
+            self.record((UNGUARDED, "wanted", self.name, op.thread, in_words(needed)))
         self.set_flags(op.frame, page, page.flags | WANTED | REFERENCED)
         return True

@@ -6,7 +6,7 @@ A context holds names and constants only. Everything a routine learns of the mac
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from actors.kernel.requests import (
     Acquire,
@@ -86,15 +86,28 @@ def _leaves_at(workload: Workload, task: int) -> int:
     return next((i for i, step in enumerate(steps) if isinstance(step, Exec | Exit)), len(steps) - 1)
 
 
+class HeldLocks(Protocol):
+    """The locks of a thread: with their fences in order of acquisition, since when each is held, the extra depth of those held again."""
+
+    held: tuple[tuple[str, int], ...]
+    since: dict[str, int]
+    depths: dict[str, int]
+
+
 class Context:
     """The `k` of every routine: identity, constants, and one method per request.
 
-    ``passed`` counts how often the step came to each point at which it may be held; a routine that is run again counts the same.
+    ``passed`` counts how often the step came to each point at which it may be held; a routine that is run again counts the same. ``locks``
+    and ``excused`` are for the contracts alone: the thread's locks, and those of which a contract has said that they are wrong.
     """
 
-    __slots__ = ("costs", "cpu", "holds", "index", "kernel", "machine", "map", "passed", "pmap", "tables", "task", "tid")
+    __slots__ = (
+        "costs", "cpu", "excused", "holds", "index", "kernel", "locks", "machine", "map", "passed", "pmap", "tables", "task", "tid"
+    )  # fmt: skip
 
-    def __init__(self, tables: Tables, machine: Machine, cpu: int, tid: int, task: int, index: int, map: str, pmap: str) -> None:
+    def __init__(
+        self, tables: Tables, machine: Machine, cpu: int, tid: int, task: int, index: int, map: str, pmap: str, locks: HeldLocks
+    ) -> None:
         self.tables = tables
         self.kernel = tables.kernel
         self.machine = machine
@@ -107,6 +120,8 @@ class Context:
         self.pmap = pmap
         self.holds = tables.holds_at(task, index)
         self.passed: dict[str, int] = {}
+        self.locks = locks
+        self.excused: tuple[str, ...] = ()
 
     def acquire(self, lock: str, mode: int = EXCLUSIVE) -> Acquire:
         """Acquire a lock; a spin mutex in SPIN mode whatever is asked."""

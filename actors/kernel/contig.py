@@ -17,7 +17,7 @@ from actors.kernel.context import Context
 from actors.kernel.contig_launder import launder_queues
 from actors.kernel.contig_map import kernel_unmap, map_run
 from actors.kernel.contig_scan import CachedPage, Run, Want, scan
-from actors.kernel.contracts import nothing_held
+from actors.kernel.contracts import locks, nothing_held, recorded
 from actors.kernel.vm_page import try_owner, vm_page_free
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.contig import BindRun, TakeRun
@@ -29,10 +29,11 @@ FIRST_PASS, LAST_PASS = 2, 0
 """Every pass but the last launders when it has found nothing; a caller that must not wait has the last one only."""
 
 
+@recorded(without=("object", "pq", "pmap", "fq"))
 async def contigmalloc(k: Context, want: Want, wait: bool, zero: bool = False) -> int:
     """Allocate. ``wait``: M_WAITOK; otherwise no page is laundered. Returns the address of the memory as a page number, 0 if there is none.
 
-    [L: nothing that may not be held when sleeping, if ``wait``]
+    [L: nothing of the VM's; nothing that may not be held when sleeping, if ``wait``]
     """
     await k.enter("contigmalloc", want.pages, want.low, want.high)
     first, zeroed = await contigmalloc1(k, want, wait)
@@ -58,6 +59,7 @@ async def contigmalloc1(k: Context, want: Want, wait: bool) -> tuple[int, tuple[
     return 0, ()
 
 
+@locks("pq")
 async def _scan_and_take(k: Context, want: Want, start: int) -> tuple[int, tuple[int, ...], int]:
     """One pass: (first frame or 0, those that are zero, where the next pass looks). [L: PQ]"""
     locked, again = False, False
@@ -87,6 +89,7 @@ Taken = tuple[tuple[int, ...] | None, bool]
 """(frames that are zero, or None if the run was not to be had; whether the free-queue lock is held)."""
 
 
+@locks("pq", "fq if locked", unjudged=("fq",))
 async def _convert_first(k: Context, run: Run, locked: bool) -> Taken:
     """C25 new: free the cached pages; take the frames. [L: PQ; FQ if ``locked``]"""
     for page in run.cached.values():
@@ -101,6 +104,7 @@ async def _convert_first(k: Context, run: Run, locked: bool) -> Taken:
     return zeroed, False
 
 
+@locks("pq", "fq if locked", unjudged=("fq",))
 async def _dequeue_as_you_go(k: Context, run: Run, locked: bool) -> Taken:
     """C25 old: free and take one frame after the other. Those before the one that fails stay off the free lists. [L: PQ; FQ if
     ``locked``]"""
@@ -121,6 +125,7 @@ async def _dequeue_as_you_go(k: Context, run: Run, locked: bool) -> Taken:
     return tuple(found), False
 
 
+@locks("pq", "fq")
 async def _dequeue(k: Context, first: int, pages: int) -> tuple[int, ...] | None:
     """Take frames off the free lists and make pages of them; C24 ``fq-held``: only if all are free. [L: PQ, FQ]"""
     zeroed: tuple[int, ...] | None = await k.call(FREE_QUEUES, TakeRun(first, pages, k.form("C24") == "fq-held"))
@@ -129,6 +134,7 @@ async def _dequeue(k: Context, first: int, pages: int) -> tuple[int, ...] | None
     return zeroed
 
 
+@locks("pq")
 async def _free_cached(k: Context, page: CachedPage, whatever: bool = False) -> bool:
     """Free a cached page, whose object is only tried. ``whatever``: even one that is held or busy. Returns whether it is free. [L: PQ]"""
     frame, obj, pindex, flags, hold = page

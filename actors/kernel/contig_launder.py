@@ -11,7 +11,7 @@ page queues held. ``unlock-reread``: the object is tried first, but the one unlo
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.contracts import locks
+from actors.kernel.contracts import locks, recorded
 from actors.kernel.page_clean import flush_page, vm_object_page_clean
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_remove_all
@@ -28,6 +28,7 @@ DONE, NEXT, SLEPT = "done", "next", "slept"
 """A page was laundered (0 in the kernel); it could not be had, try the next one (EAGAIN); the page queues were dropped (EBUSY)."""
 
 
+@locks("pq")
 async def launder_queues(k: Context) -> None:
     """Launder as many pages as there are now, inactive ones first. [L: PQ on entry and exit] May sleep."""
     inactive, active, *_ = await k.call(PAGE_QUEUES, QueueCounts())
@@ -37,7 +38,7 @@ async def launder_queues(k: Context) -> None:
                 break
 
 
-@locks("pq")
+@recorded("pq")
 async def vm_contig_launder(k: Context, queue: int) -> bool:
     """Launder the first page of a queue that can be had, markers passed over. Returns whether to go on with this queue, from its head.
 
@@ -53,6 +54,7 @@ async def vm_contig_launder(k: Context, queue: int) -> bool:
     return outcome == DONE
 
 
+@locks("pq")
 async def _launder_page(k: Context, frame: int, obj: str, pindex: int) -> str:
     """vm_contig_launder_page. [L: PQ on entry and exit]"""
     if k.form("C13") == "reversed":
@@ -80,6 +82,7 @@ async def _launder_reversed(k: Context, frame: int, obj: str, pindex: int) -> st
     return await _launder_idle(k, frame, owner, pindex)
 
 
+@locks("obj", "pq", drops=(("always", ("obj",)),))
 async def _launder_idle(k: Context, frame: int, obj: str, pindex: int) -> str:
     """Cache an idle page, or have it written. [L: PQ, OBJ on entry, PQ on exit]"""
     await vm_page_test_dirty(k, frame)
@@ -96,6 +99,7 @@ async def _launder_idle(k: Context, frame: int, obj: str, pindex: int) -> str:
     return DONE
 
 
+@locks("obj", "pq", drops=(("always", ("obj",)),))
 async def _write(k: Context, frame: int, obj: str, pindex: int) -> str:
     """Write a dirty page and wait until it is written; of a file, all its dirty pages. [L: PQ, OBJ on entry, PQ on exit]"""
     kind, _, _, _, _, _, _, flags, *_ = await k.call(obj, Describe())

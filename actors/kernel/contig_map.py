@@ -7,6 +7,7 @@ the page-queues lock for each page and no fault.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import vm_page_free, zero_unless
 from actors.kernel.vnode import insert_resident
@@ -20,9 +21,10 @@ from protocol.pages import PROT_READ, PROT_WRITE, VALID_ALL
 PROT_RW = PROT_READ | PROT_WRITE
 
 
+@locks(without=("map", "object", "pq", "pmap", "fq"))
 async def map_run(k: Context, first: int, pages: int, zeroed: tuple[int, ...], zero: bool) -> int:
     """Give a run of private pages to the kernel object and wire them; ``zero``: zero those that are not. Returns the address as a page
-    number; 0 if the map has no room, and then, as in the kernel, the frames are lost. [L: nothing]"""
+    number; 0 if the map has no room, and then, as in the kernel, the frames are lost. [L: nothing of the VM's]"""
     await k.acquire(KERNEL_MAP)
     address: int = await k.call(KERNEL_MAP, FindSpace(KERNEL_BASE, pages))
     if address < 0:
@@ -54,6 +56,7 @@ async def _wire(k: Context, first: int, pages: int) -> None:
     await k.release(PAGE_QUEUES)
 
 
+@locks(without=("any",))
 async def kernel_unmap(k: Context, address: int, pages: int) -> None:
     """kmem_free: remove [address, address + pages) from the kernel's map, and free its pages. [L: nothing]"""
     await k.acquire(KERNEL_MAP)
@@ -66,6 +69,7 @@ async def kernel_unmap(k: Context, address: int, pages: int) -> None:
     await k.release(KERNEL_MAP)
 
 
+@locks("obj")
 async def _free_wired(k: Context, obj: str, start: int, end: int) -> None:
     """Unwire and free the pages of a range. [L: obj]"""
     rows = await k.call(obj, Resident(start, end, end - start))

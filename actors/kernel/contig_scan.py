@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.contig import FreeWindow, PageWindow
 from protocol.records import UNGUARDED
@@ -52,6 +53,7 @@ class Run:
         return range(self.first, self.first + self.pages)
 
 
+@locks("pq", "fq if locked", unjudged=("fq",))
 async def scan(k: Context, want: Want, start: int, locked: bool) -> tuple[Run | None, int]:
     """Look for a run from ``start`` on. Returns it, or None, and the frame from which the next scan shall look.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.vm_page import vm_page_free, vm_page_remove
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import DevicePage, Insert
@@ -23,6 +24,7 @@ class Wanting(Protocol):
     frame: int
 
 
+@locks("f.object")
 async def dev_pager_getpage(k: Context, f: Wanting) -> bool:
     """Put a fictitious page in the place of the busy one that the fault holds. Returns false if the device has no page there.
 
@@ -42,6 +44,7 @@ async def dev_pager_getpage(k: Context, f: Wanting) -> bool:
     return True
 
 
+@locks("obj", "pq")
 async def dev_pager_putfake(k: Context, frame: int, obj: str, pindex: int) -> None:
     """The object goes: its fictitious page, which nothing maps any more, is taken out of it and dropped. [L: PQ, obj]"""
     await vm_page_remove(k, frame, obj, pindex)

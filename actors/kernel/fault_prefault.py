@@ -6,6 +6,7 @@ Off unless the machine asks for it: a recording holds what its host's own fault-
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.fault_state import Fault
 from actors.kernel.pmap_enter import pmap_enter_quick
 from actors.kernel.vm_page import page_state
@@ -16,6 +17,7 @@ from protocol.messages.space import Find, PteTest, PtFind
 from protocol.pages import BUSY, CACHE, FICTITIOUS, OBJT_DEFAULT, VALID_ALL
 
 
+@locks("k.map")
 async def vm_fault_prefault(k: Context, f: Fault) -> None:
     """Prefault around ``f.vpn``: one page behind, one ahead, two behind, and so on; it ends where a page is not resident. [L: the map]"""
     _, start, end, obj, offset, *_ = await k.call(k.map, Find(f.vpn))
@@ -52,6 +54,7 @@ async def _prefault(k: Context, vpn: int, obj: str, pindex: int) -> bool:
     return bool(found[0] > 0)
 
 
+@locks("obj", "pq")
 async def _enter_idle(k: Context, vpn: int, frame: int, valid: int, soft: int, obj: str) -> None:
     """[L: obj, PQ]"""
     queue, flags, *_ = await page_state(k, frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.vm_map import Found
 from actors.kernel.vm_object_deallocate import vm_object_deallocate
 from actors.kernel.vm_page import vm_page_free
@@ -41,6 +42,7 @@ class Fault:
         return "zero-fill" if self.zero_filled else "soft"
 
 
+@locks("obj")
 async def between_steps(k: Context, obj: str, frame: int = 0, pindex: int = 0) -> None:
     """C33 ``per-step``: the object's lock is dropped and taken again between two primitives of a fault, which goes on with the page that it
     has found, if any. [L: obj]"""
@@ -52,8 +54,10 @@ async def between_steps(k: Context, obj: str, frame: int = 0, pindex: int = 0) -
             await k.note(BELIEF, k.tid, frame, obj, pindex)
 
 
+@locks("f.object", drops=(("always", ("f.object", "k.map")),))
 async def back_out(k: Context, f: Fault) -> None:
-    """unlock_and_deallocate: undo paging in progress, the placeholder, the map lock and the reference. [L: f.object]"""
+    """unlock_and_deallocate: undo paging in progress, the placeholder, the map lock and the reference. [L: f.object on entry;
+    neither an object nor the map on exit]"""
     await k.post(f.object, Enter(0, -1))
     await k.release(f.object)
     await release_first(k, f)
@@ -61,6 +65,7 @@ async def back_out(k: Context, f: Fault) -> None:
     await vm_object_deallocate(k, f.first)
 
 
+@locks(without=("object",))
 async def release_first(k: Context, f: Fault) -> None:
     """Free the placeholder in the first object and end the paging there, if the fault has gone deeper. [L: no object]"""
     if f.object == f.first:
@@ -80,6 +85,7 @@ async def unlock_map(k: Context, f: Fault) -> None:
         f.map_locked = False
 
 
+@locks("f.object")
 async def release_page(k: Context, f: Fault) -> None:
     """release_page: un-busy and deactivate. [L: f.object]"""
     await k.acquire(PAGE_QUEUES)
@@ -87,6 +93,7 @@ async def release_page(k: Context, f: Fault) -> None:
     await k.release(PAGE_QUEUES)
 
 
+@locks("obj")
 async def free_busy(k: Context, obj: str, pindex: int, frame: int) -> None:
     """Free a page that the fault holds busy. [L: obj]"""
     await k.acquire(PAGE_QUEUES)

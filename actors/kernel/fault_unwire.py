@@ -8,6 +8,7 @@ page-table entry is cleared.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import recorded
 from actors.kernel.page_array import phys_to_vm_page
 from actors.kernel.requests import KernelPanic
 from protocol.identity import PAGE_QUEUES
@@ -27,8 +28,12 @@ async def is_device(k: Context, obj: str) -> bool:
     return bool(kind == OBJT_DEVICE)
 
 
+@recorded(without=("object", "pq", "pmap"))
 async def vm_fault_unwire(k: Context, start: int, end: int, device: bool) -> None:
-    """Unwire the pages that are mapped in [start, end). Raises KernelPanic where the kernel does. [L: the map]"""
+    """Unwire the pages that are mapped in [start, end). Raises KernelPanic where the kernel does.
+
+    [L: the map, or for vm_fault_wire the entries in transition; nothing else]
+    """
     await k.enter("vm_fault_unwire", start, end, device)
     fictitious = device and k.form("C16") == "pinned"
     for vpn in range(start, end):

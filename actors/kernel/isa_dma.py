@@ -14,6 +14,7 @@ from actors.kernel.context import Context
 from actors.kernel.contig import contigmalloc
 from actors.kernel.contig_map import map_run
 from actors.kernel.contig_scan import Want
+from actors.kernel.contracts import locks
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import vm_page_free, vm_wait
 from actors.kernel.vm_page_alloc import vm_page_alloc_idle
@@ -27,10 +28,11 @@ ENOMEM = 12
 FRAMES_64K, FRAMES_128K = 16, 32
 
 
+@locks(without=("object", "pq", "pmap", "fq"))
 async def isa_dma_init(k: Context, channel: int, pages: int, wait: bool, low: int) -> int:
     """Give a channel its bounce buffer among the frames below ``low``. ``wait``: M_WAITOK. Returns 0 or ENOMEM; C06 ``void``: 0 always.
 
-    [L: nothing that may not be held when sleeping, if ``wait``]
+    [L: nothing of the VM's; nothing that may not be held when sleeping, if ``wait``]
     """
     old = k.form("C06") == "void"
     if await k.call(ISA_DMA, DmaBuffer(channel)) is not None:

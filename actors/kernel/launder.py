@@ -7,7 +7,7 @@ holds when it is clean.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.contracts import locks
+from actors.kernel.contracts import recorded
 from actors.kernel.page_io import vm_page_io_start
 from actors.kernel.pager import vm_pager_put_pages
 from actors.kernel.pmap import pmap_page_protect
@@ -21,7 +21,7 @@ CLUSTER = 16
 """Most pages of one write."""
 
 
-@locks("object", "pq")
+@recorded("object", "pq", subject=1)
 async def pageout_clean(k: Context, frame: int, obj: str, pindex: int, kind: int) -> int:
     """Start writing the page at ``pindex``, and the dirty inactive pages that follow it without a gap. Returns how many.
 

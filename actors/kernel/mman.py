@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.kernel.access import access
 from actors.kernel.context import Context
-from actors.kernel.contracts import nothing_held
+from actors.kernel.contracts import locks, nothing_held
 from actors.kernel.pmap import pmap_protect, pmap_remove
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_map import vm_map_delete
@@ -36,6 +36,7 @@ def vnode_name(file: int) -> str:
     return f"object.{file + 1}"
 
 
+@locks("k.map")
 async def add_mapping(k: Context, start: int, end: int, prot: int, file: int, offset: int, shared: bool, stack: bool) -> None:
     """Insert an entry for a file or for anonymous memory. [L: the map, exclusively]"""
     obj, flags = "", ENTRY_STACK if stack else 0

@@ -7,6 +7,7 @@ progress, with the object's lock as the interlock.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.launder import pageout_clean
 from actors.kernel.page_io import soft_busy, vm_page_io_start
 from actors.kernel.pager import vm_pager_put_pages
@@ -18,6 +19,7 @@ from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import CHAN_PIP, Lookup, Resident, WantPip
 
 
+@locks("obj", "pq")
 async def flush_page(k: Context, frame: int, obj: str, pindex: int, kind: int) -> None:
     """Write one page and wait. [L: OBJ, PQ on entry and exit; both are dropped meanwhile]"""
     await vm_page_io_start(k, obj, pindex)
@@ -28,6 +30,7 @@ async def flush_page(k: Context, frame: int, obj: str, pindex: int, kind: int) -
     await k.acquire(PAGE_QUEUES)
 
 
+@locks("obj")
 async def vm_object_page_clean(k: Context, obj: str, kind: int) -> None:
     """Write every dirty page of an object, and wait (OBJPC_SYNC). [L: OBJ on entry and exit; dropped while waiting]"""
     pindex = 0
@@ -52,6 +55,7 @@ async def _clean_page(k: Context, frame: int, obj: str, pindex: int, kind: int) 
     return await pageout_clean(k, frame, obj, pindex, kind) if dirty else 0
 
 
+@locks("obj")
 async def _wait_for_writes(k: Context, obj: str) -> None:
     """vm_object_pip_wait. [L: OBJ on entry and exit]"""
     while await k.call(obj, WantPip()):

@@ -10,6 +10,7 @@ A scenario can have the walk drop the page queues once between two pages (``page
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.pageout_scan import ACT_ADVANCE, ACT_MAX, MARKER, PAGES_AT_ONCE
 from actors.kernel.pmap import page_referenced, pmap_remove_all
 from actors.kernel.requests import KernelPanic
@@ -24,6 +25,7 @@ from protocol.pages import ACTIVE, BUSY, CACHE, FREE, NONE
 from protocol.records import BELIEF, INJECTED
 
 
+@locks("pq")
 async def stats_wanted(k: Context, full: bool = False) -> tuple[int, int]:
     """(how many active pages to look at, the first of them). None while there are enough pages that could be had. [L: PQ]
 
@@ -40,6 +42,7 @@ async def stats_wanted(k: Context, full: bool = False) -> tuple[int, int]:
     return active, await _follower(k, ACTIVE, 0) if active else 0
 
 
+@locks("pq")
 async def walk_active(k: Context, left: int, frame: int, drops: bool = False) -> tuple[int, int]:
     """Age some pages from ``frame`` on. Returns how many are left to look at, and the next of them. [L: PQ on entry and exit]
 
@@ -56,6 +59,7 @@ async def walk_active(k: Context, left: int, frame: int, drops: bool = False) ->
     return left, frame
 
 
+@locks("pq")
 async def _look_at(k: Context, frame: int) -> int:
     """Age one page. Returns the one that came next. [L: PQ]"""
     state = await k.call(PAGE_QUEUES, PageState(frame))
@@ -85,6 +89,7 @@ async def _follower(k: Context, queue: int, after: int) -> int:
     return 0
 
 
+@locks("pq", takes=((True, ("obj",)),))
 async def _lock_object(k: Context, queue: int, frame: int, obj: str, following: int) -> tuple[bool, int]:
     """Lock the page's object out of order (vm_pageout_fallback_object_lock). Returns whether the page is still what it was, without which
     the object is not held; and what comes next. [L: PQ on entry and exit]"""
@@ -104,6 +109,7 @@ async def _lock_object(k: Context, queue: int, frame: int, obj: str, following: 
     return False, following
 
 
+@locks("obj", "pq")
 async def _age(k: Context, frame: int, obj: str, pindex: int) -> None:
     """More active if it was used, less if not; inactive, and unmapped, when it has been unused for long. [L: PQ, OBJ]"""
     found = await k.call(obj, Lookup(pindex))

@@ -8,7 +8,7 @@ everybody else.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.contracts import locks, nothing_held
+from actors.kernel.contracts import locks, nothing_held, recorded
 from actors.kernel.page_stats import stats_wanted, walk_active
 from actors.kernel.pageout_scan import Scan, scan_active, scan_inactive
 from actors.kernel.requests import Again
@@ -50,6 +50,7 @@ async def pageout(k: Context, passes: int) -> Again:
     return Again("pageout_pass", (passes + 1,))
 
 
+@locks(without=("any",), takes=(("pageout_stats", ("pq",)),))
 async def _interval_over(k: Context) -> Again:
     """Nobody has needed the daemon for a while: it looks at active pages, if inactive ones are few. [L: nothing on entry; PQ if it does]"""
     await k.acquire(PAGE_QUEUES)
@@ -62,7 +63,8 @@ async def _interval_over(k: Context) -> Again:
     return Again("pageout", (0,))
 
 
-@locks("pq", name="vm_pageout_page_stats")
+@recorded("pq", name="vm_pageout_page_stats")
+@locks("pq", drops=(("pageout", ("pq",)),))
 async def pageout_stats(k: Context, left: int, frame: int) -> Again:
     """Some steps of the walk. [L: PQ on entry, nothing at the end]"""
     left, frame = await walk_active(k, left, frame)
@@ -87,6 +89,7 @@ async def pageout_pass(k: Context, passes: int) -> Again:
     return Again("pageout_inactive", (passes, inactive, shortage, launder, 0, 0))
 
 
+@locks("pq")
 async def pageout_inactive(k: Context, passes: int, left: int, shortage: int, launder: int, after: int, extra: int) -> Again:
     """Some steps of the inactive scan. [L: PQ on entry and exit]"""
     scan = Scan(passes, left, shortage, launder, after, extra)
@@ -101,6 +104,7 @@ async def pageout_inactive(k: Context, passes: int, left: int, shortage: int, la
     return Again("pageout_active", (passes, active, wanted, 0))
 
 
+@locks("pq", drops=(("pageout", ("pq",)),))
 async def pageout_active(k: Context, passes: int, left: int, shortage: int, after: int) -> Again:
     """Some steps of the active scan, then the top-up of the free list. [L: PQ on entry, nothing at the end]"""
     scan = Scan(passes, left, shortage, 0, after, 0)

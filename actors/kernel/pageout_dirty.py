@@ -10,6 +10,7 @@ from before the removal.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.pmap import pmap_is_modified, pmap_remove_all
 from actors.kernel.vm_page import page_state
 from protocol.identity import PAGE_QUEUES
@@ -17,6 +18,7 @@ from protocol.messages.pages import SetDirty
 from protocol.pages import VALID_ALL, WRITEABLE
 
 
+@locks("object", "pq")
 async def dirty_for_pageout(k: Context, frame: int, flags: int, dirty: int) -> int:
     """The dirty bits of a page after it has been made as clean, or as dirty, as it can be told to be. [L: OBJ, PQ]"""
     form = k.form("C21")

@@ -8,6 +8,7 @@ stayed in its place: what follows it is next.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.launder import pageout_clean
 from actors.kernel.pageout_dirty import dirty_for_pageout
 from actors.kernel.pmap import page_referenced, pmap_remove_all
@@ -53,6 +54,7 @@ async def _next(k: Context, scan: Scan, queue: int) -> Row | None:
     return None
 
 
+@locks("pq", takes=((True, ("obj",)),))
 async def _lock_object(k: Context, queue: int, frame: int, obj: str) -> bool:
     """Lock the page's object out of order. False: the page changed meanwhile, and the object is not held. [L: PQ on entry and exit]"""
     if await try_owner(k, frame, obj):
@@ -105,6 +107,7 @@ async def _inactive_page(k: Context, scan: Scan, row: Row) -> None:
     await k.release(obj)
 
 
+@locks("object", "pq")
 async def _idle_inactive(k: Context, scan: Scan, row: Row, valid: int, state: tuple[int, ...]) -> None:
     """An idle page: reactivate it, free it, cache it, give a dirty one a second chance, or launder it. [L: OBJ, PQ]"""
     frame, obj, pindex = row[:3]
@@ -170,6 +173,7 @@ async def _active_page(k: Context, scan: Scan, row: Row) -> None:
     await k.release(obj)
 
 
+@locks("object", "pq")
 async def _dirty_without_mappings(k: Context, frame: int) -> int:
     """Remove the mappings of a page that nobody refers to any more, and look at the dirty bits then. [L: OBJ, PQ]"""
     await pmap_remove_all(k, frame)
@@ -177,6 +181,7 @@ async def _dirty_without_mappings(k: Context, frame: int) -> int:
     return int(state[5])
 
 
+@locks("obj", "pq")
 async def _idle_active(k: Context, scan: Scan, frame: int, obj: str, state: tuple[int, ...]) -> None:
     """Age an idle page; deactivate it when it has not been used for long, or cache it when nobody refers to its object. [L: OBJ, PQ]"""
     refs = (await k.call(obj, Describe()))[2]

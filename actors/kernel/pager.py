@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from actors.kernel.context import Context
-from actors.kernel.contracts import nothing_held
+from actors.kernel.contracts import locks, nothing_held
 from actors.kernel.page_io import vm_page_io_finish
 from protocol.identity import DISK_PAGER, PAGE_QUEUES, SWAP_PAGER
 from protocol.messages.device import PagerHas, PagerRead, PagerWrite
@@ -27,6 +27,7 @@ class Wanting(Protocol):
     map_locked: bool
 
 
+@locks("f.object", drops=(("none", ()), ("always", ("k.map",))))
 async def vm_pager_get_page(k: Context, f: Wanting, kind: int) -> str:
     """Read one busy page in. Returns "ok", "none" (no such block), "error", or "gone" (the page was replaced meanwhile).
 
@@ -55,6 +56,7 @@ async def vm_pager_get_page(k: Context, f: Wanting, kind: int) -> str:
     return "ok"
 
 
+@locks("obj")
 async def vm_pager_put_pages(k: Context, obj: str, kind: int, pages: Pages) -> None:
     """Start writing pages, already soft-busy and write-protected, out. Returns before they are written. [L: obj]
 

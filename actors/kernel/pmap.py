@@ -11,6 +11,7 @@ has acknowledged.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.pmap_table import TablePages, free_table_pages
 from actors.kernel.pmap_window import pmap_pte_quick
 from actors.kernel.shootdown import pmap_invalidate
@@ -21,6 +22,7 @@ from protocol.messages.space import PteClear, PteProtect, PteTest, Range, Reside
 from protocol.pages import PROT_READ, PROT_WRITE, PTE_A, PTE_M, PTE_MANAGED, PTE_RW, REFERENCED, VALID_ALL, WRITEABLE
 
 
+@locks("k.map")
 async def pmap_remove(k: Context, pmap: str, start: int, end: int) -> None:
     """Unmap [start, end). [L: the map's lock]"""
     under_lock = k.form("R04") == "under-pmap"
@@ -86,6 +88,7 @@ async def _invalidate_changed(k: Context, pmap: str, changed: list[int]) -> None
         await pmap_invalidate(k, pmap, 0, 0)
 
 
+@locks("pq")
 async def pmap_remove_all(k: Context, frame: int) -> None:
     """Remove every mapping of a page; after it no CPU can reach the page (the guarantee of C20). [L: PQ]"""
     for pmap, vpn in await k.call(PAGE_QUEUES, Pvs(frame)):
@@ -95,6 +98,7 @@ async def pmap_remove_all(k: Context, frame: int) -> None:
     await k.post(PAGE_QUEUES, SetFlags(frame, 0, WRITEABLE))
 
 
+@locks("pmap", "pq")
 async def remove_mapping(k: Context, pmap: str, vpn: int, keep_entry: bool = False) -> None:
     """Remove one mapping and shoot it down. ``keep_entry``: the caller keeps its pv entry for himself. [L: PQ, pmap]"""
     table = await pmap_pte_quick(k, pmap, vpn)
@@ -103,6 +107,7 @@ async def remove_mapping(k: Context, pmap: str, vpn: int, keep_entry: bool = Fal
     await free_table_pages(k, pmap, tables)
 
 
+@locks("k.map")
 async def pmap_protect(k: Context, pmap: str, start: int, end: int, prot: int) -> None:
     """Reduce the rights of [start, end) to ``prot``; rights are never added here. [L: the map's lock]"""
     if not prot & PROT_READ:
@@ -125,6 +130,7 @@ async def pmap_protect(k: Context, pmap: str, start: int, end: int, prot: int) -
     await _drop_after(k, pmap, changed, [])
 
 
+@locks("pmap", "pq")
 async def _write_protect(k: Context, pmap: str, vpn: int, frame: int, table: int = 0) -> None:
     """Clear RW and M of one PTE, harvesting M. [L: PQ, PMAP]"""
     _, old = await k.call(pmap, PteProtect(vpn, PTE_RW | PTE_M, table))
@@ -132,6 +138,7 @@ async def _write_protect(k: Context, pmap: str, vpn: int, frame: int, table: int
         await k.post(PAGE_QUEUES, SetDirty(frame, VALID_ALL))
 
 
+@locks("pq")
 async def pmap_page_protect(k: Context, frame: int) -> None:
     """Make every mapping of a page read-only. [L: PQ]"""
     for pmap, vpn in await k.call(PAGE_QUEUES, Pvs(frame)):
@@ -142,6 +149,7 @@ async def pmap_page_protect(k: Context, frame: int) -> None:
     await k.post(PAGE_QUEUES, SetFlags(frame, 0, WRITEABLE))
 
 
+@locks("pq")
 async def pmap_ts_referenced(k: Context, frame: int) -> int:
     """Count and clear the A bits of up to five mappings of a page. [L: PQ]"""
     found = 0
@@ -155,6 +163,7 @@ async def pmap_ts_referenced(k: Context, frame: int) -> int:
     return found
 
 
+@locks("pq")
 async def pmap_is_modified(k: Context, frame: int) -> bool:
     """Does any mapping of the page carry M? [L: PQ]"""
     for pmap, vpn in await k.call(PAGE_QUEUES, Pvs(frame)):
@@ -166,6 +175,7 @@ async def pmap_is_modified(k: Context, frame: int) -> bool:
     return False
 
 
+@locks("pq")
 async def page_referenced(k: Context, frame: int, flags: int) -> int:
     """vm_pageout's reference count of a page: A bits plus the REFERENCED flag. [L: PQ]"""
     return await pmap_ts_referenced(k, frame) + (1 if flags & REFERENCED else 0)

@@ -11,6 +11,7 @@ locks came with those of pmap_enter (C11).
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.pmap_copy_unlocked import pmap_copy_unlocked
 from actors.kernel.pmap_table import give_up_path, pmap_allocpte
 from actors.kernel.pmap_window import leave_copy, reach_copy
@@ -25,6 +26,7 @@ ROWS = 64
 """Source entries read at once."""
 
 
+@locks("k.map")
 async def pmap_copy(k: Context, dst: str, src: str, start: int, end: int) -> None:
     """Copy the mappings of [start, end) of the loaded pmap ``src`` to ``dst``. [L: both maps]"""
     if k.machine.pmap == "alpha":
@@ -41,6 +43,7 @@ async def pmap_copy(k: Context, dst: str, src: str, start: int, end: int) -> Non
     await k.release(dst)
 
 
+@locks("pq", "dst", "src")
 async def _copy_range(k: Context, dst: str, src: str, start: int, end: int) -> None:
     """[L: PQ, both pmaps]"""
     shift, slot = PAGING[k.machine.pmap].bits, -1
@@ -58,6 +61,7 @@ async def _copy_range(k: Context, dst: str, src: str, start: int, end: int) -> N
         start = rows[-1][0] + 1
 
 
+@locks("pq", "dst")
 async def _copy_entry(k: Context, dst: str, vpn: int, frame: int, bits: int) -> bool:
     """Copy one entry. Returns false if there was no page for a page table, or no pv entry. [L: PQ, both pmaps]"""
     if not await pmap_allocpte(k, dst, vpn) or not await try_pv_entry(k):

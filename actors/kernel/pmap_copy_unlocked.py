@@ -10,6 +10,7 @@ The mutex of the shared window is taken here as well; at the time Giant stood fo
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.pmap_enter_partial import allocpte_partial, insert_pv_partial
 from actors.kernel.pmap_table import free_table_pages
 from actors.kernel.pmap_window import leave_copy, reach_copy
@@ -23,6 +24,7 @@ ROWS = 64
 """Source entries listed at once; each is read again when its turn comes."""
 
 
+@locks("k.map")
 async def pmap_copy_unlocked(k: Context, dst: str, src: str, start: int, end: int) -> None:
     """Copy the mappings of [start, end) of ``src`` to ``dst``. [L: both maps; may sleep]"""
     await k.acquire(GIANT)
@@ -41,6 +43,7 @@ async def pmap_copy_unlocked(k: Context, dst: str, src: str, start: int, end: in
     await k.release(GIANT)
 
 
+@locks("giant")
 async def _copy_entry(k: Context, dst: str, src: str, vpn: int) -> None:
     """[L: Giant]"""
     if not (await k.call(src, PteTest(vpn)))[1] & PTE_MANAGED:

@@ -7,7 +7,7 @@ not lost. ``partial``: see :mod:`actors.kernel.pmap_enter_partial`.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.contracts import locks
+from actors.kernel.contracts import locks, recorded
 from actors.kernel.page_array import phys_to_vm_page
 from actors.kernel.pmap_enter_partial import pmap_enter_partial, pmap_enter_quick_partial
 from actors.kernel.pmap_table import free_table_pages, pmap_allocpte
@@ -32,9 +32,9 @@ from protocol.pages import (
 )
 
 
-@locks()
+@recorded(without=("object", "pq", "pmap"))
 async def pmap_enter(k: Context, pmap: str, vpn: int, frame: int, prot: int, wired: bool = False) -> None:
-    """Map a busy page; a fictitious one gets no pv entry. [L: none; may sleep for a page-table page]"""
+    """Map a busy page; a fictitious one gets no pv entry. [L: none but the map; may sleep for a page-table page]"""
     await k.enter("pmap_enter", pmap, vpn, frame)
     bits = PTE_V | PTE_U | (PTE_RW if prot & PROT_WRITE else 0) | (PTE_WIRED if wired else 0) | (PTE_MANAGED if frame < FAKE else 0)
     if k.form("C11") == "partial":
@@ -78,6 +78,7 @@ async def _lock_with_tables(k: Context, pmap: str, vpn: int) -> None:
         await vm_wait(k)
 
 
+@locks("pmap", "pq")
 async def _reserve_pv(k: Context, pmap: str, vpn: int, frame: int) -> bool:
     """Get a pv entry where they are limited and another page is mapped than before. Mappings may be destroyed for it, so the entry to be is
     counted first. Returns whether it was. [L: PQ, pmap]
@@ -89,6 +90,7 @@ async def _reserve_pv(k: Context, pmap: str, vpn: int, frame: int) -> bool:
     return True
 
 
+@locks("obj", "pq")
 async def pmap_enter_quick(k: Context, pmap: str, vpn: int, frame: int, obj: str) -> None:
     """Map a resident page read-only where nothing is mapped, before anybody asks for it.
 

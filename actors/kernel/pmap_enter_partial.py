@@ -9,6 +9,7 @@ nothing was mapped.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.pmap_table import free_table_pages, install_table
 from actors.kernel.pv_entry import get_pv_entry
 from actors.kernel.requests import KernelPanic
@@ -28,8 +29,9 @@ from protocol.pages import (
 )
 
 
+@locks(without=("object", "pq", "pmap"))
 async def pmap_enter_partial(k: Context, pmap: str, vpn: int, frame: int, bits: int) -> None:
-    """Map a busy page. [L: none; may sleep for a page-table page]"""
+    """Map a busy page. [L: none but the map; may sleep for a page-table page]"""
     await k.acquire(GIANT)
     table = await allocpte_partial(k, pmap, vpn)
     old_frame, old_bits = await k.call(pmap, PteTest(vpn, 0, table))
@@ -48,6 +50,7 @@ async def pmap_enter_partial(k: Context, pmap: str, vpn: int, frame: int, bits: 
     await k.release(GIANT)
 
 
+@locks("giant")
 async def allocpte_partial(k: Context, pmap: str, vpn: int) -> int:
     """pmap_allocpte: the page-table page for ``vpn``, with the entry to be counted in it. Returns its frame. [L: Giant]"""
     while True:
@@ -67,6 +70,7 @@ async def allocpte_partial(k: Context, pmap: str, vpn: int) -> int:
                 break
 
 
+@locks("giant")
 async def _remove_old(k: Context, pmap: str, vpn: int) -> None:
     """Remove the mapping that was seen. Raises KernelPanic if its page-table page goes with it. [L: Giant]"""
     await k.acquire(PAGE_QUEUES)
@@ -79,6 +83,7 @@ async def _remove_old(k: Context, pmap: str, vpn: int) -> None:
         raise KernelPanic(f"pmap_enter: pte vanished, va: {vpn << 12:#x}")
 
 
+@locks("giant")
 async def insert_pv_partial(k: Context, pmap: str, vpn: int, frame: int) -> None:
     """pmap_insert_entry. [L: Giant] Where pv entries are limited, the zone asks for the locks that this caller lacks."""
     if k.machine.pv_entries_max:
@@ -90,6 +95,7 @@ async def insert_pv_partial(k: Context, pmap: str, vpn: int, frame: int) -> None
     await k.call(PAGE_QUEUES, PvAdd(frame, pmap, vpn))
 
 
+@locks("obj", "pq")
 async def pmap_enter_quick_partial(k: Context, pmap: str, vpn: int, frame: int, obj: str) -> None:
     """Map a resident page read-only where nothing is mapped: with the page busy, and no lock but Giant. [L: OBJ, PQ on entry and exit]"""
     await vm_page_busy(k, frame)

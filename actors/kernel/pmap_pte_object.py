@@ -10,6 +10,7 @@ The index begins with the leaf tables; alpha's one level-1 table comes last.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.vm_page import zero_unless
 from actors.kernel.vm_page_grab import vm_page_grab
 from protocol.identity import PAGE_QUEUES
@@ -33,8 +34,9 @@ def table_at(index: int) -> tuple[int, int]:
     return index // LEVEL_STRIDE + 1, index % LEVEL_STRIDE
 
 
+@locks("pmap", "pq", either=("giant",))
 async def install_from_object(k: Context, pmap: str, level: int, slot: int) -> None:
-    """Get a page-table page, zeroed, wired and not busy, and install it. [L: PQ, pmap; may sleep with them held]
+    """Get a page-table page, zeroed, wired and not busy, and install it. [L: PQ, pmap, before C11 Giant; may sleep with them held]
 
     C18 ``caller-zeroes``: PG_ZERO is cleared with BUSY, under the same hold of the page queues.
     """

@@ -11,6 +11,7 @@ Before the root can go, each such CPU is made to load another (pmap_lazyfix).
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.pmap_pte_object import table_at
 from actors.kernel.pmap_table import free_table_pages
 from actors.kernel.vm_object_deallocate import vm_object_deallocate
@@ -23,6 +24,7 @@ from protocol.messages.space import ActiveCpus, PtDrop, PteObject
 from protocol.paging import PAGING
 
 
+@locks(without=("any",))
 async def pmap_release(k: Context, pmap: str) -> None:
     """Free what is left of a pmap without mappings. [L: nothing]"""
     if k.machine.pmap == "i386":
@@ -42,6 +44,7 @@ async def pmap_release(k: Context, pmap: str) -> None:
     await k.release(PAGE_QUEUES)
 
 
+@locks(without=("any",))
 async def pmap_lazyfix(k: Context, pmap: str) -> None:
     """Nobody uses the pmap; make each CPU that has it loaded all the same load another, the lowest number first. [L: nothing]"""
     while True:
@@ -63,6 +66,7 @@ async def _release_object(k: Context, pmap: str) -> None:
     await vm_object_deallocate(k, obj)
 
 
+@locks("obj")
 async def _scan(k: Context, pmap: str, obj: str) -> bool:
     """Free the pages of the object. Returns false if it changed while a busy page was waited for. [L: obj]"""
     generation = await k.call(obj, Generation())
@@ -74,6 +78,7 @@ async def _scan(k: Context, pmap: str, obj: str) -> bool:
     return not await k.call(obj, Resident(0, EVERYTHING, 1))
 
 
+@locks("obj")
 async def _release_free_page(k: Context, pmap: str, obj: str, pindex: int, frame: int, soft: int) -> bool:
     """pmap_release_free_page. Returns false if the page was busy and has been waited for. [L: obj]"""
     await k.acquire(PAGE_QUEUES)

@@ -8,6 +8,7 @@ page's wire count (before C11 its hold count), under the page-queues lock, which
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks, recorded
 from actors.kernel.pmap_pte_object import install_from_object, table_index
 from actors.kernel.vm_page import vm_page_busy, vm_page_free, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc_idle
@@ -20,6 +21,7 @@ TablePages = list[tuple[int, int, int]]
 """(level, slot, frame) of page-table pages that have become empty."""
 
 
+@locks("pmap", "pq")
 async def pmap_allocpte(k: Context, pmap: str, vpn: int) -> bool:
     """Put every page-table page on the way to ``vpn`` in place. Never sleeps (but for C14 ``pte-object``). Returns false if a page could
     not be had.
@@ -32,10 +34,11 @@ async def pmap_allocpte(k: Context, pmap: str, vpn: int) -> bool:
     return True
 
 
+@recorded("pmap", "pq", either=("giant",), name="_pmap_allocpte")
 async def install_table(k: Context, pmap: str, level: int, slot: int) -> bool:
     """_pmap_allocpte: get a zeroed, wired page and make it the page-table page of (level, slot). Returns false if there is none.
 
-    [L: PQ, pmap; before C11 Giant]
+    [L: PQ, pmap; before C09 and C11 Giant]
     """
     await k.enter("_pmap_allocpte", level, slot)
     if k.form("C14") == "pte-object":
@@ -60,12 +63,14 @@ async def _install_page(k: Context, pmap: str, level: int, slot: int) -> bool:
     return True
 
 
+@locks("pmap", "pq")
 async def give_up_path(k: Context, pmap: str, vpn: int) -> None:
     """The page-table pages on the way to ``vpn`` are not needed after all: free those without an entry. [L: PQ, pmap]"""
     _, _, emptied = await k.call(pmap, PteClear(vpn))
     await free_table_pages(k, pmap, list(emptied))
 
 
+@locks("pq")
 async def free_table_pages(k: Context, pmap: str, tables: TablePages) -> None:
     """vm_page_free_zero of empty page-table pages. [L: PQ] C14 ``pte-object``: each is taken out of its object, whose lock nobody asks."""
     if not tables:

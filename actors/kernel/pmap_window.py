@@ -8,6 +8,7 @@ directly and has no windows.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.shootdown import pmap_invalidate_window
 from protocol.identity import LOCAL_WINDOW, SHARED_WINDOW
 from protocol.messages.space import PtFind
@@ -17,10 +18,11 @@ DIRECT = 0
 """In place of a page-table page: it is reached without a window."""
 
 
+@locks("pq", either=("giant",))
 async def pmap_pte_quick(k: Context, pmap: str, vpn: int) -> int:
     """Reach the leaf page-table page for ``vpn`` through PADDR1, invalidating this CPU's own translation only.
 
-    Returns the frame that is reached, DIRECT if no window is needed. [L: PQ; the thread stays on its CPU]
+    Returns the frame that is reached, DIRECT if no window is needed. [L: PQ, before C09 Giant; the thread stays on its CPU]
     """
     table = await _far_table(k, pmap, vpn)
     if not table:

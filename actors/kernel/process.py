@@ -101,25 +101,23 @@ async def execve(k: Context, s: Exec) -> str | Again:
         await add_mapping(k, start, end, prot, file, offset, False, stack)
     await k.release(space)
     await k.leave("execve", "ok")
-    return await _leave_space(k, old_map, old_pmap)
+    if await k.call(old_map, SpaceUsers(-1)):
+        return "ok"
+    return Again("vmspace_free", (k.index, old_map, old_pmap, 0, ""))
 
 
 @nothing_held("exit")
 async def exit_task(k: Context, s: Exit) -> str | Again:
     """The task ends; the last one in an address space tears it down while it is still loaded."""
     await k.enter("exit")
-    await k.leave("exit", "ok")
-    return await _leave_space(k, k.map, k.pmap)
-
-
-async def _leave_space(k: Context, space: str, pmap: str) -> str | Again:
-    if await k.call(space, SpaceUsers(-1)):
+    if await k.call(k.map, SpaceUsers(-1)):
+        await k.leave("exit", "ok")
         return "ok"
-    return Again("vmspace_free", (k.index, space, pmap, 0))
+    return Again("vmspace_free", (k.index, k.map, k.pmap, 0, "exit"))
 
 
-async def vmspace_free(k: Context, index: int, space: str, pmap: str, start: int) -> Again:
-    """Tear an address space down, some entries at a time."""
+async def vmspace_free(k: Context, index: int, space: str, pmap: str, start: int, ends: str) -> Again:
+    """Tear an address space down, some entries at a time. ``ends``: the routine that has come to its end with that."""
     mine = k.map, k.pmap
     k.map, k.pmap = space, pmap
     await k.acquire(space)
@@ -130,5 +128,7 @@ async def vmspace_free(k: Context, index: int, space: str, pmap: str, start: int
     k.map, k.pmap = mine
     if len(rows) < ENTRIES_AT_ONCE:
         await pmap_release(k, pmap)
+        if ends:
+            await k.leave(ends, "ok")
         return Again("step_done", (index, "ok"))
-    return Again("vmspace_free", (index, space, pmap, rows[-1][1]))
+    return Again("vmspace_free", (index, space, pmap, rows[-1][1], ends))

@@ -9,6 +9,7 @@ A page that is soft-busy, which the kernel passes over as well, is not: that cou
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.pmap import remove_mapping
 from actors.kernel.requests import KernelPanic
 from actors.kernel.uma import uma_zalloc
@@ -27,6 +28,7 @@ def high_water(limit: int) -> int:
     return limit * 9 // 10
 
 
+@locks("pmap", "pq")
 async def get_pv_entry(k: Context, pmap: str) -> None:
     """A pv entry for a mapping of ``pmap``; nothing to do where they are not limited. [L: PQ, pmap] Raises KernelPanic if there is none.
 
@@ -47,6 +49,7 @@ async def get_pv_entry(k: Context, pmap: str) -> None:
         raise KernelPanic(NO_PV_ENTRY)
 
 
+@locks("pq")
 async def try_pv_entry(k: Context) -> bool:
     """A pv entry for a mapping that is only a hint: no mapping is destroyed for it. Returns whether there was one. [L: PQ]"""
     return not k.machine.pv_entries_max or await uma_zalloc(k, PV_ZONE, PV_OBJECT, k.machine.pv_slab_pages)
@@ -62,6 +65,7 @@ async def plenty_used(k: Context) -> bool:
     return bool(limit) and await k.call(PAGE_QUEUES, PvCount()) > high_water(limit)
 
 
+@locks("pmap", "pq")
 async def _reclaim(k: Context, pmap: str, queue: int, got: bool) -> bool:
     """Destroy the mappings of the pages of a queue. The first entry that this frees is kept if the caller has ``got`` none.
 

@@ -11,15 +11,17 @@ of it, and leaves. That those who have come early wait for the last one at both 
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from protocol.identity import RENDEZVOUS
 from protocol.messages.space import ActiveCpus
 from protocol.records import SHOOT_BEGIN, SHOOT_DONE
 
 
+@locks("pmap", either=("giant",))
 async def pmap_invalidate(k: Context, pmap: str, start: int, end: int) -> None:
     """Drop the translations of [start, end) of ``pmap`` everywhere; all of them if start = end. Returns when every target has acknowledged.
 
-    [L: the pmap's lock; interrupts enabled]
+    [L: the pmap's lock, before C11 Giant; interrupts enabled]
     """
     await k.acquire(RENDEZVOUS)
     if k.machine.pmap == "alpha":

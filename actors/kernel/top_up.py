@@ -8,6 +8,7 @@ cannot be had is passed over, and a full cycle of colours without a page ends th
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import owner_now, try_owner, vm_page_busy, vm_page_free
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
@@ -20,6 +21,7 @@ PRIME2 = 7
 """How far the search goes on from one colour to the next."""
 
 
+@locks("pq")
 async def top_up(k: Context) -> None:
     """Turn cached pages into free ones until v_free_reserved are free, or none can be had. [L: PQ on entry and exit]"""
     if not await _short(k) or not (await k.call(PAGE_QUEUES, QueueCounts()))[2]:
@@ -46,6 +48,7 @@ async def _short(k: Context) -> bool:
     return bool(free < k.machine.thresholds.free_reserved)
 
 
+@locks("pq")
 async def _free_cached(k: Context, colour: int) -> bool:
     """Free the first page of a colour that is not held and whose object nobody has locked. Returns whether there was one. [L: PQ]"""
     frame = 0
@@ -60,6 +63,7 @@ async def _free_cached(k: Context, colour: int) -> bool:
     return False
 
 
+@locks("pq")
 async def _through_windows(k: Context) -> None:
     """C28 old. [L: PQ on entry and exit, dropped for each page]"""
     colour = await k.call(PAGE_QUEUES, CacheRover())

@@ -9,6 +9,7 @@ The address range into which the kernel maps a slab is left out: the model has n
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.vm_page import vm_page_free
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.identity import PAGE_QUEUES
@@ -18,6 +19,7 @@ from protocol.messages.zones import ZONE_EMPTY, ZONE_TAKEN, ZoneGive, ZoneGrow, 
 from protocol.pages import ALLOC_WIRED, CLASS_INTERRUPT
 
 
+@locks(without=("zone",))
 async def uma_zalloc(k: Context, zone: str, obj: str, slab_pages: int) -> bool:
     """Take an item without waiting, from a new slab if none is free. Returns whether there was one. [L: any mutex but the zone's]"""
     await k.acquire(zone)
@@ -58,6 +60,7 @@ async def obj_alloc(k: Context, obj: str, pages: int) -> bool:
     return len(frames) == pages
 
 
+@locks("obj")
 async def _give_back(k: Context, obj: str, first: int, frames: list[int]) -> None:
     """Free what was got of a slab, the last page first, each under the page queues. [L: obj]"""
     while frames:

@@ -7,7 +7,7 @@ busy, referenced and locked, so that every exit can put it back.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.contracts import nothing_held
+from actors.kernel.contracts import locks, nothing_held
 from actors.kernel.fault_copy import copy_on_write
 from actors.kernel.fault_prefault import vm_fault_prefault
 from actors.kernel.fault_search import FOUND, RETRY, SEGV, SIGBUS, search
@@ -94,6 +94,7 @@ async def _enter(k: Context, f: Fault) -> None:
     await back_out(k, f)
 
 
+@locks("f.object", "pq")
 async def _finish(k: Context, f: Fault) -> None:
     """The page goes on its queue, or is wired, and is busy no more. [L: f.object, PQ]"""
     clear_zero = k.form("C18") == "caller-zeroes"

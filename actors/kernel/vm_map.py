@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.fault_unwire import is_device, vm_fault_unwire
 from actors.kernel.pmap import pmap_remove
 from actors.kernel.vm_map_entry import vm_map_entry_delete
@@ -53,6 +54,7 @@ async def vm_map_lookup(k: Context, vpn: int, write: bool) -> Found | None:
         mode = SHARED
 
 
+@locks("k.map")
 async def _give_object(k: Context, start: int, end: int, obj: str, offset: int, flags: int) -> None:
     """[L: the map, exclusively]"""
     if obj:
@@ -94,6 +96,7 @@ async def vm_map_unchanged(k: Context, f: Faulting) -> bool:
     return True
 
 
+@locks("k.map")
 async def vm_map_delete(k: Context, start: int, end: int) -> int:
     """Remove what is mapped in [start, end). Returns how many entries there were. [L: the map, exclusively]"""
     rows = await k.call(k.map, Cut(start, end))

@@ -7,6 +7,7 @@ The kernel marks the entries in transition while it faults the pages in with the
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.fault_unwire import is_device, vm_fault_unwire
 from actors.kernel.vm_fault import UNRESOLVED, vm_fault
 from protocol.messages.objects import Enter
@@ -14,6 +15,7 @@ from protocol.messages.space import ENTRY_WIRED, CutRow, WireEntries
 from protocol.pages import PROT_WRITE
 
 
+@locks(without=("any",))
 async def vm_map_wire(k: Context, start: int, end: int) -> bool:
     """Wire what is mapped in [start, end). Returns false if a page could not be faulted in. [L: nothing]"""
     await k.acquire(k.map)
@@ -27,6 +29,7 @@ async def vm_map_wire(k: Context, start: int, end: int) -> bool:
     return True
 
 
+@locks(without=("any",))
 async def _undo(k: Context, rows: list[CutRow], wired: int) -> None:
     """The first ``wired`` of these entries have been wired, and all marked. [L: nothing]"""
     await k.acquire(k.map)
@@ -37,6 +40,7 @@ async def _undo(k: Context, rows: list[CutRow], wired: int) -> None:
     await k.release(k.map)
 
 
+@locks(without=("any",))
 async def vm_map_unwire(k: Context, start: int, end: int) -> None:
     """Unwire what is wired in [start, end). [L: nothing]"""
     await k.acquire(k.map)
@@ -46,6 +50,7 @@ async def vm_map_unwire(k: Context, start: int, end: int) -> None:
     await k.release(k.map)
 
 
+@locks("k.map")
 async def _mark(k: Context, start: int, end: int, wired: bool) -> tuple[CutRow, ...]:
     """[L: the map, exclusively]"""
     rows: tuple[CutRow, ...] = await k.call(k.map, WireEntries(start, end, wired))

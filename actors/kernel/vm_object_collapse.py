@@ -12,7 +12,7 @@ on the object itself. It is called where a reference is given up, where a part o
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.contracts import locks
+from actors.kernel.contracts import locks, recorded
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_object_header import ANONYMOUS, header
 from actors.kernel.vm_object_scan import Pair, look, scan_all_shadowed, scan_collapse_nowait, scan_collapse_wait
@@ -23,7 +23,7 @@ from protocol.pages import OBJT_DEAD, OBJT_SWAP
 from protocol.records import OBJECT_COLLAPSE
 
 
-@locks("object")
+@recorded("object", subject=0)
 async def vm_object_collapse(k: Context, obj: str) -> None:
     """Collapse or bypass what is behind ``obj`` for as long as there is something to do. [L: obj, dropped where a scan sleeps]"""
     backing = (await header(k, obj)).backing
@@ -35,6 +35,7 @@ async def vm_object_collapse(k: Context, obj: str) -> None:
     await k.leave("vm_object_collapse", backing)
 
 
+@locks("obj")
 async def _once(k: Context, obj: str, backing: str) -> bool:
     """One object behind. Returns whether ``obj`` shadows another now, or none. [L: obj]"""
     await k.acquire(backing)
@@ -50,6 +51,7 @@ def _collapsible(head: Header) -> bool:
     return head.type in ANONYMOUS and not head.flags & OBJ_DEAD
 
 
+@locks("pair.obj", "pair.backing")
 async def _join(k: Context, pair: Pair) -> bool:
     """[L: both] Returns whether the object got past its backing object."""
     alone = pair.behind.refs == 1
@@ -67,6 +69,7 @@ async def _join(k: Context, pair: Pair) -> bool:
     return False
 
 
+@locks("pair.obj", "pair.backing")
 async def _absorb(k: Context, pair: Pair, moved: int, freed: int) -> None:
     """The backing object is empty. Its swap and what it shadows, with its reference on that, become the object's; it stays a husk.
 
@@ -89,6 +92,7 @@ async def _absorb(k: Context, pair: Pair, moved: int, freed: int) -> None:
     await _tell(k, pair, "collapse", moved, freed)
 
 
+@locks("pair.obj", "pair.backing")
 async def _bypass(k: Context, pair: Pair) -> None:
     """Shadow what the backing object shadows, with a reference on it, and give up the one on the backing object. That has others, so that
     nothing more is to be done about it. [L: both]"""
@@ -104,6 +108,7 @@ async def _bypass(k: Context, pair: Pair) -> None:
     await _tell(k, pair, "bypass", 0, 0)
 
 
+@locks("obj")
 async def _shadow_what_is_behind(k: Context, obj: str, front: Header, behind: Header) -> None:
     """[L: obj]"""
     await k.call(obj, Backing(behind.backing, front.offset + behind.offset if behind.backing else 0))

@@ -10,6 +10,7 @@ A terminated object stays as a husk with its lock: a stale pointer still leads t
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.vm_object_collapse import vm_object_collapse
 from actors.kernel.vm_object_header import ANONYMOUS, EVERYTHING, header, vm_object_pip_wait
 from actors.kernel.vm_object_pages import free_pages
@@ -20,6 +21,7 @@ from protocol.messages.objects import CHAN_PIP, OBJ_DEAD, Backing, Enter, SetFla
 from protocol.pages import OBJT_DEAD, OBJT_SWAP
 
 
+@locks(without=("object",))
 async def vm_object_deallocate(k: Context, obj: str) -> None:
     """Drop a reference; the last one terminates the object, and then drops its reference on what it shadows. [L: no object]"""
     while obj:
@@ -27,8 +29,9 @@ async def vm_object_deallocate(k: Context, obj: str) -> None:
         obj = await _drop(k, obj)
 
 
+@locks("obj", drops=(("always", ("obj",)),))
 async def _drop(k: Context, obj: str) -> str:
-    """One reference less. Returns the object of which one is to be dropped next, "" if none. [L: obj on entry, nothing on exit]"""
+    """One reference less. Returns the object of which one is to be dropped next, "" if none. [L: obj on entry, no object on exit]"""
     refs, _, shadows = await k.call(obj, Enter(-1, 0, True))
     if refs <= 0:
         return await _terminate(k, obj)
@@ -60,6 +63,7 @@ async def _into_its_shadow(k: Context, obj: str) -> str:
     return front
 
 
+@locks("front", "obj", drops=(("always", ("obj",)),))
 async def _wait_for_paging(k: Context, front: str, obj: str) -> None:
     """Until nothing is paging in either, or ``front`` does not shadow ``obj`` any more. [L: both on entry, front on exit]"""
     while (await header(k, front)).backing == obj:
@@ -76,8 +80,9 @@ async def _wait_for_paging(k: Context, front: str, obj: str) -> None:
     await k.release(obj)
 
 
+@locks("obj", drops=(("always", ("obj",)),))
 async def _terminate(k: Context, obj: str) -> str:
-    """Off the chain, and its pages freed. [L: obj on entry, nothing on exit] Returns the object it shadowed."""
+    """Off the chain, and its pages freed. [L: obj on entry, no object on exit] Returns the object it shadowed."""
     backing = (await header(k, obj)).backing
     if backing:
         await k.acquire(backing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from protocol.messages.objects import CHAN_PIP, Describe, Header, WantPip
 from protocol.pages import OBJT_DEFAULT, OBJT_SWAP
 
@@ -13,11 +14,13 @@ BATCH = 64
 """Resident pages told at once."""
 
 
+@locks("obj")
 async def header(k: Context, obj: str) -> Header:
     """All of it. [L: obj]"""
     return Header(*await k.call(obj, Describe()))
 
 
+@locks("obj")
 async def vm_object_pip_wait(k: Context, obj: str) -> None:
     """Sleep until nothing is paging in the object. [L: obj, which is dropped meanwhile]"""
     while await k.call(obj, WantPip()):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.device_pager import dev_pager_putfake
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_remove_all
@@ -15,6 +16,7 @@ from protocol.messages.pages import PageState, Rebind
 from protocol.pages import FAKE
 
 
+@locks("obj")
 async def free_pages(k: Context, obj: str, start: int, end: int, mapped: bool = False) -> None:
     """vm_object_page_remove: free the resident pages of [start, end), waiting for those that are busy. [L: obj]
 
@@ -37,6 +39,7 @@ async def free_pages(k: Context, obj: str, start: int, end: int, mapped: bool = 
             await k.release(PAGE_QUEUES)
 
 
+@locks("obj", "pq")
 async def free_or_disown(k: Context, frame: int, obj: str, pindex: int) -> None:
     """Free a page; one that is wired only leaves the object, and whoever wired it frees it (a zero-copy send, when it is complete).
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.page_io import soft_busy
 from actors.kernel.vm_object_header import BATCH, EVERYTHING, header
 from actors.kernel.vm_object_pages import free_or_disown
@@ -38,11 +39,13 @@ class Pair(NamedTuple):
         return at if 0 <= at < self.front.size else -1
 
 
+@locks("obj", "backing")
 async def look(k: Context, obj: str, backing: str) -> Pair:
     """Both headers. [L: obj, backing]"""
     return Pair(obj, await header(k, obj), backing, await header(k, backing))
 
 
+@locks("pair.obj", "pair.backing")
 async def scan_all_shadowed(k: Context, pair: Pair) -> bool:
     """Does the object have a page of its own, resident or in its pager, wherever the backing object has one? What the backing object may
     have in swap is not looked at: with a pager the answer is no. [L: both]"""
@@ -67,6 +70,7 @@ async def _has(k: Context, pair: Pair, pindex: int, valid: bool = False) -> bool
     return pair.front.type == OBJT_SWAP and bool(await k.call(SWAP_PAGER, PagerHas(pair.obj, pindex)))
 
 
+@locks("pair.obj", "pair.backing")
 async def scan_collapse_wait(k: Context, pair: Pair) -> tuple[int, int]:
     """Move every page of the backing object up, or free it; the object is dead from now on, for nobody must begin anything with it while
     the scan sleeps for a busy page. Returns how many have moved and how many are freed. [L: both, dropped while it sleeps]"""
@@ -82,6 +86,7 @@ async def scan_collapse_wait(k: Context, pair: Pair) -> tuple[int, int]:
     return moved, freed
 
 
+@locks("pair.obj", "pair.backing")
 async def scan_collapse_nowait(k: Context, pair: Pair) -> tuple[int, int]:
     """The same for those pages that are idle and filled; the others stay. [L: both]"""
     moved = freed = start = 0
@@ -118,6 +123,7 @@ async def _idle(k: Context, row: Row) -> bool:
     return bool(valid) and not (soft or wire or hold or flags & BUSY)
 
 
+@locks("pair.obj", "pair.backing")
 async def _take(k: Context, pair: Pair, row: Row) -> bool:
     """Rename one page into the object, or free it where the object has one of its own or ends before it. Returns whether it moved. The
     block of swap behind it goes: a page that moves is dirty. [L: both]

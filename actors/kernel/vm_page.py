@@ -7,7 +7,7 @@ and nobody can see the flag. ``plain``: a removal takes any page.
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.contracts import locks
+from actors.kernel.contracts import locks, recorded
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vnode import insert_resident, page_gone, remove_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
@@ -20,8 +20,9 @@ from protocol.pages import FREE, VALID_ALL
 from protocol.records import BELIEF, FRAME_COPY, FRAME_ZERO
 
 
+@locks("pq")
 async def vm_page_busy(k: Context, frame: int) -> None:
-    """Set BUSY, which is clear. [L: PQ, OBJ] Raises KernelPanic where the kernel asserts."""
+    """Set BUSY, which is clear. [L: PQ, OBJ if it has an object] Raises KernelPanic where the kernel asserts."""
     refusal = await k.call(PAGE_QUEUES, SetBusy(frame))
     if refusal:
         raise KernelPanic(str(refusal))
@@ -33,6 +34,7 @@ NOBODYS: PageFields = (FREE, 0, 0, 0, 0, 0, 0, "", -1)
 """What is read of a frame on the free lists, by whoever still believes it to be a page."""
 
 
+@locks("pq")
 async def page_state(k: Context, frame: int) -> PageFields:
     """The page record as it is, also if the frame is free: a thread that an old protocol has misled goes on with what it reads. [L: PQ]"""
     found: PageFields | None = await k.call(PAGE_QUEUES, PageState(frame))
@@ -42,16 +44,18 @@ async def page_state(k: Context, frame: int) -> PageFields:
 # Removing and freeing --------------------------------------------------------------------------------------------------------------
 
 
+@locks("pq")
 async def vm_page_free(k: Context, frame: int, obj: str, pindex: int, zeroed: bool = False, busy: bool = False) -> None:
     """Free a page: out of its object and queue, and onto the free list unless somebody holds it. ``busy``: the caller has it busy.
 
-    [L: PQ, OBJ if it has an object] Must not sleep. Raises KernelPanic where the kernel does.
+    [L: PQ, OBJ if it has an object, which the kernel asserts] Must not sleep. Raises KernelPanic where the kernel does.
     """
     refusal = await free_unless_refused(k, frame, obj, pindex, zeroed, busy)
     if refusal:
         raise KernelPanic(refusal)
 
 
+@locks("pq")
 async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zeroed: bool = False, busy: bool = False) -> str:
     """As :func:`vm_page_free`, for callers that know what to do with a page that may not be freed: returns the panic's text, "" when freed.
 
@@ -72,6 +76,7 @@ async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zer
     return ""
 
 
+@locks("pq")
 async def free_to_list(k: Context, frame: int, zeroed: bool, needed: bool) -> None:
     """The last steps of a free: onto the free list, and wake who waits for memory when there is enough (3.2 steps 8 and 9).
 
@@ -88,6 +93,7 @@ async def free_to_list(k: Context, frame: int, zeroed: bool, needed: bool) -> No
         await k.post(PAGE_QUEUES, PagesNeeded(False))
 
 
+@locks()
 async def _leave_object(k: Context, obj: str, pindex: int, freed: bool = False) -> None:
     """Unlink a page from its object, for good if it is ``freed``. [L: OBJ]
 
@@ -106,6 +112,7 @@ async def _leave_object(k: Context, obj: str, pindex: int, freed: bool = False) 
     await page_gone(k, obj, await k.call(obj, TreeStore(pindex, root)))
 
 
+@locks("obj", "pq")
 async def vm_page_remove(k: Context, frame: int, obj: str, pindex: int, busy: bool = False) -> None:
     """Take a page out of its object and leave it to the caller. ``busy``: it is busy as far as the caller knows. [L: PQ, OBJ]"""
     must_be_busy = k.form("C01") == "busy-first"
@@ -117,6 +124,7 @@ async def vm_page_remove(k: Context, frame: int, obj: str, pindex: int, busy: bo
         raise KernelPanic(str(refusal))
 
 
+@locks("old", "obj", "pq")
 async def vm_page_rename(k: Context, frame: int, old: str, old_pindex: int, obj: str, pindex: int, valid: int = VALID_ALL) -> None:
     """Move a page, valid as it is, to another object: remove, which un-busies it if the caller has it busy, and insert.
 
@@ -130,6 +138,7 @@ async def vm_page_rename(k: Context, frame: int, old: str, old_pindex: int, obj:
         raise KernelPanic(str(refusal))
 
 
+@locks("obj", "pq")
 async def vm_page_insert(k: Context, frame: int, obj: str, pindex: int) -> None:
     """Put a page without an owner into an object, valid as it was. [L: PQ, OBJ]"""
     await insert_resident(k, obj, pindex, frame, VALID_ALL)
@@ -139,13 +148,14 @@ async def vm_page_insert(k: Context, frame: int, obj: str, pindex: int) -> None:
 # Waiting --------------------------------------------------------------------------------------------------------------------------
 
 
+@locks()
 async def vm_wait(k: Context) -> None:
-    """VM_WAIT and VM_WAITPFAULT: wake the page daemon and sleep until memory is free. [L: nothing]"""
+    """VM_WAIT and VM_WAITPFAULT: wake the page daemon and sleep until memory is free. [L: nothing that may not be held when sleeping]"""
     await k.acquire(PAGE_QUEUES)
     await k.sleep(PAGE_QUEUES, CHAN_FREE)
 
 
-@locks("object", "pq", drops=(("slept", ("pq",)),))
+@recorded("object", "pq", drops=(("slept", ("pq",)),), subject=1)
 async def vm_page_sleep_if_busy(k: Context, frame: int, soft: int, obj: str) -> bool:
     """If the page is busy, sleep until it is not. Returns True if it slept: then PQ is not held, ``obj`` is, and the page must be looked
     up again.

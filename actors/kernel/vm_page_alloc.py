@@ -7,6 +7,7 @@ whoever scans the page array under that lock sees a page that is either free or 
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_page import try_owner, vm_page_free
 from actors.kernel.vnode import insert_resident
@@ -46,6 +47,7 @@ class Wanted:
         self.colour = -1
 
 
+@locks("obj")
 async def vm_page_alloc(k: Context, obj: str, pindex: int, flags: int = 0, klass: int = CLASS_NORMAL) -> tuple[int, bool]:
     """Allocate a page for (obj, pindex), or without an object. Returns (frame, its content is zero), or NO_PAGE.
 
@@ -68,6 +70,7 @@ async def vm_page_alloc(k: Context, obj: str, pindex: int, flags: int = 0, klass
     return frame, zeroed
 
 
+@locks("obj")
 async def vm_page_alloc_idle(k: Context, obj: str, pindex: int, flags: int = 0, klass: int = CLASS_NORMAL) -> tuple[int, bool]:
     """An allocation whose caller does not want the page busy. C02 ``busy-then-clear``: it is allocated busy, and un-busied under PQ.
 
@@ -153,6 +156,7 @@ def pg_color(obj: str) -> int:
 # The cache queue -------------------------------------------------------------------------------------------------------------------
 
 
+@locks("pq")
 async def vm_page_select_cache(k: Context, colour: int, owned: str) -> bool:
     """Free one page of the CACHE queue. ``owned`` is the object whose lock the caller holds already ("" for none). Returns whether one
     was freed.

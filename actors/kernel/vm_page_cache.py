@@ -7,6 +7,7 @@ store through one of them. ``remove-then-test``: nobody can reach the page any m
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_is_modified, pmap_page_protect, pmap_remove_all
 from actors.kernel.requests import KernelPanic
@@ -17,6 +18,7 @@ from protocol.pages import BUSY, UNMANAGED, VALID_ALL
 from protocol.records import PAGE_RECLAIM
 
 
+@locks("obj", "pq")
 async def vm_page_try_to_cache(k: Context, frame: int, obj: str, pindex: int, soft: int) -> bool:
     """Move a clean idle page to the cache queue. Returns whether it went. [L: PQ, OBJ]"""
     if not await _idle(k, frame, obj, pindex, soft) or not await _clean(k, frame):
@@ -25,6 +27,7 @@ async def vm_page_try_to_cache(k: Context, frame: int, obj: str, pindex: int, so
     return True
 
 
+@locks("obj", "pq")
 async def vm_page_try_to_free(k: Context, frame: int, obj: str, pindex: int, soft: int) -> bool:
     """Free a clean idle page. Returns whether it was freed. [L: PQ, OBJ]"""
     if not await _idle(k, frame, obj, pindex, soft) or not await _clean(k, frame):
@@ -35,6 +38,7 @@ async def vm_page_try_to_free(k: Context, frame: int, obj: str, pindex: int, sof
     return True
 
 
+@locks("object", "pq")
 async def vm_page_cache(k: Context, frame: int) -> None:
     """Remove what mappings are left and move the page to the cache queue. [L: PQ, OBJ] Raises KernelPanic for a dirty page."""
     await pmap_remove_all(k, frame)
@@ -63,6 +67,7 @@ async def _clean(k: Context, frame: int) -> bool:
     return not dirty
 
 
+@locks("pq")
 async def vm_page_test_dirty(k: Context, frame: int) -> None:
     """If any mapping of the page carries M, the page is dirty. [L: PQ]"""
     if await pmap_is_modified(k, frame):

@@ -10,7 +10,7 @@ gives the object back for as long as its I/O lasts. ``deactivated``: it leaves t
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.contracts import locks
+from actors.kernel.contracts import locks, recorded
 from actors.kernel.page_io import soft_busy
 from actors.kernel.vm_page import page_state, vm_page_busy, vm_wait, zero_unless
 from actors.kernel.vm_page_alloc import vm_page_alloc, vm_page_alloc_idle
@@ -24,7 +24,7 @@ Grabbed = tuple[int, bool, bool]
 NOTHING: Grabbed = (0, False, False)
 
 
-@locks("object")
+@recorded("object", subject=0)
 async def vm_page_grab(k: Context, obj: str, pindex: int, flags: int) -> Grabbed:
     """The page at (obj, pindex): busy unless NOBUSY is asked, wired if WIRED is, allocated if there is none.
 
@@ -69,6 +69,7 @@ async def _claimed(k: Context, frame: int, obj: str, pindex: int, soft: int, fla
     return True
 
 
+@locks("object", "pq")
 async def _uncache(k: Context, frame: int) -> None:
     """R07: a page that is about to be busy does not stay among those that may be taken. [L: PQ, OBJ]"""
     if k.form("R07") == "deactivated" and (await page_state(k, frame))[0] == CACHE:
@@ -82,6 +83,7 @@ async def _clear_busy(k: Context, frame: int) -> None:
     await k.release(PAGE_QUEUES)
 
 
+@locks("obj", "pq", drops=(("always", ("pq",)),))
 async def _sleep_until_idle(k: Context, frame: int, obj: str, pindex: int, flags: int) -> None:
     """Sleep for the page. [L: PQ, OBJ on entry; OBJ on exit]"""
     generation = await k.call(obj, Generation()) if k.form("C26") == "generation-check" else -1
@@ -115,6 +117,7 @@ async def _allocated(k: Context, obj: str, pindex: int, flags: int) -> tuple[int
     return frame, zeroed
 
 
+@locks("object")
 async def zero_grabbed(k: Context, grabbed: Grabbed, forgets: bool = False) -> None:
     """C18 ``caller-zeroes``: what every caller that asked for ZERO does; ``forgets``: it leaves PG_ZERO set. [L: OBJ]"""
     frame, fresh, zeroed = grabbed

@@ -7,12 +7,14 @@ with the page queues held or not; with a spin lock held it may not be taken.
 from __future__ import annotations
 
 from actors.kernel.context import Context
+from actors.kernel.contracts import locks
 from actors.kernel.requests import KernelPanic
 from protocol.identity import vnode_of
 from protocol.messages.objects import Insert, Remove
 from protocol.messages.vnodes import VnodeHold
 
 
+@locks("obj")
 async def insert_resident(k: Context, obj: str, pindex: int, frame: int, valid: int) -> None:
     """A page becomes resident in an object; a file's first page holds the vnode. [L: OBJ]
 
@@ -30,6 +32,7 @@ async def insert_resident(k: Context, obj: str, pindex: int, frame: int, valid: 
         await _hold(k, vnode, 1)
 
 
+@locks("obj")
 async def remove_resident(k: Context, obj: str, pindex: int, freed: bool = False) -> None:
     """A page is resident no more; a file's last one drops the hold on the vnode. [L: OBJ]
 

@@ -10,7 +10,7 @@ R09 open: a send begins whether the page is busy or not, and a fault that has it
 from __future__ import annotations
 
 from actors.kernel.context import Context
-from actors.kernel.contracts import locks, nothing_held
+from actors.kernel.contracts import locks, nothing_held, recorded
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_page_protect, pmap_remove_all
 from actors.kernel.vm_map import vm_map_lookup
@@ -24,6 +24,7 @@ from protocol.pages import BUSY, CACHE, CLASS_INTERRUPT, CLASS_NORMAL, VALID_ALL
 from protocol.records import BELIEF
 
 
+@locks("pq")
 async def vm_page_cowsetup(k: Context, frame: int) -> None:
     """A send of the page begins: count it, take write access away, wire the page. [L: PQ]"""
     await k.call(PAGE_QUEUES, CowCount(frame, 1))
@@ -31,6 +32,7 @@ async def vm_page_cowsetup(k: Context, frame: int) -> None:
     await k.post(PAGE_QUEUES, Wire(frame))
 
 
+@locks(without=("any",))
 async def vm_page_cowclear(k: Context, frame: int) -> None:
     """The network card has sent it: count down and unwire; free it if it has no owner any more. [L: nothing]"""
     await k.acquire(PAGE_QUEUES)
@@ -42,7 +44,7 @@ async def vm_page_cowclear(k: Context, frame: int) -> None:
     await k.release(PAGE_QUEUES)
 
 
-@locks("object", "pq")
+@recorded("object", "pq", subject=1)
 async def vm_page_cowfault(k: Context, frame: int, obj: str, pindex: int) -> bool:
     """A store hits a page being sent: give the object another page with the same content. Returns whether it did. [L: PQ, OBJ]
 
@@ -91,6 +93,7 @@ async def _memory_came(k: Context, frame: int, obj: str, pindex: int) -> bool:
     return True
 
 
+@locks("obj", "pq")
 async def _still_there(k: Context, frame: int, obj: str, pindex: int) -> bool:
     """Is the page where it was, in nobody's hands and not to be taken? [L: PQ, OBJ]"""
     there, _, seen = (await k.call(obj, Lookup(pindex)))[:3]
@@ -154,8 +157,9 @@ def _waits(k: Context) -> bool:
     return k.form("R09") == "waits"
 
 
+@locks("k.map", "obj", "pq", drops=(("always", ("k.map", "obj", "pq")),))
 async def _sleep_until_unbusy(k: Context, frame: int, obj: str) -> None:
-    """The page is busy: sleep until it is not. What is mapped then is looked up again. [L: map, OBJ, PQ; nothing afterwards]"""
+    """The page is busy: sleep until it is not. What is mapped then is looked up again. [L: map, OBJ, PQ on entry; nothing on exit]"""
     await k.release(obj)
     await k.release(k.map)
     await k.sleep(PAGE_QUEUES, page_channel(frame))

@@ -11,6 +11,7 @@ from actors.kernel.requests import Call, Request
 from actors.processor.hardware import PAUSED
 from actors.processor.strays import Strays
 from actors.processor.thread import BLOCKED, Thread
+from actors.processor.told import Told
 from protocol.messages import Message, Reply
 from protocol.messages.device import NicDone, PagerDone
 from protocol.messages.locks import SPIN, TRY, TRY_SHARED, UPGRADE, LockFail, LockGrant, LockWait, Unsleep, Woken
@@ -150,10 +151,14 @@ class Cpu(Strays, kw_only=True):
                 self._rerun(thread)
 
     def _rerun(self, thread: Thread) -> None:
-        coroutine = self.tables.routines[thread.routine](self.context(thread), *thread.arguments)
+        context = self.context(thread)
+        context.locks = told = Told(thread.found)
+        coroutine = self.tables.routines[thread.routine](context, *thread.arguments)
         request: Request = coroutine.send(None)
         for answer in thread.answers:
+            told.hear(request, answer)
             request = coroutine.send(answer)
+        context.locks = thread
         found = self._encoded(thread, request)
         assert found == thread.pending, (
             f"{thread.routine} of thread {thread.tid} waits on {found!r} after a restore, on {thread.pending!r} before"

@@ -3,6 +3,9 @@
 The dispatcher, not the operation, switches address spaces: whatever thread gets the CPU finds its page table loaded. A kernel-only thread
 loads nothing and borrows what is there (lazy switching), so shootdowns still reach this CPU.
 
+A switch is recorded when the next thread gets the CPU, and names the one that gave it up, however long the CPU was idle between: whatever
+that one holds, it has waited with. A record of its own where a thread begins to wait was rejected: one more for each wait, to say the same.
+
 R03, the order of pm_active against the load. Closed (``set-load-clear``): the new space's bit is posted, then the table is loaded, then
 the old bit is cleared. The new space's home sees the bit before any walk, for both travel on one FIFO link, and the TLB is dropped before
 the old bit goes. Open (``clear-set-load``): three unordered steps, of which the store of the new bit may become visible last, after the
@@ -47,7 +50,8 @@ class Dispatcher(Driver, kw_only=True):
             self.resume(thread, thread.woke)
             return
         self.switching = True
-        self.record((SWITCH, old, thread.tid, thread.pmap or self.loaded))
+        self.record((SWITCH, old if old != -1 else self.gave_up, thread.tid, thread.pmap or self.loaded))
+        self.gave_up = -1
         self._arm_switch(self.machine.costs.switch_ns)
 
     def _arm_switch(self, cost_ns: int) -> None:
@@ -101,7 +105,7 @@ class Dispatcher(Driver, kw_only=True):
         thread.want = want
         thread.waiting_since = self.clock.now
         if self.current == thread.tid and not self.switching:
-            self.current = -1
+            self.current, self.gave_up = -1, thread.tid
         self.maybe_switch()
 
     def wake(self, thread: Thread, answer: object) -> None:
@@ -117,6 +121,8 @@ class Dispatcher(Driver, kw_only=True):
         self.coroutines.pop(thread.tid, None)
         if self.current == thread.tid:
             self.current = -1
+        if self.gave_up == thread.tid:
+            self.gave_up = -1
         self.maybe_switch()
 
     def user_mode(self, thread: Thread) -> None:

@@ -46,6 +46,7 @@ class Driver(CpuState, kw_only=True):
         """Begin a routine on the current thread."""
         thread.routine, thread.arguments, thread.answers, thread.started = routine, arguments, [], True
         thread.space = (thread.map, thread.pmap)
+        thread.found = tuple((lock, thread.depths.get(lock, 0)) for lock, _ in thread.held)
         self.coroutines[thread.tid] = self.tables.routines[routine](self.context(thread), *arguments)
         self._drive(thread, None, first=True)
 

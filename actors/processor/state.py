@@ -38,6 +38,8 @@ class CpuState(Actor, kw_only=True):
     run_queue: list[int] = []
     current: int = -1
     """The thread on the CPU, -1 when idle."""
+    gave_up: int = -1
+    """The thread that had to wait and left the CPU idle, until another gets it, -1 if there is none."""
     switching: bool = False
     loaded: str = ""
     """The address space whose page table is loaded (lazily kept by kernel threads)."""
@@ -65,7 +67,7 @@ class CpuState(Actor, kw_only=True):
 
     def context(self, thread: Thread) -> Context:
         """What a routine that runs on this thread knows."""
-        context = Context(self.tables, self.machine, self.index, thread.tid, thread.task, thread.index, *thread.space)
+        context = Context(self.tables, self.machine, self.index, thread.tid, thread.task, thread.index, *thread.space, thread)
         if thread.forms:
             context.kernel = {**self.tables.kernel, **thread.forms}
         return context

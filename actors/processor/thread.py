@@ -39,6 +39,8 @@ class Thread(msgspec.Struct, gc=True):
     """Kernel routines entered and not yet left, outermost first: what a person calls it."""
     space: tuple[str, str] = ("", "")
     """(map, pmap) when the routine began: exec changes them under way."""
+    found: tuple[tuple[str, int], ...] = ()
+    """(lock, extra depth) of those held when the routine began."""
     answers: list[Value] = []
     pending: bytes = b""
     """The encoded request it waits on; filled in for a snapshot."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cluster.cli.options import Apply, Json, Kernel, Revert, ScenarioArgument, Seed, Sets, Workers
-from cluster.cli.output import print_json, say
+from cluster.cli.output import counted, print_json, say
 
 
 def command(
@@ -34,7 +34,7 @@ def partition_lines(report: dict[str, Any]) -> list[str]:
     """The partition as TOML comments, so that the whole output is a scenario file."""
     lookahead = report["lookahead_ns"]
     words = "no lookahead is needed" if lookahead is None else f"lookahead {lookahead} ns"
-    lines = [f"# {report['workers']} workers: {words} ({report['bound']})"]
+    lines = [f"# {counted(report['workers'], 'worker')}: {words} ({report['bound']})"]
     lines += [f"#   worker {rank}: {_run_together(roots)}" for rank, roots in enumerate(report["roots"])]
     return lines
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cluster.cli.options import Json, RunArgument
-from cluster.cli.output import DIFFERS, DONE, FAILED, duration, note, print_json, say
+from cluster.cli.output import DIFFERS, DONE, FAILED, counted, duration, note, print_json, say
 
 Names = Annotated[list[str], typer.Option("--check", metavar="NAME", help="Only this check. Repeatable; default: all.")]
 
@@ -21,7 +21,7 @@ def command(run: RunArgument, checks: Names = [], as_json: Json = False) -> int:
     if as_json:
         print_json(report)
     else:
-        say(f"{report['run']}: {report['violations_total']} violations", *violation_lines(report), *check_lines(report))
+        say(f"{report['run']}: {counted(report['violations_total'], 'violation')}", *violation_lines(report), *check_lines(report))
     note(*(f"shootdown: {loss}" for loss in report["losses"]))
     if report["checked_until_ns"] is not None:
         note(f"shootdown: only the first {duration(report['checked_until_ns'])} of the run could be judged")

@@ -32,12 +32,17 @@ def command(
     as_json: Json = False,
 ) -> int:
     """Count the schedules in which a random workload meets a bug whose old form is in place."""
+    from cluster.experiments.experiment import path_of
     from cluster.experiments.pages import density_page
     from shootdown.density import REPAIRED, cases, notes
     from shootdown.density_rows import rows
+    from shootdown.many_seeds import seeds_from
 
+    for name in ids or ():
+        path_of(name, "density")
     found: list[dict[str, Any]] = []
-    for row in rows(cases(ids or ()), range(first, first + seeds), jobs or os.cpu_count() or 1, keep):
+    wanted, chosen = cases(ids or ()), seeds_from(first, seeds)
+    for row in rows(wanted, chosen, jobs or os.cpu_count() or 1, keep, lambda loss: note(f"shootdown: {loss}")):
         if not (markdown or as_json):
             _say(row, head=not found)
         found.append(row)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cluster.cli.options import Json, Seed
+from cluster.cli.options import Json, Seed, worker_counts
 from cluster.cli.output import note, print_json, say
 
 if TYPE_CHECKING:
+    from cluster.experiments.experiment import Experiment
     from shootdown.experimenting import Reproduction
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Changes, by id or slug; default: all.", show_default=False)]
@@ -39,8 +40,8 @@ def command(
     from cluster.experiments.experiment import parameter_sets
     from shootdown.experimenting import experiments, reproduce
 
-    chosen = list(experiments(ids or (), parameter_sets(sets)))
-    counts = _counts(workers)
+    counts = worker_counts("experiments", workers)
+    chosen = _each_once(experiments(ids or (), parameter_sets(sets)), kept=out is not None or pages is not None)
     catalogue = Catalogue(pages) if pages is not None else None
     done = []
     for experiment in chosen:
@@ -54,7 +55,7 @@ def command(
     if catalogue is not None:
         note(catalogue.finish())
     reproduced = sum(one.reproduced for one in done)
-    note(f"{reproduced} of {len(done)} reproduced, on {' and '.join(map(str, counts))} workers")
+    note(f"{reproduced} of {len(done)} reproduced, on {' and '.join(map(str, counts))} worker{'' if counts == (1,) else 's'}")
     return 0 if reproduced == len(done) else 1
 
 
@@ -71,10 +72,18 @@ def _lines(done: Reproduction, explain: bool, first: bool) -> Iterator[str]:
     yield from row(done)
 
 
-def _counts(text: str) -> tuple[int, ...]:
+def _each_once(asked: Iterator[Experiment], kept: bool) -> list[Experiment]:
+    """The experiments, each once whatever it was called by. Two files of one change are two; if what they leave is ``kept``, where it would
+    be under one name, they are refused."""
     from cluster.scenario.refusal import refuse
 
-    counts = [int(part) for part in text.split(",") if part.strip().isdecimal()]
-    if not counts or len(counts) != len(text.split(",")) or min(counts) < 1:
-        raise refuse("experiments", "--workers", text, "numbers of workers, such as 1,2")
-    return tuple(counts)
+    found: dict[Path, Experiment] = {}
+    for experiment in asked:
+        found.setdefault(Path(experiment.place.file).resolve(), experiment)
+    ids = [experiment.change.id for experiment in found.values()]
+    twice = [name for name in dict.fromkeys(ids) if ids.count(name) > 1]
+    if kept and twice:
+        files = [str(path) for path, experiment in found.items() if experiment.change.id == twice[0]]
+        allowed = f"with --out or --pages one of them: {', '.join(files)}"
+        raise refuse("experiments", "ID", f"{len(files)} files of {twice[0]}", allowed)
+    return list(found.values())

@@ -72,39 +72,67 @@ def command(
     """Print a run's records in order of time, or with --cause the chain of events that led to one."""
     import shootdown as sd
     from cluster.cli.output import note
+    from cluster.inspect.absent import need_readable, why_nothing
     from cluster.inspect.select import Selection
 
-    until_ns = None if until is None else _time_ns("--until", until)
-    frame = None if page is None else _frame(page)
-    tid = None if thread is None else _thread(thread)
-    selection = Selection(actor, kind, frame, lock, tid, _time_ns("--from", from_time), until_ns)
+    from_ns, until_ns = _span(from_time, until)
+    selection = Selection(
+        actor, kind, None if page is None else _frame(page), lock, None if thread is None else _thread(thread), from_ns, until_ns
+    )
     stored = sd.open_run(run).stored
-    if as_json:
-        array = ArrayOut(sys.stdout)
-        _render(stored, array, selection, cause, True, limit)
+    need_readable(stored)
+    _refuse_frame(selection, stored)
+    array = ArrayOut(sys.stdout) if as_json else None
+    written = _render(stored, array or sys.stdout, selection, cause, lines or as_json, limit)
+    reasons = why_nothing(stored, selection) if not written else []
+    if array is not None:
         array.end()
-    else:
-        _render(stored, sys.stdout, selection, cause, lines, limit)
-    note(*(f"shootdown: {loss}" for loss in stored.losses))
+    note(*(f"shootdown: {text}" for text in (*reasons, *stored.losses)))
 
 
-def _render(stored: StoredRun, out: TextIO, selection: Selection, cause: str | None, json: bool, limit: int) -> None:
+def _render(stored: StoredRun, out: TextIO, selection: Selection, cause: str | None, json: bool, limit: int) -> int:
+    """How many lines were written."""
     from cluster.inspect.causes import render_causes
     from cluster.inspect.log import render_log
 
     if cause is not None:
-        render_causes(stored, out, cause, json)
-    else:
-        render_log(stored, out, selection, json, limit)
+        return render_causes(stored, out, cause, json)
+    return render_log(stored, out, selection, json, limit)
+
+
+def _span(from_time: str, until: str | None) -> tuple[int, int | None]:
+    from cluster.cli.at import nanoseconds
+
+    from_ns, until_ns = nanoseconds(from_time, "--from"), None if until is None else nanoseconds(until, "--until")
+    if until_ns is not None and until_ns <= from_ns:
+        from cluster.scenario.refusal import refuse
+
+        raise refuse("log", "--until", f"{until_ns} ns", f"more than {from_ns} ns, where --from has the log begin")
+    return from_ns, until_ns
+
+
+def _refuse_frame(selection: Selection, stored: StoredRun) -> None:
+    """The machine has so many frames, and page records without RAM have numbers of their own."""
+    from protocol.pages import FAKE
+
+    machine = stored.manifest.plan.model.machine
+    if selection.frame is not None and machine is not None and machine.frames <= selection.frame < FAKE:
+        from cluster.scenario.refusal import refuse
+
+        allowed = f"a frame of the machine: 0 to {machine.frames - 1:#x}, or a fictitious one: {FAKE:#x} and more"
+        raise refuse("log", "--page", selection.frame, allowed)
 
 
 def _frame(text: str) -> int:
     from cluster.scenario.refusal import refuse
 
     try:
-        return int(text, 0)
+        number = int(text, 0)
     except ValueError:
-        raise refuse("log", "--page", text, "a frame's number, such as 31 or 0x1f") from None
+        number = -1
+    if number < 0:
+        raise refuse("log", "--page", text, "a frame's number, such as 31 or 0x1f")
+    return number
 
 
 def _thread(text: str) -> int:
@@ -115,15 +143,3 @@ def _thread(text: str) -> int:
     if number is None:
         raise refuse("log", "--thread", text, "a thread's number or name, such as 3, t3 (task 3) or k0.0 (CPU 0's first kernel thread)")
     return number
-
-
-def _time_ns(option: str, text: str) -> int:
-    from pydantic_core import PydanticCustomError
-
-    from cluster.scenario.refusal import refuse
-    from cluster.scenario.units import TIME_NS, quantity
-
-    try:
-        return int(text) if text.isascii() and text.isdigit() else quantity(text, TIME_NS, "ns")
-    except PydanticCustomError as error:
-        raise refuse("log", option, text, error.message()) from None

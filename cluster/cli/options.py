@@ -7,11 +7,14 @@ from typing import Annotated
 
 import typer
 
+SEED_MAX = (1 << 64) - 1
+DIGITS_MAX = 18
+"""More than any number of workers has, and fewer than Python refuses to convert."""
 SCENARIO_HELP = "A .toml file, a name under configs/ (see `shootdown list`), or a recording (.perf.txt, .xz, .gz)."
 
 ScenarioArgument = Annotated[str, typer.Argument(metavar="SCENARIO", help=SCENARIO_HELP, show_default=False)]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run directory.", show_default=False)]
-Seed = Annotated[int, typer.Option("--seed", help="Seed of every random choice, 0 to 2^64 - 1.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=SEED_MAX, help="Seed of every random choice, 0 to 2^64 - 1.")]
 Workers = Annotated[int, typer.Option("--workers", "-w", help="Worker processes (1: everything in this process).")]
 Out = Annotated[Path | None, typer.Option("--out", help="Run directory to make; default: runs/<scenario>-<seed>-<n>.", show_default=False)]
 Sets = Annotated[list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change a key, such as machine.cpus=8. Repeatable.")]
@@ -23,5 +26,16 @@ At = Annotated[str, typer.Option("--at", metavar="NS", help="An instant of virtu
 SnapshotMs = Annotated[int, typer.Option("--snapshot-ms", help="Snapshot so often, in ms of wall-clock time; 0: never.")]
 Json = Annotated[bool, typer.Option("--json", help="Print exactly one JSON value.")]
 Seeds = Annotated[int, typer.Option("--seeds", min=1, max=1_000_000, help="How many seeds, from --first on.")]
-First = Annotated[int, typer.Option("--first", min=0, help="The first seed.")]
+First = Annotated[int, typer.Option("--first", min=0, max=SEED_MAX, help="The first seed.")]
 Jobs = Annotated[int | None, typer.Option("--jobs", min=1, max=1024, help="Processes; default: as many as CPUs.", show_default=False)]
+
+
+def worker_counts(command: str, text: str) -> tuple[int, ...]:
+    """The numbers in a text such as ``1,2,4``, each once, in order. Raises InputError."""
+    from cluster.scenario.refusal import refuse
+
+    parts = [part.strip() for part in text.split(",")]
+    counts = [int(part) if part.isascii() and part.isdigit() and len(part) <= DIGITS_MAX else 0 for part in parts]
+    if min(counts) < 1:
+        raise refuse(command, "--workers", text, "numbers of workers, such as 1,2")
+    return tuple(dict.fromkeys(counts))

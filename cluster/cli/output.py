@@ -7,9 +7,10 @@ instead (:func:`print_error`), so there are never two.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from cluster.errors import ShootdownError
 
@@ -28,10 +29,20 @@ def say(*lines: str) -> None:
 
 
 def note(*lines: str) -> None:
-    """Lines that are no result (progress, hints, logs), on stderr."""
+    """Lines that are no result (progress, hints, logs), on stderr. If that takes nothing, what the command did stands all the same."""
     sys.stdout.flush()
-    sys.stderr.write("".join(f"{line}\n" for line in lines))
-    sys.stderr.flush()
+    try:
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        sys.stderr.flush()
+    except OSError:
+        to_nowhere(sys.stderr)
+
+
+def to_nowhere(stream: TextIO) -> None:
+    """From now on nothing comes of what is written there, and the interpreter's own last flush does not complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def print_json(value: Any) -> None:
@@ -64,6 +75,11 @@ def _number(cell: object) -> object:
 
 def _numeric(cell: str) -> bool:
     return not cell or cell[0].isdigit() or (cell[0] in "-+" and cell[1:2].isdigit())
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 worker``, ``2 workers``."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
 def few(number: float) -> str:

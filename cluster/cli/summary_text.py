@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import zip_longest
 from typing import Any
 
-from cluster.cli.output import duration, printable, table
+from cluster.cli.output import counted, duration, printable, table
 from cluster.cli.worker_text import worker_lines
 
 VIOLATIONS_SHOWN_MAX = 10
@@ -161,7 +161,9 @@ def violation_lines(summary: Summary) -> list[str]:
         where = f"{v['time_ns']:,} ns, {printable(v['actor'])} (event {printable(v['event'])})"
         lines.append(f"  {v['check']} at {where}: {printable(v['message'])}")
     rest = summary["violations_total"] - len(lines)
-    return [f"  {summary['violations_total']:,} violations", *lines, *([f"  … and {rest:,} more"] if rest else [])] if lines else []
+    return (
+        [f"  {counted(summary['violations_total'], 'violation')}", *lines, *([f"  … and {rest:,} more"] if rest else [])] if lines else []
+    )
 
 
 def wait_lines(summary: Summary) -> list[str]:

@@ -30,15 +30,16 @@ def command(
     as_json: Json = False,
 ) -> int:
     """Run scenarios on many seeds: how they end, which checks speak in which seed first, which are never evaluated."""
-    from shootdown.many_seeds import Processes
+    from shootdown.many_seeds import Processes, seeds_from
     from shootdown.sweeping import Subject
     from shootdown.sweeping import sweep as swept
 
+    chosen = seeds_from(first, seeds)
     found: list[Sweep] = []
     with Processes(jobs or os.cpu_count() or 1) as processes:
         for scenario in scenarios:
             subject = Subject(scenario, tuple(sets), kernel, tuple(revert), tuple(apply))
-            found.append(swept(subject, range(first, first + seeds), processes))
+            found.append(swept(subject, chosen, processes))
             if not as_json:
                 say(*_told(found[-1]))
     if as_json:

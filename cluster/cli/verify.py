@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from cluster.cli.options import Apply, Json, Kernel, Revert, ScenarioArgument, Seed, Sets
+from cluster.cli.options import Apply, Json, Kernel, Revert, ScenarioArgument, Seed, Sets, worker_counts
 from cluster.cli.output import DIFFERS, DONE, note, print_json, say
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def command(
     from cluster.cli.verify_memory import Memory, identity
 
     loaded = sd.load(scenario, sets, kernel, revert, apply)
-    chosen = combinations(_counts(workers), _backends(backends), hash_seeds, _one_of("--trace", trace, TRACES), cover)
+    chosen = combinations(worker_counts("verify", workers), _backends(backends), hash_seeds, _one_of("--trace", trace, TRACES), cover)
     compiled = loaded.compile(seed)
     for count in {combination.workers: None for combination in chosen}:
         sd.placement(loaded, seed=seed, workers=count, workload=compiled)
@@ -145,13 +145,6 @@ def _failure(error: dict[str, Any], status: int, stderr: str) -> Exception:
     lines = stderr.strip().splitlines()
     message = error.get("message") or (lines[-1] if lines else f"a run ended with status {status} and said nothing")
     return (InputError if status == 2 else RunError)(message, **fields)
-
-
-def _counts(text: str) -> list[int]:
-    counts = [int(part) if part.strip().isdigit() else 0 for part in text.split(",")]
-    if min(counts) < 1:
-        raise _refusal("--workers", text, "whole numbers from 1 on, separated by commas")
-    return list(dict.fromkeys(counts))
 
 
 def _backends(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cluster.errors import InputError
+from cluster.scenario.read import special
 
 if TYPE_CHECKING:
     from cluster.cli.verify import Combination
@@ -68,6 +69,11 @@ class Memory:
 
 def _lines(path: Path) -> list[str]:
     """The whole lines of the file; what an interruption left of another is cut off."""
+    allowed = "a file that --continue has written, or one that is not there yet"
+    if found := special(path):
+        raise InputError(
+            f"{path}: --continue: found {found}, allowed: {allowed}", file=str(path), key="--continue", found=found, allowed=allowed
+        )
     try:
         text = path.read_text(encoding="utf-8")
         whole, end, rest = text.rpartition("\n")

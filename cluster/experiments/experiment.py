@@ -24,13 +24,15 @@ from cluster.experiments.templates import TemplateError, expanded
 from cluster.scenario import Scenario
 from cluster.scenario.places import names
 from cluster.scenario.read import parse, read_text
-from cluster.scenario.refusal import Place, refusal_of, refuse
+from cluster.scenario.refusal import Place, refusal_of, refuse, shown
 from cluster.scenario.scenario import load_tables
 from protocol.changes import CHANGES, Change
 from protocol.kernels import KernelError, change_called
 from protocol.workload import Workload
 
-_INTEGER = re.compile("-?[0-9]{1,18}")
+DIGITS_MAX = 4000
+"""Of a parameter as it is typed: fewer than Python converts at once, and far more than any parameter takes."""
+_INTEGER = re.compile(f"-?[0-9]{{1,{DIGITS_MAX}}}")
 
 
 @dataclass(frozen=True)
@@ -182,11 +184,11 @@ def experiment_files() -> dict[str, Path]:
 
 def load_experiment(name: str, sets: Mapping[str, int] | None = None) -> Experiment:
     """The experiment of a change, by id, slug or file, with some of its parameters set. Raises InputError."""
-    path = _path_of(name)
-    text = read_text(path)
+    path = path_of(name)
+    text = read_text(path, "experiment", "id, [scenario] and [arms]")
     place = Place(str(path), text)
     try:
-        table = ExperimentTable.model_validate(parse(text, str(path)))
+        table = ExperimentTable.model_validate(parse(text, str(path), "experiment"))
     except ValidationError as error:
         raise refusal_of(error, ExperimentTable, place) from None
     if table.id not in CHANGES:
@@ -198,7 +200,8 @@ def load_experiment(name: str, sets: Mapping[str, int] | None = None) -> Experim
     return experiment
 
 
-def _path_of(name: str) -> Path:
+def path_of(name: str, command: str = "experiments") -> Path:
+    """The file of an experiment by id, slug or file, as it was typed after ``command``. Raises InputError."""
     if name.endswith(".toml"):
         return Path(name)
     shipped = experiment_files()
@@ -208,7 +211,7 @@ def _path_of(name: str) -> Path:
         found = ""
     if found not in shipped:
         known = [f"{key} ({CHANGES[key].slug})" for key in shipped if key in CHANGES]
-        raise refuse("experiments", "ID", name, known, why="no experiment has this id or slug")
+        raise refuse(command, "ID", name, known, why="no experiment has this id or slug")
     return shipped[found]
 
 
@@ -231,9 +234,7 @@ def parameter_sets(texts: Sequence[str]) -> dict[str, int]:
     for text in texts:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not name.isidentifier() or not _INTEGER.fullmatch(value):
-            raise InputError(
-                f"--set: found {text!r}, allowed: NAME=INTEGER with a parameter of the experiment", key="--set", found=text,
-                allowed="NAME=INTEGER",
-            )  # fmt: skip
+            allowed = f"NAME=INTEGER with a parameter of the experiment, of at most {DIGITS_MAX} digits"
+            raise InputError(f"--set: found {shown(text)}, allowed: {allowed}", key="--set", found=text, allowed=allowed)
         found[name] = int(value)
     return found

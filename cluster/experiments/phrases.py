@@ -1,8 +1,8 @@
 """A record as a kernel engineer would say it: ``page 0x3e2: queue INACTIVE -> CACHE``, for the runs that experiments tell and draw.
 
 The log writes every field by its name, so that a line can be searched for and taken apart; a story is read once, and is easier read as
-words. What has no phrase here is told as the log has it. Building these from the kinds' ``meaning`` was rejected: a meaning explains a
-kind of record, a phrase states one fact.
+words. What has no phrase (locks, the begin and the end of routines) is told as the log has it. Building phrases from the kinds'
+``meaning`` was rejected: a meaning explains a kind of record, a phrase states one fact.
 """
 
 from __future__ import annotations
@@ -11,73 +11,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from cluster.experiments.plain_phrases import PLAIN
 from cluster.inspect.escape import escaped
 from cluster.inspect.lines import what
 from cluster.inspect.words import UNKNOWN, in_words, kind_name
 from protocol.points import POINTS
 from protocol.records import Record
-
-_PLAIN = {
-    "alloc.colour": "computes the colour {colour} for {pindex} of {object}",
-    "dma.buffer": "channel {channel} gets a bounce buffer: {pages} pages from frame {frame}",
-    "dma.init": "is told {status} for channel {channel}",
-    "fake.free": "fictitious page {frame} dropped",
-    "fake.new": "fictitious page {frame} for {object} at {pindex}, busy",
-    "fault.done": "fault at {vpn} resolved: {how}",
-    "fault.fired": "injected fault {fault}: {what}",
-    "frame.copy": "frame {source} copied into frame {frame}",
-    "frame.fill": "frame {frame} filled by a pager",
-    "frame.store": "store into frame {frame}: {what}",
-    "frame.zero": "frame {frame} zeroed",
-    "free.fail": "request of class {klass} refused, {free} free",
-    "free.put": "frame {frame} on the free lists, {free} free",
-    "free.take": "frame {frame} off the free lists for class {klass}, {free} free",
-    "injected": "injected: {what}",
-    "ipi.deliver": "interrupt {vector} from {initiator} handled",
-    "ipi.send": "interrupt {vector} sent to {target}",
-    "loop": "{routine}: turn of the loop, measure {measure}",
-    "map.clip": "entry at {start} split at {at}",
-    "map.protect": "entry {start} to {end}: protection {prot}",
-    "map.remove": "entry {start} to {end} removed",
-    "note": "{text}",
-    "object.insert": "page {frame} put at offset {pindex}",
-    "object.io": "page {frame}: I/O count {old} -> {new}",
-    "object.remove": "page {frame} taken from offset {pindex}",
-    "object.shadow-count": "shadow count {old} -> {new}",
-    "object.type": "type {old} -> {new}",
-    "page.array": "page record number {index} of {size} looked up",
-    "page.busy": "page {frame} busy",
-    "page.cow": "page {frame}: zero-copy sends {old} -> {new}",
-    "page.dirty": "page {frame}: dirty bits {old} -> {new}",
-    "page.flags": "page {frame}: flags {old} -> {new}",
-    "page.hold": "page {frame}: hold count {old} -> {new}",
-    "page.pv-add": "page {frame}: pv entry {pmap} {vpn} linked",
-    "page.queue": "page {frame}: queue {old} -> {new}",
-    "page.reclaim": "page {frame} taken for clean, its content given up",
-    "page.unbusy": "page {frame} not busy any more",
-    "page.wire": "page {frame}: wire count {old} -> {new}",
-    "pager.done": "{operation} of {object} at {pindex} done",
-    "pager.start": "{operation} of {object} at {pindex} begins",
-    "panic": "panic: {text}",
-    "peek": "reads {field} without a lock",
-    "pte.bits": "PTE {vpn}: {old} -> {new}",
-    "pte.clear": "PTE {vpn} cleared, was page {frame} {bits}",
-    "shootdown.ack": "acknowledgement, {remaining} to come",
-    "shootdown.arm": "acknowledgements expected from CPUs {targets}",
-    "sleep": "sleeps on {chan}, gives up {interlock}",
-    "stalled": "does nothing for {ns} ns",
-    "store": "store at {vpn} into page {frame}",
-    "task.step": "step {index}: {operation}",
-    "tlb.evict": "TLB evicts {pmap} {vpn}",
-    "tlb.fill": "TLB takes {pmap} {vpn}: page {frame} {bits}",
-    "unguarded": "unguarded: {field} of {subject} without {needed}",
-    "vnode.hold": "hold count {old} -> {new}",
-    "wake": "runs again ({why})",
-    "wakeup": "wakes who sleeps on {chan}",
-    "window.fill": "TLB takes {window}: frame {frame}",
-    "window.set": "window shows frame {frame}",
-    "zone.items": "free items {old} -> {new}, {slabs} slabs",
-}
 
 
 def phrase(record: Record) -> str:
@@ -88,7 +27,7 @@ def phrase(record: Record) -> str:
         return _acquire(record)
     if kind in _SPECIAL:
         return escaped(_SPECIAL[kind](words))
-    return escaped(_PLAIN[kind].format_map(words)) if kind in _PLAIN else what(record)
+    return escaped(PLAIN[kind].format_map(words)) if kind in PLAIN else what(record)
 
 
 def _text(value: object) -> str:
@@ -135,22 +74,23 @@ def _valid(words: Words) -> str:
 
 
 def _flush(words: Words) -> str:
-    if words["start"] == words["end"]:
-        return f"TLB drops {words['pmap'] or 'everything not global'} ({words['reason']})"
-    return f"TLB drops {words['pmap']} {_range(words)} ({words['reason']})"
+    return f"TLB drops {_range(words) if words['pmap'] else 'everything not global'} ({words['reason']})"
 
 
 def _range(words: Words) -> str:
+    """What a flush or a shootdown is of: some pages of an address space, or all that it has, which the records say as no page."""
     start, end = int(words["start"], 16), int(words["end"], 16)
-    return words["start"] if end - start == 1 else f"{words['start']} to {end - 1:#x}"
+    if start == end:
+        return f"all of {words['pmap']}"
+    return f"{words['pmap']} {words['start']}" + (f" to {end - 1:#x}" if end - start > 1 else "")
 
 
 def _begin(words: Words) -> str:
-    return f"shootdown of {words['pmap']} {_range(words)} begins, targets: {words['targets'] or 'no other CPU'}"
+    return f"shootdown of {_range(words)} begins, targets: {words['targets'] or 'no other CPU'}"
 
 
 def _done(words: Words) -> str:
-    return f"shootdown of {words['pmap']} {_range(words)} done, spun {words['spin_ns']} ns"
+    return f"shootdown of {_range(words)} done, spun {words['spin_ns']} ns"
 
 
 def _withhold(words: Words) -> str:
@@ -160,6 +100,36 @@ def _withhold(words: Words) -> str:
 
 def _backing(words: Words) -> str:
     return f"shadows {words['backing']} at {words['offset']}" if words["backing"] else "shadows nothing"
+
+
+def _active(words: Words) -> str:
+    return f"{'active' if words['active'] == 'True' else 'not active any more'} on cpu.{words['cpu']}"
+
+
+def _aside(words: Words) -> str:
+    where = "taken off its free list by a fault" if words["aside"] == "True" else "put back on its free list"
+    return f"frame {words['frame']} {where}, {words['free']} free"
+
+
+def _collapse(words: Words) -> str:
+    if words["how"] == "bypass":
+        return f"{words['object']} shadows what is behind {words['backing']} now"
+    end = "; it is gone" if words["how"] == "collapse" else "; paging is in progress, so it stays"
+    return f"{words['moved']} pages moved from {words['backing']} up to {words['object']}, {words['freed']} freed{end}"
+
+
+def _fork(words: Words) -> str:
+    how = {"fork": "forks task {child}", "vfork": "vforks task {child}", "thread": "starts task {child} as a thread"}
+    return f"task {words['task']} " + how.get(words["how"], f"{words['how']}: task {{child}}").format_map(words)
+
+
+def _wire(words: Words) -> str:
+    return f"entry {words['start']} to {words['end']} {'wired' if words['wired'] == 'True' else 'not wired any more'}"
+
+
+def _transition(words: Words) -> str:
+    word = "is in other hands from now on" if words["begins"] == "True" else "is in other hands no more"
+    return f"page {words['frame']} of {words['object']} at {words['pindex']} {word}"
 
 
 def _held(words: Words) -> str:
@@ -180,6 +150,12 @@ def _dma(words: Words) -> str:
 
 
 _SPECIAL: dict[str, Callable[[Words], str]] = {
+    "free.aside": _aside,
+    "map.wire": _wire,
+    "object.collapse": _collapse,
+    "page.transition": _transition,
+    "pmap.active": _active,
+    "task.fork": _fork,
     "page.bind": _bind,
     "page.rebind": _rebind,
     "page.release": _release,

@@ -42,7 +42,7 @@ def common(one: Sequence[Step], other: Sequence[Step]) -> int:
 def begins(found: Sequence[Step]) -> int:
     """The first thread that is held, or else the first routine that a script calls."""
     held = (number for number, step in enumerate(found) if step.kind == "held")
-    called = (number for number, step in enumerate(found) if step.kind == "task.step" and step.text.endswith(": kernel"))
+    called = (number for number, step in enumerate(found) if step.kind == "task.step" and ": kernel " in f"{step.text} ")
     return next(held, next(called, 0))
 
 

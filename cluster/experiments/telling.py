@@ -18,7 +18,8 @@ from cluster.inspect.escape import escaped
 from cluster.inspect.lines import thread_name
 from cluster.recording.stored import StoredRun
 from protocol import records as kinds
-from protocol.records import KINDS
+from protocol.records import KINDS, Record
+from protocol.workload import Kernel, decode
 
 LEFT_OUT = frozenset(
     {
@@ -60,9 +61,34 @@ class Telling(NamedTuple):
     counts: Callable[[Seen], bool] | None = None
 
 
+WORKLOAD = "workload.msgpack"
+"""In the run directory: the compiled workload."""
+
+
+class Cast(NamedTuple):
+    """Who acts, and in what: tasks by number, and the kernel routines that their steps call, by task and step."""
+
+    tasks: Mapping[int, str]
+    routines: Mapping[tuple[int, int], str]
+
+
+def cast_of(run: StoredRun, tasks: Mapping[str, int]) -> Cast:
+    """The cast of a run. A record names a step only by its number, so what it calls is read from the workload beside the trace."""
+    path = run.path / WORKLOAD
+    workload = decode(path.read_bytes()) if path.is_file() else None
+    routines = {
+        (number, index): step.routine
+        for number, task in enumerate(workload.tasks if workload is not None else ())
+        for index, step in enumerate(task.steps)
+        if isinstance(step, Kernel)
+    }
+    return Cast({number: name for name, number in tasks.items()}, routines)
+
+
 def steps(run: StoredRun, telling: Telling) -> Iterator[Step]:
     """The steps of a run in order, and what was spoken where it was."""
-    names = {number: name for name, number in telling.tasks.items()}
+    cast = cast_of(run, telling.tasks)
+    names = cast.tasks
     words: dict[tuple[int, str], list[Step]] = {}
     for word in telling.said:
         words.setdefault((word.time_ns, word.event), []).append(_word(word, names))
@@ -74,7 +100,7 @@ def steps(run: StoredRun, telling: Telling) -> Iterator[Step]:
                 panicked = _thread(one.thread, names)
             counted = telling.counts is not None and telling.counts(one)
             if one.record[0] != kinds.PANIC and (counted or one.record[0] not in LEFT_OUT):
-                yield _step(one, names, counted)
+                yield _step(one, cast, counted)
         yield from (word._replace(who=panicked) if word.kind == PANIC and panicked else word for word in words.get(event, ()))
         if event == last:
             return
@@ -108,14 +134,25 @@ def _events(found: Iterable[Seen]) -> Iterator[tuple[tuple[int, str], list[Seen]
         yield key, batch
 
 
-def _step(one: Seen, names: Mapping[int, str], counted: bool) -> Step:
+def _step(one: Seen, cast: Cast, counted: bool) -> Step:
     head = one.entry[0]
-    who = head[3] if one.thread is None else _thread(one.thread, names)
+    who = head[3] if one.thread is None else _thread(one.thread, cast.tasks)
     if one.record[0] == kinds.SHOOT_ACK:
         who = head[4]  # the CPU that was interrupted, not the thread that happened to run there
     kind = KINDS[int(one.record[0])].name  # type: ignore[call-overload]
     event, cause = f"{head[4]}:{head[5]}", f"{head[6]}:{head[7]}"
-    return Step(head[0], who, head[3], kind, phrase(one.record), counted=counted, event=event, cause=cause)
+    return Step(head[0], who, head[3], kind, _text(one.record, kind, cast), counted=counted, event=event, cause=cause)
+
+
+def _text(record: Record, kind: str, cast: Cast) -> str:
+    """The record in words, tasks by their names; a step inside the kernel with the routine that it calls."""
+    text = phrase(record)
+    if kind == "task.step":
+        routine = cast.routines.get((record[1], record[2]), "")  # type: ignore[arg-type]
+        return f"{text} {routine}".rstrip()
+    if kind.startswith("task."):
+        return re.sub(r"\btask (\d+)\b", lambda found: f"task {escaped(cast.tasks.get(int(found[1]), found[1]))}", text)
+    return text
 
 
 def _thread(number: int, names: Mapping[int, str]) -> str:

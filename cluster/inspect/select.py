@@ -6,10 +6,11 @@ are a shell's (``ipi.*``, ``object.?.cpu.3``) and match case.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from fnmatch import translate
 from functools import lru_cache
 from re import compile as compile_pattern
+from typing import Any
 
 from cluster.errors import InputError
 from cluster.inspect.words import UNKNOWN, kind_name
@@ -49,6 +50,7 @@ class Selection:
         self.frame, self.thread = frame, thread
         self.from_ns, self.until_ns = from_ns, until_ns
         self.lock = _lock_matcher(lock) if lock is not None else None
+        self.asked = {"actor": actor, "kind": kind, "page": frame, "lock": lock, "thread": thread}
         self.narrow = any(asked is not None for asked in (frame, lock, thread))
         self.kinds = _kinds_like(kind) if kind is not None else None
 
@@ -66,6 +68,42 @@ class Selection:
         if self.thread is not None and thread != self.thread and not _names_thread(record, number, self.thread):
             return False
         return self.lock is None or any(_holds(record[at], self.lock) for at in _LOCKS.get(number, ()))
+
+
+class Named:
+    """The actors of a trace, and the pages, locks and threads that its records name: what can be asked for."""
+
+    def __init__(self) -> None:
+        self.actors: set[str] = set()
+        self.frames: set[int] = set()
+        self.locks: set[str] = set()
+        self.threads: set[int] = set()
+
+    def add(self, actor: str, records: Iterable[Record]) -> None:
+        """Take in an entry."""
+        self.actors.add(actor)
+        for record in records:
+            number: int = record[0]  # type: ignore[assignment]
+            if kind_name(record) != UNKNOWN:
+                self.frames.update(record[at] for at in _FRAMES.get(number, ()))  # type: ignore[misc]
+                for at in _LOCKS.get(number, ()):
+                    self.locks.update(_each(record[at]))
+                for at in _THREADS.get(number, ()):
+                    self.threads.update(_each(record[at]))
+
+    def lacks(self, selection: Selection) -> list[str]:
+        """Which of the things asked for there are not: ``actor``, ``page``, ``lock``, ``thread``."""
+        there = {
+            "actor": selection.actor is None or any(map(selection.actor, self.actors)),
+            "page": selection.frame is None or selection.frame in self.frames,
+            "lock": selection.lock is None or any(map(selection.lock, self.locks)),
+            "thread": selection.thread is None or selection.thread in self.threads,
+        }
+        return [name for name, found in there.items() if not found]
+
+
+def _each(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _places(fields: frozenset[str]) -> dict[int, tuple[int, ...]]:

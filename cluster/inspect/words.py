@@ -101,6 +101,7 @@ _BY_FIELD: dict[str, Word] = {
     "targets": _cpu,
     "thread": _thread,
     "owner": _thread,
+    "pieces": _hex,
 }
 _QUEUE, _FLAGS, _PTE = _one_of(QUEUE_NAMES), _bits(FLAG_NAMES), _bits(PTE_NAMES)
 _BY_KIND: dict[str, dict[str, Word]] = {
@@ -112,6 +113,7 @@ _BY_KIND: dict[str, dict[str, Word]] = {
     "page.flags": {"old": _FLAGS, "new": _FLAGS},
     "page.dirty": {"old": _hex, "new": _hex},
     "object.valid": {"old": _hex, "new": _hex},
+    "object.new": {"type": _one_of(OBJECT_TYPE_NAMES)},
     "object.type": {"old": _one_of(OBJECT_TYPE_NAMES), "new": _one_of(OBJECT_TYPE_NAMES)},
     "pte.bits": {"old": _PTE, "new": _PTE},
     "map.add": {"flags": _bits(ENTRY_NAMES)},

@@ -1,4 +1,4 @@
-"""The kernel routines and injections that a script may name, and the arguments they take.
+"""The kernel routines that a script may name, and the arguments they take.
 
 Asked of the kernel itself, not listed here, so that a new routine can be said in a script without a change to the compiler; and asked
 before the run, so that a wrong name is a sentence about the script's key and not a failure in the middle of a run.
@@ -7,32 +7,31 @@ before the run, so that a wrong name is a sentence about the script's key and no
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from actors.kernel.inject import INJECTIONS
 from actors.kernel.step import SCRIPTED
 from cluster.intake.tables import Table
 from protocol.points import POINTS
-from protocol.workload import Inject, Kernel
+from protocol.workload import File, Kernel
 
 WORDS = {"int": "an integer", "str": "text", "bool": "true or false"}
 
 
-def kernel_step(table: Table, files: Mapping[str, int]) -> Kernel:
+def kernel_step(table: Table, files: Sequence[File]) -> Kernel:
     """A step inside the kernel: ``routine`` and its ``arguments``, in order or by name. Raises InputError.
 
-    An argument called ``file`` (or ``..._file``) is a file of the script, by its name.
+    An argument called ``file`` (or ``..._file``) is a file of the script, by its name or number.
     """
     name = table.text("routine", allowed=sorted(SCRIPTED))
-    wanted = _parameters(SCRIPTED[name])
+    wanted = parameters_of(SCRIPTED[name])
     given = _in_order(table, wanted)
     values = []
     for value, parameter in zip(given, wanted):
-        if parameter.name.endswith("file") and isinstance(value, str):
-            value = _file(table, "arguments", value, files)
-        if not _fits(value, parameter):
-            raise table.error("arguments", value, f"{_word(parameter)} for {parameter.name}")
+        if parameter.name.endswith("file"):
+            value = file_number(table, "arguments", value, files)
+        if not fits(value, parameter):
+            raise table.error("arguments", value, f"{word_for(parameter)} for {parameter.name}")
         values.append(value)
     return Kernel(routine=name, arguments=tuple(values))
 
@@ -52,10 +51,14 @@ def _in_order(table: Table, wanted: list[inspect.Parameter]) -> list[Any]:
     return given
 
 
-def _file(table: Table, key: str, name: str, files: Mapping[str, int]) -> int:
-    if name not in files:
-        raise table.error(key, name, list(files) or "a [[file]] table of this name")
-    return files[name]
+def file_number(table: Table, key: str, value: object, files: Sequence[File]) -> object:
+    """The number of a script's file, given by its name or number; what is neither stays as it is. Raises InputError if there is none."""
+    names = [file.name for file in files]
+    if isinstance(value, str) and value in names:
+        return names.index(value)
+    if isinstance(value, str) or (type(value) is int and not 0 <= value < len(files)):
+        raise table.error(key, value, names or "a [[file]] table of this name")
+    return value
 
 
 def point(table: Table) -> str:
@@ -63,39 +66,21 @@ def point(table: Table) -> str:
     return table.text("at", allowed=sorted(POINTS))
 
 
-def injection(table: Table, files: Mapping[str, int]) -> Inject:
-    """An ``[[inject]]`` table: ``what``, and its fields by name; a ``file`` is named as in ``[[file]]``. Raises InputError."""
-    what = table.text("what", allowed=sorted(INJECTIONS))
-    fields: dict[str, bool | int | str] = {}
-    for parameter in _parameters(INJECTIONS[what]):
-        if not table.has(parameter.name):
-            if parameter.default is parameter.empty:
-                table.take(parameter.name)
-            continue
-        value = table.take(parameter.name)
-        if parameter.name == "file" and isinstance(value, str):
-            value = _file(table, "file", value, files)
-        if not _fits(value, parameter):
-            raise table.error(parameter.name, value, _word(parameter))
-        fields[parameter.name] = value
-    table.finish()
-    return Inject(what, fields)
-
-
-def _parameters(routine: Callable[..., Any]) -> list[inspect.Parameter]:
+def parameters_of(routine: Callable[..., Any]) -> list[inspect.Parameter]:
     """What a routine takes besides the kernel's context."""
     return list(inspect.signature(routine).parameters.values())[1:]
 
 
-def _fits(value: object, parameter: inspect.Parameter) -> bool:
+def fits(value: object, parameter: inspect.Parameter) -> bool:
     """Is the value of the annotated type? A bool is no integer. Unannotated parameters take any scalar."""
     name = type(value).__name__
     return name == parameter.annotation if parameter.annotation in WORDS else name in WORDS
 
 
-def _word(parameter: inspect.Parameter) -> str:
+def word_for(parameter: inspect.Parameter) -> str:
+    """Of what type an argument is, in words."""
     return WORDS.get(str(parameter.annotation), "an integer, text, true or false")
 
 
 def _listed(parameters: list[inspect.Parameter]) -> str:
-    return ", ".join(f"{parameter.name} ({_word(parameter)})" for parameter in parameters) or "nothing"
+    return ", ".join(f"{parameter.name} ({word_for(parameter)})" for parameter in parameters) or "nothing"

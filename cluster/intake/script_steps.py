@@ -6,7 +6,7 @@ form can be said.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from cluster.intake.perf_lines import PAGE_SHIFT, USER_PAGES
 from cluster.intake.script_kernel import kernel_step
@@ -20,6 +20,7 @@ from protocol.workload import (
     Brk,
     Exec,
     Exit,
+    File,
     Fork,
     Madvise,
     Mmap,
@@ -35,9 +36,8 @@ RIGHTS = {letter: bit for bit, letter in zip((1, 2, 4), "rwx")}
 class Names:
     """What a step may refer to: tasks and files by name."""
 
-    def __init__(self, tasks: Mapping[str, int], files: Mapping[str, int]) -> None:
-        self.tasks = tasks
-        self.files = files
+    def __init__(self, tasks: Mapping[str, int], files: Mapping[str, int], listed: Sequence[File]) -> None:
+        self.tasks, self.files, self.listed = tasks, files, listed
 
 
 Make = Callable[[Table, Names], AnyStep]
@@ -164,7 +164,7 @@ def _think(table: Table, names: Names) -> AnyStep:
 
 
 def _kernel(table: Table, names: Names) -> AnyStep:
-    return kernel_step(table, names.files)
+    return kernel_step(table, names.listed)
 
 
 WORDS: dict[str, Make] = {

@@ -41,7 +41,8 @@ from pathlib import Path
 import msgspec
 
 from cluster.errors import InputError
-from cluster.intake.script_kernel import injection, point
+from cluster.intake.script_inject import injection
+from cluster.intake.script_kernel import point
 from cluster.intake.script_steps import Names, make_step
 from cluster.intake.tables import Table
 from protocol.workload import Account, AnyStep, Exec, Exit, File, Fork, Hold, Mmap, Task, Workload
@@ -73,7 +74,7 @@ class _Script:
         if not self.task_tables:
             raise table.error("task", [], "at least one [[task]] table")
         self.files, self.file_numbers = self._files(table.tables("file"))
-        injected = [injection(item, self.file_numbers) for item in table.tables("inject")]
+        injected = [injection(item, self.files) for item in table.tables("inject")]
         table.finish()
         self.tasks: list[Task] = []
         self.spaces: list[str] = []
@@ -121,7 +122,7 @@ class _Script:
         return numbers
 
     def _compile(self) -> None:
-        names = Names(self.task_numbers, self.file_numbers)
+        names = Names(self.task_numbers, self.file_numbers, self.files)
         for number, tables in enumerate(self.step_tables):
             self.step_names.append({})
             for index, table in enumerate(tables):

@@ -32,10 +32,10 @@ class FaultsTable(Table):
 
 def load_faults(path: str | Path, machine: Machine) -> tuple[Fault, ...]:
     """The faults that ``path`` declares, for this machine. Raises InputError."""
-    text = read_text(Path(path))
+    text = read_text(Path(path), "faults", "[[faults]]")
     place = Place(str(path), text)
     try:
-        table = FaultsTable.model_validate(parse(text, str(path)))
+        table = FaultsTable.model_validate(parse(text, str(path), "faults"))
     except ValidationError as error:
         raise refusal_of(error, FaultsTable, place) from None
     return tuple(declared.fault for declared in faults_of(table, machine, place))

@@ -5,6 +5,7 @@ A recording given by itself is a scenario of two lines: the recordings' machine 
 
 from __future__ import annotations
 
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -60,30 +61,54 @@ def _from_recording(path: Path, name: str) -> Source:
     return Source(raw, name, str(path), "", path.parent)
 
 
-def read_text(path: Path) -> str:
-    """The text of a TOML file. Raises InputError for what cannot be one."""
+def special(path: Path) -> str:
+    """What a path is that is there and no regular file, or "": who reads a device or a pipe may read without end, or wait for ever."""
     try:
+        mode = path.stat().st_mode
+    except OSError:
+        return ""
+    return "" if stat.S_ISREG(mode) else _SPECIAL.get(stat.S_IFMT(mode), "a special file")
+
+
+_SPECIAL = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def _a(what: str) -> str:
+    return f"{'an' if what[0] in 'aeiou' else 'a'} {what}"
+
+
+def read_text(path: Path, what: str = "scenario", least: str = "[workload]") -> str:
+    """The text of a TOML file, ``what`` it is and what must at ``least`` be in it. Raises InputError for what cannot be one."""
+    try:
+        if found := special(path):
+            raise refuse(str(path), what, found, f"{_a(what)} file")
         data = path.read_bytes() if path.stat().st_size <= FILE_BYTES_MAX else None
     except FileNotFoundError:
-        raise refuse(str(path), "scenario", "no such file", "a scenario file") from None
+        raise refuse(str(path), what, "no such file", f"{_a(what)} file") from None
     except OSError as error:
-        raise refuse(str(path), "scenario", error.strerror or "an unreadable file", "a readable file") from None
+        raise refuse(str(path), what, error.strerror or "an unreadable file", "a readable file") from None
     if data is None:
-        raise refuse(str(path), "scenario", f"more than {FILE_BYTES_MAX} bytes", f"a scenario file of at most {FILE_BYTES_MAX} bytes")
+        raise refuse(str(path), what, f"more than {FILE_BYTES_MAX} bytes", f"{_a(what)} file of at most {FILE_BYTES_MAX} bytes")
     if not data.strip():
-        raise refuse(str(path), "scenario", "an empty file", "a scenario file with at least [workload]")
+        raise refuse(str(path), what, "an empty file", f"{_a(what)} file with at least {least}")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise refuse(str(path), "scenario", f"bytes that are no text (at byte {error.start})", "a TOML file in UTF-8") from None
+        raise refuse(str(path), what, f"bytes that are no text (at byte {error.start})", "a TOML file in UTF-8") from None
 
 
-def parse(text: str, file: str) -> Raw:
-    """The tables of a TOML text. Raises InputError with file and line."""
+def parse(text: str, file: str, what: str = "scenario") -> Raw:
+    """The tables of a TOML text, and of what it is. Raises InputError with file and line."""
     try:
         return tomllib.loads(text)
     except RecursionError:
-        raise refuse(file, "TOML", "arrays or tables nested too deep to be read", "valid TOML of a scenario's shape") from None
+        raise refuse(file, "TOML", "arrays or tables nested too deep to be read", f"valid TOML, as flat as {_a(what)} file is") from None
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         digits = message.partition("(at line ")[2].partition(",")[0]

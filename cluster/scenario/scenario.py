@@ -19,14 +19,15 @@ from cluster.scenario.checks_named import all_known, checks_of
 from cluster.scenario.cross import faults_of
 from cluster.scenario.expand import declared_expanded, machine_expanded
 from cluster.scenario.fault_tables import SwarmTable
-from cluster.scenario.overrides import apply_sets
+from cluster.scenario.kernel_options import change_id, lay_changes, lay_preset, refuse_two_presets
+from cluster.scenario.overrides import apply_sets, parse_set
 from cluster.scenario.read import Raw, Source, read_source, with_preset
 from cluster.scenario.refusal import Place, refusal_of
 from cluster.scenario.swarm import Declared, drawn
 from cluster.scenario.tables import ExpectTable, KernelTable, ScenarioTable
 from cluster.scenario.work import Work, work_of
 from protocol.faults import Fault
-from protocol.kernels import Chosen, KernelError, applicable, change_called, choose
+from protocol.kernels import Chosen, KernelError, applicable, choose
 from protocol.machine import Machine
 from protocol.workload import Workload
 
@@ -118,7 +119,8 @@ def load(
 ) -> Scenario:
     """The scenario ``ref`` means: a ``.toml`` path, a name under ``configs/``, a recording's path or name.
 
-    ``sets`` are ``KEY=VALUE`` texts; ``kernel`` replaces the file's ``[kernel]``, ``revert`` and ``apply`` add to it. Raises InputError.
+    ``sets`` are ``KEY=VALUE`` texts; ``kernel`` replaces the file's ``[kernel]``, not what ``sets`` say of it; ``revert`` and ``apply`` add
+    to it. Raises InputError.
     """
     return _loaded(read_source(ref), sets, kernel, revert, apply)
 
@@ -131,9 +133,7 @@ def load_tables(raw: Raw, file: str, base: Path) -> Scenario:
 def _loaded(source: Source, sets: Sequence[str], kernel: str | None, revert: Sequence[str], apply: Sequence[str]) -> Scenario:
     raw = dict(source.raw)
     raw["machine"] = with_preset(_machine(raw, sets), source.file)
-    given = apply_sets(raw, [text for text in sets if not text.startswith(PRESET_KEY)])
-    given |= _lay_kernel(raw, kernel, revert, apply)
-    place = Place(source.file, source.text, given)
+    place = Place(source.file, source.text, _lay_options(raw, sets, kernel, revert, apply))
     try:
         table = ScenarioTable.model_validate(raw)
     except ValidationError as error:
@@ -141,52 +141,22 @@ def _loaded(source: Source, sets: Sequence[str], kernel: str | None, revert: Seq
     return _scenario(source, table, place)
 
 
-PRESET_KEY = "machine.preset="
+def _lay_options(raw: Raw, sets: Sequence[str], kernel: str | None, revert: Sequence[str], apply: Sequence[str]) -> dict[str, str]:
+    """Lay the options over ``raw``; returns each key they gave with the option's name, the narrowest key first."""
+    preset = lay_preset(raw, kernel)
+    given = apply_sets(raw, [text for text in sets if parse_set(text)[0] != PRESET_KEY])
+    refuse_two_presets(raw, kernel)
+    return lay_changes(raw, revert, apply, given) | given | preset
+
+
+PRESET_KEY = "machine.preset"
 
 
 def _machine(raw: Raw, sets: Sequence[str]) -> object:
     """The file's ``[machine]``, its preset replaced by ``--set machine.preset=NAME`` before other sets are laid over."""
     machine = raw.get("machine", {})
-    presets = [text.removeprefix(PRESET_KEY) for text in sets if text.startswith(PRESET_KEY)]
+    presets = [value for key, value in map(parse_set, sets) if key == PRESET_KEY]
     return {**machine, "preset": presets[-1]} if presets and isinstance(machine, dict) else machine
-
-
-def _lay_kernel(raw: Raw, preset: str | None, revert: Sequence[str], apply: Sequence[str]) -> dict[str, str]:
-    """Lay the kernel's options over ``raw``; returns each key they gave with the option's name."""
-    if preset is not None:
-        raw["kernel"] = {"preset": preset}
-    given = {} if preset is None else {"kernel.preset": "--kernel"}
-    for key, texts in (("revert", revert), ("apply", apply)):
-        names = [name.strip() for text in texts for name in text.split(",") if name.strip()]
-        table = raw.get("kernel", {})
-        if names and isinstance(table, dict):
-            raw["kernel"] = table = _without(table, names, given)
-            before = table.get(key, [])
-            if isinstance(before, list):
-                raw["kernel"] = {**table, key: [*before, *names]}
-                given |= {f"kernel.{key}[{len(before) + index}]": f"--{key}" for index in range(len(names))}
-    return given
-
-
-def _without(table: Raw, names: Sequence[str], given: dict[str, str]) -> Raw:
-    """The file's ``[kernel]`` without what it says of the changes that an option names: the option has the last word."""
-    named = {_id(name) for name in names}
-    kept = dict(table)
-    for key in ("revert", "apply", "forms"):
-        value = table.get(key)
-        if isinstance(value, list) and not any(place.startswith(f"kernel.{key}") for place in given):
-            kept[key] = [name for name in value if _id(name) not in named]
-        elif isinstance(value, dict):
-            kept[key] = {name: form for name, form in value.items() if _id(name) not in named}
-    return kept
-
-
-def _id(name: object) -> object:
-    """A change's id, whatever it was called by; a name that is none stays, to be refused where it stands."""
-    try:
-        return change_called(str(name)).id
-    except KernelError:
-        return name
 
 
 def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:
@@ -229,8 +199,8 @@ def _kernel(table: KernelTable, pmap: str, place: Place) -> Chosen:
         named += [(f"revert[{index}]", name) for index, name in enumerate(table.revert)]
         named += [(f"apply[{index}]", name) for index, name in enumerate(table.apply)]
         named += [(f"forms.{name}", word) for name, form in table.forms.items() for word in (name, form)]
-        found = _id(error.found)
-        key = next((key for key, name in named if found in (name, _id(name))), "preset")
+        found = change_id(error.found)
+        key = next((key for key, name in named if found in (name, change_id(name))), "preset")
         raise place.refuse(f"kernel.{key}", error.found, error.allowed, str(error)) from None
 
 

@@ -55,6 +55,7 @@ class Work:
     def compile(self, machine: Machine, seed: int) -> Workload:
         """The compiled workload. Raises InputError for a source that cannot be read or a machine with too few CPUs for it."""
         workload = self._compiled(seed)
+        self._refuse_frames(workload, machine)
         if self.cpus:
             from cluster.intake import respread
 
@@ -66,6 +67,14 @@ class Work:
             allowed = f"at least {workload.cpus}, or workload.cpus = {machine.cpus} to spread its tasks over the machine's"
             raise self.place.refuse("machine.cpus", found, allowed)
         return workload
+
+    def _refuse_frames(self, workload: Workload, machine: Machine) -> None:
+        """An injection cannot be of more frames than there are. Raises InputError."""
+        for index, wanted in enumerate(workload.injected):
+            frames = wanted.fields.get("frames", 0)
+            if isinstance(frames, int) and frames > machine.frames:
+                key = ".".join(part for part in (self.key, f"inject[{index}].frames") if part)
+                raise self.place.refuse(key, frames, f"0 to {machine.frames}: the machine has {machine.frames} frames (machine.frames)")
 
     def recorded_cpus(self) -> int:
         """How many CPUs a recording needs if its tasks are to stay where they were recorded; 0 for any other workload."""
@@ -106,8 +115,8 @@ def work_of(table: WorkloadTable, machine: Machine, source: Source, place: Place
         return replace(work, source="generator", name=table.generator, parameters=_parameters(table, place))
     if table.script:
         path = _found(table.script, source.base, "script", place)
-        text = read_text(path)
-        return replace(work, name=stem_of(path), script=parse(text, str(path)), place=Place(str(path), text))
+        text = read_text(path, "script", "[[task]]")
+        return replace(work, name=stem_of(path), script=parse(text, str(path), "script"), place=Place(str(path), text))
     return replace(work, script={name: getattr(table, name) for name in SCRIPT_KEYS if getattr(table, name)}, key="workload")
 
 

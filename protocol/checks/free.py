@@ -25,7 +25,8 @@ class FreeClean(Check):
     stores to it.
 
     Evaluated: at ``page.release`` and ``free.put``; at any record that would make a free frame dirty, busy, wired, held, mapped or
-    written to; for the object's half at the ``lock.acquire`` of the object that follows. Detects: a live mapping of a freed page, a page
+    written to; for soft busy at the later of ``page.release`` and ``object.remove``; for the object's half at the ``lock.acquire`` of the
+    object that follows. Detects: a live mapping of a freed page, a page
     freed but left in its object (C09, C11, C24).
     """
 
@@ -33,7 +34,7 @@ class FreeClean(Check):
     domains = ("pages", "objects")
     before = {
         "pages": {r.PAGE_RELEASE: "released", r.FREE_PUT: "put", **dict.fromkeys((*_FRAME_FIRST, r.PTE_SET), "used")},
-        "objects": {r.PAGE_RELEASE: "leaves_object", r.LOCK_ACQUIRE: "object_locked"},
+        "objects": {r.PAGE_RELEASE: "leaves_object", r.OBJECT_REMOVE: "removed", r.LOCK_ACQUIRE: "object_locked"},
     }
     after = {"pages": {r.STORE: "used"}}
 
@@ -58,11 +59,22 @@ class FreeClean(Check):
             self.violate(head, index, f"{page_name(record[position])}: {KINDS[record[0]].name} while it is on the free list")
 
     def leaves_object(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
-        """A soft-busy page is not freed."""
+        """A soft-busy page is not freed: its object has removed it before."""
         self.evaluated += 1
         _, frame, name, pindex, _ = record
         if view.removed_soft.get(pindex) == frame:
-            self.violate(head, index, f"{page_name(frame)}: freed while soft-busy in {name} at {pindex}")
+            self._soft(frame, name, pindex, head, index)
+
+    def removed(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
+        """Nor is one that its object removes after, whatever the way of the two messages."""
+        _, pindex, frame = record
+        if view.released.get(pindex) == frame:
+            self.evaluated += 1
+            if view.resident.get(pindex, (frame, 0))[1]:
+                self._soft(frame, head[3], pindex, head, index)
+
+    def _soft(self, frame: int, name: str, pindex: int, head: Head, index: int) -> None:
+        self.violate(head, index, f"{page_name(frame)}: freed while soft-busy in {name} at {pindex}")
 
     def object_locked(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
         """By the next grant of the object's lock, what was freed has left the object."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from protocol import records as r
 from protocol.checks.base import Check, page_name, thread_name
+from protocol.checks.views.locks import Locks
 from protocol.guards import PEEKS
 from protocol.records import Head
 
@@ -43,39 +44,55 @@ class LockSet(Check):
 class RemoveObject(Check):
     """Statement: whoever removes a page from its object owns the object's lock.
 
-    Evaluated: at every ``object.remove``, and at every ``page.release`` and ``page.rebind`` that takes a page out of an object: the home
-    has found the lock missing if it says so in the same step. Detects: a removal that races with a lookup (C15).
+    Evaluated: at every ``object.remove``, and at every ``page.release`` and ``page.rebind`` that takes a page out of an object. The home
+    has found a lock missing if it says so in the same step; where it asks for two, the object's and the page queues', it is asked here
+    which. Detects: a removal that races with a lookup (C15).
     """
 
     name = "I-REMOVE-OBJ"
-    domains = ("objects", "pages")
+    domains = ("locks", "objects")
     before = {
-        "objects": {r.UNGUARDED: "unguarded", r.OBJECT_REMOVE: "removed"},
-        "pages": {r.UNGUARDED: "unguarded", r.PAGE_RELEASE: "released", r.PAGE_REBIND: "released"},
+        "objects": {r.UNGUARDED: "unguarded", r.OBJECT_REMOVE: "removed", r.PAGE_RELEASE: "released", r.PAGE_REBIND: "rebound"},
     }
 
     bare: tuple[str, int, int] = ("", 0, -1)
     """(sender, number) of the last event in which the object's guard was missing, and the thread."""
 
+    def attach(self, domain: Any) -> None:
+        """Who holds an object's lock: a page leaves its object by a call, so the thread holds then what it held when it asked."""
+        if isinstance(domain, Locks):
+            self.holders = domain.holders
+
     def unguarded(self, record: Any, view: None, head: Head, index: int) -> None:
-        """The lock of an object, or of the object that a page names, is not held."""
+        """A lock of an object's, or of those that a page's word of its owner is under, is not held."""
         if record[1] in _RESIDENCE:
             self.bare = (head[4], head[5], record[3])
 
     def removed(self, record: Any, view: object, head: Head, index: int) -> None:
-        """The object's half."""
-        self._judge(record[2], head[3], head, index)
-
-    def released(self, record: Any, view: Any, head: Head, index: int) -> None:
-        """The page's half."""
-        if view.object:
-            self._judge(record[1], view.object, head, index)
-
-    def _judge(self, frame: int, obj: str, head: Head, index: int) -> None:
+        """The object's half. Its list has one lock."""
         self.evaluated += 1
-        sender, number, thread = self.bare
-        if number == head[5] and sender == head[4]:
-            self.violate(head, index, f"{page_name(frame)}: removed from {obj} by {thread_name(thread)}: mutex vm object not owned")
+        if self._is_bare(head):
+            self._speak(record[2], head[3], head, index)
+
+    def released(self, record: Any, view: object, head: Head, index: int) -> None:
+        """The page's half, when it is freed."""
+        self._page(record[1], record[2], head, index)
+
+    def rebound(self, record: Any, view: object, head: Head, index: int) -> None:
+        """The page's half, when it is renamed or left to its user."""
+        self._page(record[1], record[4], head, index)
+
+    def _page(self, frame: int, obj: str, head: Head, index: int) -> None:
+        self.evaluated += 1
+        if self._is_bare(head) and self.bare[2] not in self.holders.get(obj, ()):
+            self._speak(frame, obj, head, index)
+
+    def _is_bare(self, head: Head) -> bool:
+        sender, number, _ = self.bare
+        return number == head[5] and sender == head[4]
+
+    def _speak(self, frame: int, obj: str, head: Head, index: int) -> None:
+        self.violate(head, index, f"{page_name(frame)}: removed from {obj} by {thread_name(self.bare[2])}: mutex vm object not owned")
 
 
 _RESIDENCE = ("memq", "object")

@@ -15,15 +15,20 @@ class MapEntries(Check):
     """Statement: the entries of a map are disjoint and none is empty; what is removed, split or changed is an entry, with the object and
     offset it was given.
 
-    Evaluated: at every ``map.add``, ``map.remove``, ``map.clip``, ``map.protect`` and ``map.object``. Detects: a mapping put over another,
-    an entry clipped to the wrong end; no change of the table. Wired counts of entries are not modelled.
+    Evaluated: at every ``map.add``, ``map.remove``, ``map.clip``, ``map.protect``, ``map.wire`` and ``map.object``. Detects: a mapping put
+    over another, an entry clipped to the wrong end, a part of an entry wired; no change of the table. An entry here is wired or not, it has
+    no count; and whether its pages are wired with it is not judged: entries are kept by map and pages by frame, what is in between (object,
+    offset, a fault under way) by others, and no record says when the three are at rest. A page's own wirings are I-WIRED's.
     """
 
     name = "I-MAP"
     domains = ("maps",)
     before = {
-        "maps": {r.MAP_ADD: "added", r.MAP_REMOVE: "removed", r.MAP_CLIP: "clipped", r.MAP_PROTECT: "protected", r.MAP_OBJECT: "named"}
-    }
+        "maps": {
+            r.MAP_ADD: "added", r.MAP_REMOVE: "removed", r.MAP_CLIP: "clipped", r.MAP_PROTECT: "protected", r.MAP_WIRE: "wired",
+            r.MAP_OBJECT: "named",
+        }
+    }  # fmt: skip
 
     def added(self, record: Any, view: MapView, head: Head, index: int) -> None:
         """It overlaps neither the entry before it nor the one after."""
@@ -46,11 +51,18 @@ class MapEntries(Check):
 
     def protected(self, record: Any, view: MapView, head: Head, index: int) -> None:
         """The whole of an entry."""
+        self._whole(record, "protected", view, head, index)
+
+    def wired(self, record: Any, view: MapView, head: Head, index: int) -> None:
+        """The whole of an entry."""
+        self._whole(record, "wired" if record[3] else "no longer wired", view, head, index)
+
+    def _whole(self, record: Any, what: str, view: MapView, head: Head, index: int) -> None:
         self.evaluated += 1
         _, start, end, _ = record
         entry = view.entries.get(start)
         if entry is None or entry[0] != end:
-            self.violate(head, index, f"{head[3]}: {_range(start, end)} protected, but {_found(start, entry)}")
+            self.violate(head, index, f"{head[3]}: {_range(start, end)} {what}, but {_found(start, entry)}")
 
     def clipped(self, record: Any, view: MapView, head: Head, index: int) -> None:
         """Within an entry."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from protocol import records as r
 from protocol.checks.base import Check, page_name, thread_name
-from protocol.checks.state import BOUND, PHASE_NAMES, ObjectView, PageView
+from protocol.checks.state import BOUND, PHASE_NAMES, PRIVATE, ObjectView, PageView
 from protocol.records import Head
 
 
@@ -19,17 +19,29 @@ class SingleOwner(Check):
     """Statement: a frame has at most one owner: the free list, the thread that took it, an object, a page table. (Of a page-table page
     that belongs to its pmap's object, as on alpha before C14, the two are one.)
 
-    Evaluated: at every ``page.bind``, at every ``page.rebind`` into an object, at every ``pt.install`` and ``free.put``. Detects: a frame
-    that two allocations, or an allocation and contigmalloc, both took (C24).
+    Evaluated: at every ``free.take`` and ``free.put``, at every ``page.bind``, at every ``page.rebind`` into an object, and at every
+    ``pt.install``. Detects: a frame that two allocations, or an allocation and contigmalloc, both took (C24); one put on the free list
+    while it is somebody's.
     """
 
     name = "I-SINGLE-OWNER"
     domains = ("pages",)
-    before = {"pages": {r.PAGE_BIND: "bound", r.PAGE_REBIND: "inserted", r.PT_INSTALL: "installed", r.FREE_PUT: "freed"}}
+    before = {
+        "pages": {
+            r.FREE_TAKE: "taken", r.PAGE_BIND: "bound", r.PAGE_REBIND: "inserted", r.PT_INSTALL: "installed", r.FREE_PUT: "freed",
+        },
+    }  # fmt: skip
 
     def attach(self, domain: Any) -> None:
         """The form in force says where page-table pages belong."""
         self.tables_in_objects = domain.kernel.get("C14") == "pte-object"
+
+    def taken(self, record: Any, view: PageView, head: Head, index: int) -> None:
+        """The free list's frame becomes a thread's."""
+        self.evaluated += 1
+        if view.table or view.phase in (PRIVATE, BOUND):
+            owner = "another allocation that has taken it" if view.phase == PRIVATE else _owner(view)
+            self.violate(head, index, f"{page_name(record[1])}: taken from the free list, but it belongs to {owner}")
 
     def bound(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """A frame becomes a page."""
@@ -51,9 +63,9 @@ class SingleOwner(Check):
             self.violate(head, index, f"{page_name(record[3])}: made a page-table page of {head[3]}, but it belongs to {_owner(view)}")
 
     def freed(self, record: Any, view: PageView, head: Head, index: int) -> None:
-        """A frame goes back."""
+        """A frame goes back: its record has been dropped, or it never had one."""
         self.evaluated += 1
-        if view.table:
+        if view.table or view.phase == BOUND:
             self.violate(head, index, f"{page_name(record[1])}: put on the free list, but it belongs to {_owner(view)}")
 
 

@@ -8,7 +8,7 @@ from protocol import records as r
 from protocol.checks.base import Check, thread_name
 from protocol.checks.state import ThreadView
 from protocol.checks.views.threads import Threads
-from protocol.contracts import AS_FOUND, Contract
+from protocol.contracts import AS_FOUND, Contract, entered_text, left_text
 from protocol.identity import kind_of
 from protocol.records import Head
 
@@ -17,13 +17,15 @@ class LockRestore(Check):
     """Statement: each routine is entered with the locks it wants, and leaves the locks held as its contract says: as it found them, if it
     says nothing; the very locks, not others of their kind.
 
-    Evaluated: at every ``enter`` of a routine that has declared what it wants, and at every ``leave``. Detects: a routine that comes back
-    with another object's lock than it was called with (C12), or that unlocks one it never held (C13).
+    Evaluated: at every ``enter`` of a routine that has declared what it wants, at every ``leave``, and at every ``contract``. Detects: a
+    routine that comes back with another object's lock than it was called with (C12), or that unlocks one it never held (C13). Routines
+    that do not record when they begin and end look at their locks themselves, and make a ``contract`` only where a promise was not kept;
+    of a lock of which one has said so, those around it say nothing.
     """
 
     name = "I-LOCKRESTORE"
     domains = ("threads",)
-    before = {"threads": {r.ENTER: "enters", r.LEAVE: "leaves"}}
+    before = {"threads": {r.ENTER: "enters", r.LEAVE: "leaves", r.CONTRACT: "broken"}}
 
     def attach(self, domain: Any) -> None:
         """The contracts are given to the view."""
@@ -35,12 +37,10 @@ class LockRestore(Check):
         contract = self.contracts.get(record[2])
         if contract is not None:
             self.evaluated += 1
-            kinds = [kind_of(lock) for lock in view.held]
-            missing = [kind for kind in contract.entry if kind not in kinds]
-            over = [kind for kind in kinds if kind not in contract.entry] if contract.nothing_else else []
+            missing = contract.missing(record[3], view.held)
+            over = contract.unwanted(view.held)
             if missing or over:
-                text = f"{record[2]} entered {_with(missing, 'without')}{' and ' if missing and over else ''}{_with(over, 'with')}"
-                self.violate(head, index, f"{thread_name(record[1])}: {text}")
+                self.violate(head, index, f"{thread_name(record[1])}: {record[2]} {entered_text(missing, over)}")
 
     def leaves(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
         """The locks it found, less those it has given back."""
@@ -55,17 +55,14 @@ class LockRestore(Check):
     def _judge(self, record: Any, contract: Contract, found: dict[str, int], view: ThreadView, head: Head, index: int) -> None:
         gone = contract.given_back(record[3])
         wanted = {lock: depth for lock, depth in found.items() if kind_of(lock) not in gone}
-        if wanted != view.held:
-            text = f"{record[2]} ({record[3]}) leaves with {_locks(view.held)}, but it was to leave with {_locks(wanted)}"
+        if any(view.held.get(lock) != wanted.get(lock) for lock in {**wanted, **view.held} if lock not in view.wrong):
+            text = f"{record[2]} ({record[3]}) {left_text(view.held, wanted)}"
             self.violate(head, index, f"{thread_name(record[1])}: {text}")
 
-
-def _with(kinds: list[str], word: str) -> str:
-    return f"{word} the lock of {', '.join(kinds)}" if kinds else ""
-
-
-def _locks(held: dict[str, int]) -> str:
-    return ", ".join(lock if depth == 1 else f"{lock} (depth {depth})" for lock, depth in held.items()) or "no lock"
+    def broken(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """The routine has found it itself."""
+        self.evaluated += 1
+        self.violate(head, index, f"{thread_name(record[1])}: {record[2]} {record[3]}")
 
 
 class Progress(Check):

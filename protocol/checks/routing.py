@@ -94,8 +94,8 @@ _OBJECT_RECORDS = (
     r.OBJECT_INSERT, r.OBJECT_REMOVE, r.OBJECT_PIP, r.OBJECT_REFS, r.OBJECT_SHADOWS, r.OBJECT_BACKING, r.OBJECT_TYPE, r.OBJECT_FLAGS,
     r.OBJECT_TREE,
 )  # fmt: skip
-_MAP_RECORDS = (r.MAP_ADD, r.MAP_REMOVE, r.MAP_PROTECT, r.MAP_OBJECT, r.MAP_CLIP)
-_THREAD_RECORDS = (r.SWITCH, r.ENTER, r.LEAVE, r.PANIC, r.LOOP, r.ARRAY, r.ALLOC_COLOUR)
+_MAP_RECORDS = (r.MAP_ADD, r.MAP_REMOVE, r.MAP_PROTECT, r.MAP_WIRE, r.MAP_OBJECT, r.MAP_CLIP)
+_THREAD_RECORDS = (r.SWITCH, r.ENTER, r.LEAVE, r.CONTRACT, r.PANIC, r.LOOP, r.ARRAY, r.ALLOC_COLOUR)
 
 ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
     **dict.fromkeys(_PAGE_RECORDS, ((PAGE, 1, _frame),)),
@@ -127,6 +127,7 @@ ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
     r.PT_INSTALL: ((PAGE, 3, _frame), (PMAP, ACTOR, _name)),
     r.PT_REMOVE: ((PAGE, 3, _frame), (PMAP, ACTOR, _name)),
     r.PT_REFS: ((PMAP, ACTOR, _name),),
+    r.PMAP_ACTIVE: ((PMAP, ACTOR, _name),),
     r.TLB_FILL: ((OLD_PAGE, 1, _every), (PAGE, 3, _frame), (PMAP, 1, _name)),
     r.TLB_EVICT: ((PAGE, 1, _every), (PMAP, 1, _name)),
     r.WINDOW_SET: ((PMAP, ACTOR, _name),),
@@ -140,7 +141,7 @@ ROUTES: dict[int, tuple[tuple[int, int, _Place], ...]] = {
     r.BELIEF: ((PAGE, 2, _frame),),
     r.PAGE_RECLAIM: ((PAGE, 2, _frame),),
     r.TRANSITION: ((PAGE, 2, _frame), (OBJECT, 3, _object_lock)),
-    r.UNGUARDED: ((THREAD, 3, _number), (OBJECT, 2, _object_lock), (PAGE, 3, _every)),
+    r.UNGUARDED: ((THREAD, 3, _number), (OBJECT, 3, _every)),
     r.PEEK: ((THREAD, 2, _number),),
     r.LOCK_ACQUIRE: ((THREAD, 1, _number), (LOCK, 2, _name), (OBJECT, 2, _object_lock), (PAGE, 2, _page_queues)),
     r.LOCK_RELEASE: ((THREAD, 1, _number), (LOCK, 2, _name), (PMAP, 2, _pmap_lock)),

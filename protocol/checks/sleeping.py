@@ -21,13 +21,13 @@ class NoSleep(Check):
     """Statement: a thread that sleeps, or waits for a sleepable lock, holds no non-sleepable lock but the interlock it sleeps with, and
     Giant.
 
-    Evaluated: at every ``sleep``, and every ``lock.wait`` for a sleepable lock. Detects: waiting for memory or a page with a mutex held
-    (C06, C14).
+    Evaluated: at every ``sleep``, and every ``lock.wait`` for a sleepable lock; at the ``switch`` that follows where a thread has given the
+    CPU up for anything else, a device or a pause. Detects: waiting for memory, a page or the disk with a mutex held (C06, C14).
     """
 
     name = "I-NOSLEEP"
     domains = ("threads",)
-    before = {"threads": {r.SLEEP: "sleep", r.LOCK_WAIT: "wait"}}
+    before = {"threads": {r.SLEEP: "sleep", r.LOCK_WAIT: "wait", r.SWITCH: "switch"}}
 
     def attach(self, domain: Any) -> None:
         """Lock classes are looked up in the view."""
@@ -41,6 +41,11 @@ class NoSleep(Check):
         """sx_slock, sx_xlock."""
         if self.threads.lock_class(record[2]).sleepable:
             self._judge(view, record[2], f"Waiting for {record[2]}", record[1], head, index)
+
+    def switch(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """The thread that gave the CPU up waits for a device, or for time to pass. Who waits for a mutex may keep others."""
+        if view.held and not view.parked:
+            self._judge(view, "", "Gives the CPU up", record[1], head, index)
 
     def _judge(self, view: ThreadView, allowed: str, what: str, thread: int, head: Head, index: int) -> None:
         self.evaluated += 1
@@ -57,8 +62,8 @@ class Spin(Check):
     """Statement: with a spin lock held a thread acquires no blocking lock, does not sleep and is not switched away; and no spin lock is
     held or waited for longer than the kernel's limit.
 
-    Evaluated: at every such record of a thread that holds a spin lock, and whenever a spin lock is given back. Detects: blocking with
-    interrupts disabled, a CPU lost inside a critical section (C19, C24).
+    Evaluated: at every such record of a thread that holds a spin lock, the ``switch`` of the CPU that it gave up among them, and whenever a
+    spin lock is given back. Detects: blocking with interrupts disabled, a CPU lost inside a critical section (C19, C24).
     """
 
     name = "I-SPIN"

@@ -39,7 +39,8 @@ class PageView(msgspec.Struct, array_like=True):
     object: str = ""
     pindex: int = -1
     soft: int = 0
-    io_seen: bool = False
+    io_ended: int = -1
+    """Grant of the page-queues lock in which its last I/O ended."""
     ptes: int = 0
     pvs: int = 0
     tlb: int = 0
@@ -102,6 +103,10 @@ class ThreadView(msgspec.Struct, array_like=True):
     """Routine to the measure of its loop's last iteration."""
     cached: dict[int, str] = {}
     """Page of the cache queue that the thread has made busy, to its object."""
+    wrong: list[str] = []
+    """Locks of which it has been said that a routine has kept or lost them, until the thread leaves the kernel."""
+    parked: bool = False
+    """It has been put to wait for a lock or on a channel, and has not given the CPU up since."""
 
 
 class LocksState(msgspec.Struct, array_like=True):
@@ -152,6 +157,10 @@ class PmapView(msgspec.Struct, array_like=True):
     """(level, slot) of page-table pages whose reference count and valid entries differ, to the difference."""
     empty: dict[tuple[int, int], int] = {}
     """(level, slot) of page-table pages without a valid entry, to the frame."""
+    counts: dict[tuple[int, int], int] = {}
+    """(level, slot) of page-table pages that count valid entries, to how many."""
+    active: dict[str, int] = {}
+    """CPU in pm_active to the clock since when."""
 
 
 class PmapsState(msgspec.Struct, array_like=True):

@@ -14,14 +14,15 @@ from protocol.records import Head
 class PtRef(Check):
     """Statement: a page-table page's reference count is the number of valid entries in it; one that falls to 0 is unlinked, and freed.
 
-    Evaluated: when a pmap lock is given back, for the tables whose count or entries changed under it; for frames that were page-table
-    pages, at the end of the run. Detects: a table freed under an entry, or kept without one (C09, C11, C14). A table that has never had an
-    entry is one that is being built: whoever waits for memory with part of a path in place comes back for the rest.
+    Evaluated: at every ``pt.remove``, that neither a reference nor a valid entry is left; when a pmap lock is given back, for the tables
+    whose count or entries changed under it; for frames that were page-table pages, at the end of the run. Detects: a table freed under an
+    entry, or kept without one (C09, C11, C14). A table that has never had an entry is one that is being built: whoever waits for memory
+    with part of a path in place comes back for the rest.
     """
 
     name = "I-PTREF"
     domains = ("pmaps", "pages")
-    before = {"pmaps": {r.LOCK_RELEASE: "released", r.PT_REFS: "counted"}}
+    before = {"pmaps": {r.LOCK_RELEASE: "released", r.PT_REFS: "counted", r.PT_REMOVE: "unlinked"}}
 
     def counted(self, record: Any, view: PmapView, head: Head, index: int) -> None:
         """An entry came or went."""
@@ -29,6 +30,16 @@ class PtRef(Check):
         if record[5] < 0:
             table = f"page-table page {record[3]:#x} of {_slot(record[1], record[2])}"
             self.violate(head, index, f"{head[3]}: {table} counts {record[5]} entries")
+
+    def unlinked(self, record: Any, view: PmapView, head: Head, index: int) -> None:
+        """Nothing is in the table that goes."""
+        self.evaluated += 1
+        _, level, slot, frame = record
+        count = view.counts.get((level, slot), 0)
+        entries = count - view.uncounted.get((level, slot), 0)
+        if count > 0 or entries > 0:
+            found = f"unlinked while it counts {max(0, count)} references and has {max(0, entries)} valid entries"
+            self.violate(head, index, f"{head[3]}: page-table page {frame:#x} of {_slot(level, slot)} {found}")
 
     def released(self, record: Any, view: PmapView, head: Head, index: int) -> None:
         """The table is at rest."""

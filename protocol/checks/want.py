@@ -15,22 +15,28 @@ from protocol.checks.base import Check, page_name, thread_name
 from protocol.checks.routing import page_of_channel
 from protocol.checks.state import BOUND, NOT_BUSY, PHASE_NAMES, PageView
 from protocol.checks.views.pages import Pages
+from protocol.pages import WANTED
 from protocol.records import Head
 
 
 class Want(Check):
-    """Statement: if a thread sleeps on a page, the page is busy or soft-busy, or a wake-up for the thread is under way.
+    """Statement: if a thread sleeps on a page, the page is busy or soft-busy, and wanted; or a wake-up for the thread is under way.
 
-    Evaluated: at every ``sleep`` on a page; after every step that un-busies or frees a page on which somebody sleeps; at the end of the run
-    for every sleeper left. Detects: a lost wake-up, a sleep on a page that has changed its identity (C05, C12, C26).
+    Evaluated: at every ``sleep`` on a page; after every step that un-busies or frees a page on which somebody sleeps, or clears its WANTED;
+    at the end of the run for every sleeper left. Detects: a lost wake-up, a sleep on a page that has changed its identity, one of which
+    nobody will learn (C05, C12, C26). A page whose last I/O has ended since the sleeper got the page queues is still to be flashed.
     """
 
     name = "I-WANT"
     domains = ("pages",)
-    after = {"pages": {r.SLEEP: "sleeps", r.PAGE_UNBUSY: "suspect", r.PAGE_RELEASE: "suspect"}}
+    after = {"pages": {r.SLEEP: "sleeps", r.PAGE_UNBUSY: "suspect", r.PAGE_RELEASE: "suspect", r.PAGE_FLAGS: "flagged"}}
+
+    def attach(self, domain: Any) -> None:
+        """Grants of the page-queues lock are counted by the view."""
+        self.pages: Pages = domain
 
     def sleeps(self, record: Any, view: PageView, head: Head, index: int) -> None:
-        """There is something to wait for."""
+        """There is something to wait for, and whoever ends it is told that somebody waits."""
         self.evaluated += 1
         _, thread, chan, _ = record
         frame = page_of_channel(chan)
@@ -38,8 +44,21 @@ class Want(Check):
             self.violate(
                 head, index, f"{page_name(frame)}: {thread_name(thread)} goes to sleep on it while it is {PHASE_NAMES[view.phase]}"
             )
-        elif view.owner == NOT_BUSY and not view.soft and not view.io_seen:
+        elif not _busy(view) and view.io_ended != self.pages.state.hold:
             self.violate(head, index, f"{page_name(frame)}: {thread_name(thread)} goes to sleep on it although it is not busy")
+        elif not view.flags & WANTED:
+            self.violate(head, index, f"{page_name(frame)}: {thread_name(thread)} goes to sleep on it, but WANTED is clear")
+
+    def flagged(self, record: Any, view: PageView, head: Head, index: int) -> None:
+        """WANTED is cleared: by the end of this step the sleepers must have been woken."""
+        if record[2] & ~record[3] & WANTED and view.sleepers:
+            self.findings.after_entry.append(lambda: self._wanted(record[1], view, head, index))
+
+    def _wanted(self, frame: int, view: PageView, head: Head, index: int) -> None:
+        self.evaluated += 1
+        if view.sleepers and _busy(view) and not view.flags & WANTED:
+            names = ", ".join(thread_name(thread) for thread in sorted(view.sleepers))
+            self.violate(head, index, f"{page_name(frame)}: WANTED is cleared while it is busy and {names} asleep on it")
 
     def suspect(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """The reason to sleep has ended: by the end of this step the sleepers must have been woken."""
@@ -48,7 +67,7 @@ class Want(Check):
 
     def _woken(self, frame: int, view: PageView, head: Head, index: int) -> None:
         self.evaluated += 1
-        if view.sleepers and not (view.phase == BOUND and (view.owner != NOT_BUSY or view.soft)):
+        if view.sleepers and not (view.phase == BOUND and _busy(view)):
             names = ", ".join(thread_name(thread) for thread in sorted(view.sleepers))
             self.violate(head, index, f"{page_name(frame)}: no longer busy, but {names} asleep on it and not woken")
 
@@ -59,8 +78,12 @@ class Want(Check):
         for frame, view in sorted(domain.pages.items()):
             for thread, since_ns in sorted(view.sleepers.items()):
                 self.evaluated += 1
-                if view.phase != BOUND or (view.owner == NOT_BUSY and not view.soft):
+                if view.phase != BOUND or not _busy(view):
                     self.violate(head, 0, f"{page_name(frame)}: {thread_name(thread)} asleep on it since {since_ns} ns, but it is not busy")
+
+
+def _busy(view: PageView) -> bool:
+    return view.owner != NOT_BUSY or view.soft > 0
 
 
 PATIENCE_NS = 1_000_000
@@ -104,7 +127,7 @@ class NoLost(Check):
 
     def _told(self, frame: int, since_ns: int, page: PageView, head: Head, index: int) -> None:
         self.evaluated += 1
-        if page.sleepers and page.owner == NOT_BUSY and not page.soft:
+        if page.sleepers and not _busy(page):
             names = ", ".join(thread_name(thread) for thread in sorted(page.sleepers))
             self.violate(head, index, f"{page_name(frame)}: I/O on it ended at {since_ns} ns, but {names} asleep on it and not woken")
 

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from actors.home import Home
 from actors.homes.maps import VmMap
 from actors.homes.objects import VmObject
-from actors.kernel import step, vm_map, vm_object_collapse, vm_object_deallocate, vm_object_pages, vm_object_scan, vm_page
+from actors.kernel import step, vm_map, vm_object_collapse, vm_object_deallocate, vm_object_scan, vm_page
 from actors.kernel.vm_object_header import EVERYTHING
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.locks import Woken
@@ -31,19 +31,6 @@ def removal_loses_another_page(patch: Patch) -> None:
         return value
 
     patch.setattr(VmObject, "remove", loses)
-
-
-def object_is_unlocked_before_its_pages_are_freed(patch: Patch) -> None:
-    """vm_object_page_remove gives the object's lock back before it frees, and vm_page_remove does not assert it (C15)."""
-    free = vm_object_pages.free_or_disown
-
-    async def unlocked(k, frame, obj, pindex):
-        await k.release(obj)
-        await free(k, frame, obj, pindex)
-        await k.acquire(obj)
-
-    patch.setattr(vm_object_pages, "free_or_disown", unlocked)
-    patch.setattr(vm_page, "_leave_object", vm_page.remove_resident)
 
 
 def munmap_leaves_the_map_locked(patch: Patch) -> None:

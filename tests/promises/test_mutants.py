@@ -13,6 +13,7 @@ import pytest
 from cluster.engine.inproc import InlineRun
 from protocol.checks import CHECKS
 from tests.actors.machine_kit import all_done, judged
+from tests.promises import half_mutants as h
 from tests.promises import machine_mutants as m
 from tests.promises import mutant_work as w
 from tests.promises import object_mutants as o
@@ -71,7 +72,7 @@ MUTANTS = [
     Mutant("I-ZERO", p.zeroed_frame_is_not_counted, w.scarce),
     Mutant("I-ZERO-IMMUT", p.fault_clears_pg_zero, w.tables_go_and_come),
     Mutant("I-LOCKSET", p.frame_is_put_back_without_its_lock, w.map_and_unmap),
-    Mutant("I-REMOVE-OBJ", o.object_is_unlocked_before_its_pages_are_freed, w.map_and_unmap, ("I-LOCKSET", "I-ORDER")),
+    Mutant("I-REMOVE-OBJ", h.object_is_unlocked_while_its_pages_leave, w.map_and_unmap, ("I-LOCKSET", "I-ORDER")),
     Mutant("I-LOCKRESTORE", o.munmap_leaves_the_map_locked, w.map_and_unmap, ("I-DEADLOCK", "I-RECURSE")),
     Mutant("I-NOLOST", p.end_of_io_is_not_announced, w.written_out_and_waited_for, ("I-WANT",)),
     Mutant("I-NOLOST", o.only_the_first_sleeper_is_told, w.written_out_and_waited_for),
@@ -93,6 +94,13 @@ MUTANTS = [
     Mutant("I-SHADOW", o.collapse_forgets_an_offset, w.generations),
     Mutant("I-SHADOW", o.shadow_that_goes_is_not_counted, w.file_written_privately),
     Mutant("I-MAP", o.mapping_is_put_over_another, w.moved_and_split),
+    Mutant("I-NOSLEEP", h.page_in_keeps_the_object, w.one_file_page),
+    Mutant("I-SINGLE-OWNER", h.frame_goes_back_with_its_page_record, w.map_and_unmap, ("I-ONEQ", "I-TREE")),
+    Mutant("I-PTREF", h.table_goes_one_entry_early, w.map_and_unmap),
+    Mutant("I-WANT", h.second_sleeper_clears_wanted, w.written_out_and_waited_for, ("I-NOLOST",)),
+    Mutant("I-TLB-DONE", h.one_active_cpu_is_not_told, w.three_cpus, ("I-TLB", "I-FREE-UNMAPPED")),
+    Mutant("I-LOCKSET", h.page_queues_are_unlocked_while_a_page_is_freed, w.map_and_unmap),
+    Mutant("I-LOCKSET", h.object_is_unlocked_before_the_page_is_wanted, w.written_out_and_waited_for),
     Mutant("I-COLOUR", p.finder_begins_one_colour_off, w.map_and_unmap),
 ]
 

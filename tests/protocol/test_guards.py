@@ -52,6 +52,14 @@ def test_c05_changes_the_guard_and_nothing_else():
     assert in_words(NO_LOCK) == "no lock"
 
 
+def test_wanted_is_under_both_locks_but_where_who_ends_an_io_has_the_page_queues_alone():
+    """vm-facts 2.1: BUSY and WANTED are additionally the object's in 2006; a reader needs one of the two."""
+    forms = [guard_of("pq", "wanted", forms={"C05": form}) for form in ("pq", "both-asserted", "object")]
+    assert [satisfied(guard.write, {"pq"}) for guard in forms] == [True, False, False]
+    assert all(satisfied(guard.write, {"object", "pq"}) and satisfied(guard.read, {"pq"}) for guard in forms)
+    assert guard_of("pq", "wanted", FREE).write == (("fq",),)
+
+
 def test_c14_old_asks_for_an_object():
     assert satisfied(guard_of("pmap", "page_table").write, {"pmap"})
     assert not satisfied(guard_of("pmap", "page_table", forms={"C14": "pte-object"}).write, {"pmap"})

@@ -60,6 +60,10 @@ class Domain:
             return _before(views, position, update, make, before[0])
         return _judged(views, position, update, make, tuple(before), tuple(after))
 
+    def unjudged(self, views: dict[Any, Any], position: int, update: Update, make: type | None) -> Handler:
+        """As :meth:`compose`, for a second subject of a record on which the checks are called with the first."""
+        return _plain(views, position, update, make)
+
     def unseen(self, role: int, number: int) -> list[tuple[int, int, Handler]]:
         """Handlers for the checks that read a kind of record and no view: they are called with None in its place."""
         return [(role, number, _without_view(hook)) for hook in self.around(number)[0]]

@@ -29,7 +29,14 @@ class Maps(Domain):
 
     def handlers(self) -> list[tuple[int, int, Handler]]:
         """As the base says. What an entry referred to is told before the entry changes."""
-        updates = {r.MAP_ADD: _add, r.MAP_REMOVE: self._remove, r.MAP_OBJECT: _object, r.MAP_CLIP: _clip, r.MAP_PROTECT: nothing}
+        updates = {
+            r.MAP_ADD: _add,
+            r.MAP_REMOVE: self._remove,
+            r.MAP_OBJECT: _object,
+            r.MAP_CLIP: _clip,
+            r.MAP_PROTECT: nothing,
+            r.MAP_WIRE: nothing,
+        }
         told = {r.MAP_ADD: self._tell_add, r.MAP_REMOVE: self._tell_remove, r.MAP_OBJECT: self._tell_object, r.MAP_CLIP: self._tell_clip}
         table: list[tuple[int, int, Handler]] = [(MAP, number, tell) for number, tell in told.items()]
         return table + [(MAP, number, self.compose(number, self.maps, ACTOR, update, MapView)) for number, update in updates.items()]

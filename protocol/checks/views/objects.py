@@ -55,7 +55,7 @@ class Objects(Domain):
             (OBJECT, r.FAKE_NEW, self.compose(r.FAKE_NEW, objects, 2, _rebound, ObjectView)),
             (OBJECT, r.PAGE_RELEASE, self.compose(r.PAGE_RELEASE, objects, 2, self._release, None)),
             (OLD_OBJECT, r.PAGE_REBIND, self.compose(r.PAGE_REBIND, objects, 4, self._unbound, None)),
-            (OBJECT, r.PAGE_REBIND, _if_named(2, self.compose(r.PAGE_REBIND, objects, 2, _rebound, ObjectView))),
+            (OBJECT, r.PAGE_REBIND, _if_named(2, self.unjudged(objects, 2, _rebound, ObjectView))),
             (OBJECT, r.TRANSITION, self.compose(r.TRANSITION, objects, 3, _transition, None)),
             (OBJECT, r.SLEEP, self.compose(r.SLEEP, objects, 3, _sleep, None)),
             (OBJECT, r.WAKEUP, self.compose(r.WAKEUP, objects, ACTOR, _wakeup, None)),

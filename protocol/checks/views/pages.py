@@ -57,13 +57,12 @@ class Pages(Domain):
         table += [(PAGE, number, self.compose(number, pages, 1, update, PageView)) for number, update in first.items()]
         table += [(PAGE, number, self.compose(number, pages, 2, update, PageView)) for number, update in second.items()]
         table += [
-            (PAGE, r.OBJECT_IO, self.compose(r.OBJECT_IO, pages, 2, _soft, None)),
+            (PAGE, r.OBJECT_IO, self.compose(r.OBJECT_IO, pages, 2, self._soft, None)),
             (PAGE, r.PT_INSTALL, self.compose(r.PT_INSTALL, pages, 3, _installed, PageView)),
             (PAGE, r.PT_REMOVE, self.compose(r.PT_REMOVE, pages, 3, _unlinked, PageView)),
             (PAGE, r.STORE, self.compose(r.STORE, pages, 4, content.store, PageView)),
             *self.tlb.handlers(),
             *self.channels.handlers(),
-            *self.unseen(PAGE, r.UNGUARDED),
             (PAGE, r.LOCK_ACQUIRE, self._locked(tuple(self.around(r.LOCK_ACQUIRE)[0]))),
         ]
         if any(self.around(r.BELIEF)):
@@ -87,6 +86,11 @@ class Pages(Domain):
     def _busy(self, record: Any, view: PageView, head: Head) -> None:
         view.owner = record[2]
         view.busied = self.state.hold
+
+    def _soft(self, record: Any, view: PageView, head: Head) -> None:
+        view.soft = record[4]
+        if not view.soft:
+            view.io_ended = self.state.hold
 
     def _release(self, record: Any, view: PageView, head: Head) -> None:
         if view.pvs:
@@ -181,8 +185,8 @@ def _bind(record: Any, view: PageView, head: Head) -> None:
     view.flags = flags & ~BUSY
     view.owner = thread if flags & BUSY else NOT_BUSY
     view.hold = view.dirty = view.soft = view.cow = view.unsaved = view.moving = 0
-    view.io_seen = view.reclaimable = view.unlinked = False
-    view.busied = -1
+    view.reclaimable = view.unlinked = False
+    view.busied = view.io_ended = -1
     view.touched_ns = head[0]
 
 
@@ -235,11 +239,6 @@ def _take(record: Any, view: PageView, head: Head) -> None:
     view.touched_ns = head[0]
     if record[4]:
         view.content = ZEROS
-
-
-def _soft(record: Any, view: PageView, head: Head) -> None:
-    view.soft = record[4]
-    view.io_seen = True
 
 
 def _pte_bits(record: Any, view: PageView, head: Head) -> None:

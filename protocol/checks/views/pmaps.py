@@ -16,7 +16,7 @@ from protocol.checks.base import Check, Findings
 from protocol.checks.routing import PMAP
 from protocol.checks.state import PmapsState, PmapView
 from protocol.checks.views.domain import ACTOR, Domain, Handler
-from protocol.identity import SHARED_WINDOW
+from protocol.identity import SHARED_WINDOW, cpu_name
 from protocol.machine import Machine
 from protocol.pages import PTE_RW, PTE_V
 from protocol.paging import PAGING
@@ -54,6 +54,7 @@ class Pmaps(Domain):
             (PMAP, r.TLB_FLUSH, self._flush),
             (PMAP, r.WINDOW_SET, self.compose(r.WINDOW_SET, pmaps, ACTOR, _window_set, make)),
             (PMAP, r.WINDOW_FILL, self.compose(r.WINDOW_FILL, pmaps, 1, self._window_fill, make)),
+            (PMAP, r.PMAP_ACTIVE, self.compose(r.PMAP_ACTIVE, pmaps, ACTOR, _active, make)),
             (PMAP, r.SHOOT_BEGIN, self.compose(r.SHOOT_BEGIN, pmaps, 2, _begin, make)),
             (PMAP, r.SHOOT_DONE, self.compose(r.SHOOT_DONE, pmaps, 2, _done, None)),
             (PMAP, r.LOCK_RELEASE, self.compose(r.LOCK_RELEASE, pmaps, 2, _released, None)),
@@ -63,11 +64,16 @@ class Pmaps(Domain):
 
     def _refs(self, record: Any, view: PmapView, head: Head) -> None:
         _, level, slot, frame, old, new = record
-        _uncounted(view, (level, slot), new - old)
-        if new == 0 and level != self.paging.kept_level:
-            view.empty[(level, slot)] = frame
-        elif view.empty:
-            view.empty.pop((level, slot), None)
+        table = (level, slot)
+        _uncounted(view, table, new - old)
+        if new:
+            view.counts[table] = new
+            if view.empty:
+                view.empty.pop(table, None)
+            return
+        view.counts.pop(table, None)
+        if level != self.paging.kept_level:
+            view.empty[table] = frame
 
     def _install(self, record: Any, view: PmapView, head: Head) -> None:
         _, level, slot, _ = record
@@ -75,8 +81,8 @@ class Pmaps(Domain):
 
     def _remove(self, record: Any, view: PmapView, head: Head) -> None:
         _, level, slot, _ = record
-        view.empty.pop((level, slot), None)
-        view.uncounted.pop((level, slot), None)
+        for account in (view.empty, view.uncounted, view.counts):
+            account.pop((level, slot), None)
         self._child(view, level, slot, -1)
 
     def _child(self, view: PmapView, level: int, slot: int, entries: int) -> None:
@@ -187,6 +193,14 @@ def _evict(record: Any, view: PmapView, head: Head) -> None:
     entries = view.tlb.get(head[3])
     if entries:
         entries.pop(record[2], None)
+
+
+def _active(record: Any, view: PmapView, head: Head) -> None:
+    _, cpu, active = record
+    if active:
+        view.active[cpu_name(cpu)] = view.clock
+    else:
+        view.active.pop(cpu_name(cpu), None)
 
 
 def _begin(record: Any, view: PmapView, head: Head) -> None:

@@ -57,8 +57,9 @@ class Threads(Domain):
     def handlers(self) -> list[tuple[int, int, Handler]]:
         """As the base says."""
         updates = {
-            r.LOCK_ACQUIRE: self._acquire, r.LOCK_RELEASE: self._release, r.LOCK_WAIT: _wait, r.SLEEP: self._sleep, r.WAKE: _wake,
-            r.SWITCH: nothing, r.ENTER: _enter, r.LEAVE: self._leave, r.LOOP: _loop, r.PANIC: nothing,
+            r.LOCK_ACQUIRE: self._acquire, r.LOCK_RELEASE: self._release, r.LOCK_WAIT: self._wait, r.SLEEP: self._sleep, r.WAKE: _wake,
+            r.SWITCH: _switch, r.ENTER: _enter, r.LEAVE: self._leave, r.LOOP: _loop, r.PANIC: nothing,
+            r.CONTRACT: _broken,
         }  # fmt: skip
         table = [(THREAD, number, self.compose(number, self.threads, 1, update, ThreadView)) for number, update in updates.items()]
         return [
@@ -95,9 +96,16 @@ class Threads(Domain):
             view.spins -= 1
         view.types = view.types[:-1] if last else tuple(self.lock_class(name).type for name in held)
 
+    def _wait(self, record: Any, view: ThreadView, head: Head) -> None:
+        """A spinner keeps the CPU."""
+        view.waiting = record[2]
+        if not self.lock_class(record[2]).spin:
+            view.parked = True
+
     def _sleep(self, record: Any, view: ThreadView, head: Head) -> None:
         """The interlock is given back by the sleep itself; usually its release has been recorded just before."""
         self._drop(view, record[3])
+        view.parked = True
         view.idle = record[2] in IDLE_CHANNELS
 
     def summary(self, shard: int) -> list[Derived]:
@@ -113,11 +121,13 @@ class Threads(Domain):
         view.inside -= 1
         if view.stack:
             view.stack.pop()
+        if view.wrong and not view.stack:
+            view.wrong.clear()
         self.left_ns = head[0]
 
 
-def _wait(record: Any, view: ThreadView, head: Head) -> None:
-    view.waiting = record[2]
+def _switch(record: Any, view: ThreadView, head: Head) -> None:
+    view.parked = False
 
 
 def _wake(record: Any, view: ThreadView, head: Head) -> None:
@@ -131,6 +141,10 @@ def _enter(record: Any, view: ThreadView, head: Head) -> None:
         view.since_ns = head[0]
     view.inside += 1
     view.stack.append((record[2], tuple(view.held.items())))
+
+
+def _broken(record: Any, view: ThreadView, head: Head) -> None:
+    view.wrong += record[4]
 
 
 def _loop(record: Any, view: ThreadView, head: Head) -> None:

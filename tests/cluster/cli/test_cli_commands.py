@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.cli.main import COMMANDS
+from cluster.cli.commands import COMMANDS
 from cluster.plan import FORMAT_VERSION, MODEL_VERSION
 from cluster.scenario import load
 
@@ -166,3 +166,39 @@ def test_ctrl_c_leaves_a_readable_trace_and_nothing_else(tmp_path, workers, back
 def test_it_runs_as_a_module():
     ended = subprocess.run([sys.executable, "-m", "shootdown"], capture_output=True, text=True, check=True, env=ENVIRONMENT)
     assert ended.stdout.startswith("shootdown replays")
+
+
+IMPATIENT = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nimport time\ntime.sleep(30)\n"
+
+
+@pytest.mark.parametrize("module", ["shootdown", "cluster.cli.main"])
+@pytest.mark.parametrize("imported", ["typer", "pydantic"])
+def test_ctrl_c_during_the_imports_is_told_like_any_other(tmp_path, module, imported):
+    """Whoever types it a tenth of a second after the command is still in the imports: here one of them types it."""
+    (tmp_path / f"{imported}.py").write_text(IMPATIENT)
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+    ended = subprocess.run(
+        [sys.executable, "-m", module, "check", "demo", "--json"], capture_output=True, text=True, check=False,
+        env={**ENVIRONMENT, "PYTHONPATH": path}, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (130, "shootdown: interrupted by Ctrl-C\n")
+    assert json.loads(ended.stdout)["error"]["kind"] == "interrupted"
+
+
+@pytest.mark.parametrize(
+    ("command", "status"),
+    [
+        ("experiments C25 --workers 1", 0),
+        ("experiments C25 --workers 1 --json", 0),
+        ("log nowhere", 2),
+        ("no-such-command --json", 2),
+        ("sweep demo --seeds x", 2),
+        ("list --json >/dev/full", 3),
+    ],
+)
+@pytest.mark.parametrize("where", ["2>/dev/full", "2> >(true)"])
+def test_stderr_that_takes_nothing_changes_no_status(command, status, where):
+    line = f"{' '.join(COMMAND)} {command} {where}; exit $?"
+    ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True, check=False, env=ENVIRONMENT)
+    assert ended.returncode == status
+    assert not ("--json" in command and ">/" not in command) or json.loads(ended.stdout)

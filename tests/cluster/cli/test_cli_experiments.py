@@ -26,7 +26,7 @@ def test_a_table_with_a_row_for_each(shootdown):
     head, *rows = ended.out.splitlines()
     assert head.split()[:7] == ["id", "change", "kind", "before", "after", "unit", "ok"]
     assert [row.split()[0] for row in rows] == ["C25", "C30"]
-    assert rows[0].split()[3:] == ["3", "0", "pages", "yes", "I-CONSERVE"] and "2 of 2 reproduced, on 1 workers" in ended.err
+    assert rows[0].split()[3:] == ["3", "0", "pages", "yes", "I-CONSERVE"] and ended.err.endswith("2 of 2 reproduced, on 1 worker\n")
 
 
 def test_what_is_not_reproduced_says_why_and_ends_with_1(shootdown, wrong_formula):
@@ -60,9 +60,36 @@ def test_runs_are_kept_where_it_is_said(shootdown, tmp_path):
     assert shootdown("log", tmp_path / "kept" / "C25-before", "--kind", "held").status == 0
 
 
+def test_each_is_run_once_on_each_number_of_workers(shootdown, tmp_path):
+    """By whatever name it is called, and also where the runs are kept."""
+    ended = shootdown(
+        "experiments", "C25", "contig-restart", "c25", experiment_files()["C25"], "--workers", "1,2,1", "--out", tmp_path / "kept"
+    )
+    assert ended.status == 0 and len(ended.out.splitlines()) == 2
+    assert ended.err.endswith("1 of 1 reproduced, on 1 and 2 workers\n")
+    assert len(list((tmp_path / "kept").iterdir())) == 6
+
+
+@pytest.mark.parametrize("option", ["--out", "--pages"])
+def test_two_files_of_a_change_do_not_share_a_name(shootdown, tmp_path, wrong_formula, option):
+    ended = shootdown("experiments", wrong_formula, "C25", option, tmp_path / "kept")
+    assert (
+        ended.status == 2
+        and "found 2 files of C25, allowed: with --out or --pages one of them: " in ended.err
+        and str(wrong_formula) in ended.err
+    )
+    assert not (tmp_path / "kept").exists()
+
+
 REFUSED = {
     "unknown id": (["experiments", "C99"], "ID", "C99", "C01 (remove-without-busy)"),
-    "no file": (["experiments", "nowhere.toml"], "scenario", "no such file", "a scenario file"),
+    "no file": (["experiments", "nowhere.toml"], "experiment", "no such file", "an experiment file"),
+    "a device": (["experiments", "endless.toml"], "experiment", "a device", "an experiment file"),
+    "density of no file": (["density", "nowhere.toml"], "experiment", "no such file", "an experiment file"),
+    "far beyond": (["experiments", "C10", "--set", f"pt_pages=1{'0' * 30}"], "--set pt_pages", "1000", "1 to 64: "),
+    "far below": (["experiments", "C10", "--set", f"pt_pages=-1{'0' * 3000}"], "--set pt_pages", "-1000", "1 to 64: "),
+    "more digits than anybody types": (["experiments", "C10", "--set", f"pt_pages={'1' * 9000}"], "--set", "pt_pages=1", "4000 digits"),
+    "workers with too many digits": (["experiments", "C25", "--workers", "1" * 9000], "--workers", "111", "numbers of workers"),
     "beyond its greatest value": (["experiments", "C25", "--set", "run=129"], "--set run", "129", "2 to 128: frames of the run, in pages"),
     "below its least value": (["experiments", "C10", "--set", "cpus=1"], "--set cpus", "1", "2 to 32: CPUs of the machine"),
     "not of this experiment": (["experiments", "C05", "C25", "--set", "tests=3"], "--set tests", "tests", "index, run"),
@@ -84,13 +111,15 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_meant_is_refused_before_anything_runs(case, shootdown, tmp_path):
     arguments, key, found, allowed = REFUSED[case]
+    (tmp_path / "endless.toml").symlink_to("/dev/zero")
     ended = shootdown(*arguments, "--json")
     assert ended.status == 2
     (line,) = ended.err.strip().splitlines()
-    assert line.startswith("shootdown: ") and found in line and allowed in line.partition("allowed: ")[2]
+    place = "density: " if arguments[:2] == ["density", "C99"] else ""
+    assert line.startswith(f"shootdown: {place}") and found in line and allowed in line.partition("allowed: ")[2]
     error = ended.json["error"]
     assert error["kind"] == "input" and key in error["key"] and error["allowed"]
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["endless.toml"]
 
 
 def test_more_workers_than_actors(shootdown):
@@ -141,7 +170,37 @@ def test_a_repaired_kernel_that_is_not_silent_ends_with_1(shootdown, counted):
     assert ended.status == 1 and "the repaired kernel is not silent: seed 4" in ended.err
 
 
-@pytest.mark.parametrize("option", [("--seeds", "0"), ("--seeds", "x"), ("--first", "-1"), ("--jobs", "0")])
-def test_numbers_that_make_no_sense(shootdown, option):
-    ended = shootdown("density", "R03", *option)
-    assert ended.status == 2 and option[0] in ended.err and len(ended.err.strip().splitlines()) == 1
+@pytest.mark.parametrize(
+    ("option", "found", "allowed"),
+    [
+        ("--seeds", "0", "an integer from 1 to 1000000"),
+        ("--seeds", "x", "an integer from 1 to 1000000"),
+        ("--first", "-1", "an integer from 0 to 18446744073709551615"),
+        ("--first", "1.5", "an integer from 0"),
+        ("--jobs", "0", "an integer from 1 to 1024"),
+        ("--jobs", "", "an integer from 1 to 1024"),
+    ],
+)
+@pytest.mark.parametrize("command", [["density", "R03"], ["sweep", "demo"]])
+def test_numbers_that_make_no_sense(shootdown, command, option, found, allowed):
+    ended = shootdown(*command, f"{option}={found}")
+    assert ended.status == 2 and ended.err == f"shootdown: {option}: found {found!r}, allowed: {ended.err.partition('allowed: ')[2]}"
+    assert ended.err.partition("allowed: ")[2].startswith(allowed)
+
+
+@pytest.mark.parametrize("command", [["density", "R03"], ["sweep", "demo"]])
+def test_more_seeds_than_there_are_from_the_first_on(shootdown, command):
+    ended = shootdown(*command, "--first", str(2**64 - 1), "--seeds", "2")
+    assert ended.status == 2 and ended.err.startswith(
+        "shootdown: --first: found 18446744073709551615, allowed: 0 to 18446744073709551614 with 2"
+    )
+
+
+def test_a_density_that_is_continued_says_what_was_lost_of_it(shootdown, counted, tmp_path):
+    keep = tmp_path / "rows.jsonl"
+    table = shootdown("density", "R03", "--seeds", "4", "--jobs", "1", "--keep", keep)
+    keep.write_bytes(keep.read_bytes()[:-9])
+    ended = shootdown("density", "R03", "R03", "--seeds", "4", "--jobs", "1", "--keep", keep)
+    assert (ended.status, ended.out) == (0, table.out)
+    assert ended.err.startswith("shootdown: ") and "rows.jsonl, line " in ended.err and "half a row" in ended.err
+    assert shootdown("density", "R03", "--keep", "/dev/full").status == 2

@@ -65,6 +65,8 @@ def test_a_state_is_printed_for_people_and_for_programs(shootdown, run):
         (("resume", "nowhere"), "no unfinished run, found nothing"),
         (("fork", "run", "--at", "soon"), "--at: found 'soon', allowed: a time"),
         (("fork", "run", "--at", "-5"), "--at"),
+        (("fork", "run", "--at", "1", "--revert", ""), "--revert: CHANGE: an empty name; found '', allowed: names of changes"),
+        (("fork", "run", "--at", "1", "--apply", ",,"), "--apply: CHANGE: an empty name; found ,,, allowed: names of changes"),
         (("fork", "run", "--at", "5 h"), "--at: found '5 h', allowed: a time"),
         (("fork", "run", "--at", "1", "--set", "machine.cpus=4"), "cannot change while a run is under way"),
         (("fork", "run", "--at", "1", "--faults", "missing.toml"), "no such file"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 
 import pytest
 
@@ -99,3 +100,16 @@ def test_other_code_has_another_identity(small, monkeypatch, tmp_path):
     assert verify_memory.identity(load(small).to_plan(2)) != before
     monkeypatch.setattr(verify_memory, "ROOT", tmp_path)
     assert verify_memory.identity(plan) != before
+
+
+@pytest.mark.parametrize("counts", ["²", "1" * 9000, "0", "1,,2", "-1"])
+def test_workers_that_are_no_numbers(shootdown, counts):
+    ended = shootdown("verify", "demo", "--workers", counts)
+    assert ended.status == 2 and "verify: --workers: found" in ended.err
+
+
+@pytest.mark.parametrize(("make", "found"), [(os.mkfifo, "a pipe"), (lambda path: path.symlink_to("/dev/zero"), "a device")])
+def test_a_memory_that_is_no_file_is_refused(shootdown, tmp_path, make, found):
+    make(tmp_path / "memory")
+    ended = shootdown("verify", "demo", "--continue", tmp_path / "memory")
+    assert ended.status == 2 and f"--continue: found {found}, allowed: a file that --continue has written" in ended.err

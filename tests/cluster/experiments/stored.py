@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 from cluster.recording.stored import StoredRun
@@ -17,4 +18,5 @@ def stored(*events: Event) -> StoredRun:
         ((time, 1, 0, receiver, sender, number, "", 0), "word", records) for number, (time, receiver, sender, records) in enumerate(events)
     ]
     batches = [entries[at : at + 2] for at in range(0, len(entries), 2)]
-    return SimpleNamespace(trace=SimpleNamespace(entries=lambda *_: iter(batches)))  # type: ignore[return-value]
+    trace = SimpleNamespace(entries=lambda *_: iter(batches))
+    return SimpleNamespace(trace=trace, path=Path("never stored"))  # type: ignore[return-value]

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from cluster.errors import InputError
+from cluster.experiments.experiment import load_experiment
 from cluster.scenario import load
+from cluster.scenario.faults_file import load_faults
 from cluster.scenario.places import configs, names, stem_of
 
 WORK = '[workload]\ngenerator = "fault_storm"\n'
@@ -112,3 +116,38 @@ def test_stems():
     for name in ("a.b.perf.txt", "a.b.perf.txt.xz", "a.b.toml", "a.b.gz"):
         assert stem_of(Path("/x") / name) == "a.b"
     assert stem_of(Path("plain")) == "plain"
+
+
+@pytest.mark.parametrize(
+    ("make", "found"),
+    [
+        (lambda path: path.mkdir(), "a directory"),
+        (os.mkfifo, "a pipe"),
+        (lambda path: path.symlink_to("/dev/zero"), "a device"),
+        (lambda path: None, "no such file"),
+        (lambda path: path.write_bytes(b" \n"), "an empty file"),
+        (lambda path: path.write_bytes(b"\xff"), "bytes that are no text (at byte 0)"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("read", "what", "allowed"),
+    [
+        (load, "scenario", "a scenario file"),
+        (lambda path: load_faults(path, load("demo").machine), "faults", "a faults file"),
+        (load_experiment, "experiment", "an experiment file"),
+    ],
+)
+def test_every_file_is_a_file_and_called_what_it_is(tmp_path, make, found, read, what, allowed):
+    """A pipe would be waited for without end, and a device read without end."""
+    path = tmp_path / "case.toml"
+    make(path)
+    with pytest.raises(InputError) as caught:
+        read(str(path))
+    assert (caught.value.key, caught.value.found, caught.value.file) == (what, found, str(path))
+    assert str(caught.value.allowed).startswith((allowed, "a TOML file"))
+
+
+def test_a_script_of_its_own_is_called_one(scenario_file, tmp_path):
+    (tmp_path / "empty.toml").write_text("")
+    with pytest.raises(InputError, match=r"empty\.toml: script: found an empty file, allowed: a script file with at least \[\[task\]\]"):
+        load(scenario_file('[workload]\nscript = "empty.toml"\n'))

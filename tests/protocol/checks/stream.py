@@ -29,6 +29,7 @@ from protocol.pages import (
     PTE_U,
     PTE_V,
     UNMANAGED,
+    WANTED,
 )
 from protocol.paging import PAGING
 from protocol.records import Entry, Record
@@ -179,13 +180,14 @@ class Stream:
         return self.acquire(thread, OBJECT, "pq").queue(frame, CACHE).release(thread, "pq", OBJECT)
 
     def sleep_on(self, thread: int, frame: int) -> Stream:
-        """vm_page_sleep_if_busy: the interlock goes with the sleep."""
-        self.acquire(thread, "pq")
+        """vm_page_sleep_if_busy: the page is wanted, and the interlock goes with the sleep."""
+        self.acquire(thread, "pq").at("pq", (r.PAGE_FLAGS, frame, 0, WANTED))
         return self.on(thread, (r.LOCK_RELEASE, thread, "pq", self.fences, 10, 0), (r.SLEEP, thread, f"page.{frame}", "pq"))
 
     def wake(self, frame: int, owner: int, *threads: int) -> Stream:
         """vm_page_wakeup."""
-        self.acquire(owner, "pq").at("pq", (r.PAGE_UNBUSY, frame, owner), (r.WAKEUP, f"page.{frame}", threads)).release(owner, "pq")
+        flashed: tuple[Record, ...] = ((r.PAGE_FLAGS, frame, WANTED, 0), (r.WAKEUP, f"page.{frame}", threads))
+        self.acquire(owner, "pq").at("pq", (r.PAGE_UNBUSY, frame, owner), *flashed).release(owner, "pq")
         for thread in threads:
             self.on(thread, (r.WAKE, thread, f"page.{frame}", "wakeup"))
         return self
@@ -279,12 +281,14 @@ def rare(s: Stream) -> None:
     s.take(2, 7).on(2, (r.FRAME_ZERO, 7, 2)).acquire(2, "fq").at("fq", (r.FREE_PUT, 7, True, s.free + 1)).release(2, "fq")
     s.free += 1
     s.at(MAP, (r.MAP_ADD, 100, 200, OTHER, 0, 3, 0), (r.MAP_CLIP, 100, 150), (r.MAP_PROTECT, 150, 200, 1), (r.MAP_OBJECT, 100, OTHER, 0, 0))
+    s.at(MAP, (r.MAP_WIRE, 150, 200, True), (r.MAP_WIRE, 150, 200, False))
     s.on(0, (r.OBJECT_NEW, OTHER, 0, 100, 2, OBJECT, 3)).at(OBJECT, (r.OBJECT_SHADOWS, 0, 1))
     s.at(MAP, (r.MAP_REMOVE, 100, 150, OTHER, 0), (r.MAP_REMOVE, 150, 200, OTHER, 50)).at(OTHER, (r.OBJECT_REFS, 2, 0))
     s.at(OTHER, (r.OBJECT_FLAGS, 0, OBJ_DEAD), (r.OBJECT_TYPE, 0, OBJT_DEAD)).at(OBJECT, (r.OBJECT_SHADOWS, 1, 0))
     s.on(0, (r.OBJECT_NEW, THIRD, 0, 8, 1, "", 0)).at(MAP, (r.MAP_ADD, 300, 308, THIRD, 0, 3, 0))
     s.at(OBJECT, (r.OBJECT_IO, 7, 5, 0, 1)).sleep_on(2, 5).acquire(1, "pq").at(OBJECT, (r.OBJECT_IO, 7, 5, 1, 0))
-    s.at("pq", (r.WAKEUP, "page.5", (2,))).release(1, "pq").on(2, (r.WAKE, 2, "page.5", "wakeup")).acquire(3, "pq").release(3, "pq")
+    s.at("pq", (r.PAGE_FLAGS, 5, WANTED, 0), (r.WAKEUP, "page.5", (2,))).release(1, "pq")
+    s.on(2, (r.WAKE, 2, "page.5", "wakeup")).acquire(3, "pq").release(3, "pq")
 
 
 QUIET_NS = 50_000

@@ -5,7 +5,8 @@ from __future__ import annotations
 from protocol import records as r
 from protocol.checks.tlb import grants_more
 from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_U, PTE_V
-from tests.protocol.checks.stream import PMAP, RO, RW, Stream, judge, speaks_first
+from protocol.paging import PAGING
+from tests.protocol.checks.stream import MACHINE, PMAP, RO, RW, TABLE, Stream, judge, speaks_first
 
 
 def shared_page() -> Stream:
@@ -80,6 +81,38 @@ def test_tlb_done_hears_every_entry_of_a_space_shot_down_whole():
     assert [v.check for v in found] == ["I-TLB-DONE", "I-TLB-DONE", "I-TLB", "I-TLB"]
 
 
+def left_out(active: str) -> Stream:
+    """CPU 1 has a page in its TLB; CPU 0 unmaps it and shoots nobody down. ``active``: when CPU 1 comes into pm_active."""
+    became = (r.PMAP_ACTIVE, 1, True)
+    s = Stream().at(PMAP, (r.PMAP_ACTIVE, 0, True))
+    s = (s.at(PMAP, became) if active in ("before", "gone") else s).fault(0, 1, 0).fill(1, 1, 100).acquire(0, "pq", PMAP)
+    s.at(PMAP, (r.PTE_CLEAR, 100, 1, RW)).at("pq", (r.PV_DEL, 1, PMAP, 100, True, True), (r.PAGE_DIRTY, 1, 0, 255))
+    if active == "gone":
+        s.at(PMAP, (r.PMAP_ACTIVE, 1, False)).flush(1, pmap="")
+    return (s.at(PMAP, became) if active == "late" else s).shoot(0, 100, 101).release(0, PMAP, "pq")
+
+
+def test_tlb_done_hears_an_active_cpu_that_was_not_named():
+    found = speaks_first(left_out("before"), "I-TLB-DONE")
+    still = f"cpu.1's TLB: {PMAP} va 0x64000 still maps vm page 0x1 writable"
+    assert found.message == f"{still} after the shootdown by thread 0 was done, which did not name it"
+
+
+def test_tlb_done_leaves_a_cpu_whose_bit_comes_late_to_the_lock_of_the_pmap():
+    """R03 open: the initiator may have looked before. A CPU that has loaded another table meanwhile has nothing left."""
+    for active in ("late", "never"):
+        assert "I-TLB-DONE" not in {v.check for v in judge(left_out(active))[0]}
+        assert "cpu.1's TLB" in speaks_first(left_out(active), "I-TLB").message
+    assert not judge(left_out("gone"))[0]
+
+
+def test_tlb_done_asks_nothing_of_a_cpu_whose_entry_grants_no_more():
+    """It was filled from the new table, after the initiator looked and before the call's record."""
+    s = Stream().at(PMAP, (r.PMAP_ACTIVE, 0, True), (r.PMAP_ACTIVE, 1, True)).fault(0, 1, 0).acquire(0, "pq", PMAP)
+    s.at(PMAP, (r.PTE_BITS, 100, 1, RW, RO)).fill(1, 1, 100, RO).shoot(0, 100, 101).release(0, PMAP, "pq")
+    assert not judge(s)[0]
+
+
 def test_an_entry_filled_after_the_call_is_not_the_calls_business():
     s = shared_page().acquire(0, PMAP, "smp").on(0, (r.SHOOT_BEGIN, 0, PMAP, 100, 101, (1,)))
     s.flush(0, 100, 101).flush(1, 100, 101).fill(1, 1, 100).at("smp", (r.SHOOT_ACK, 1, 0))
@@ -93,3 +126,39 @@ def test_only_a_cached_m_lets_an_entry_write_by_itself():
     assert not grants_more(1, PTE_V | PTE_RW | PTE_A, read_only)
     assert grants_more(2, PTE_V, read_only)
     assert grants_more(1, PTE_V, None)
+
+
+# I-PTREF ------------------------------------------------------------------------------------------------------------------------
+
+SLOT = 100 >> PAGING[MACHINE.pmap].bits
+
+
+def table_goes(count: int, cleared: bool, counted: bool) -> Stream:
+    """The leaf table of a page goes: with its entry cleared or not, and counted down or not, from a count of ``count``."""
+    s = Stream()
+    s.entries_in[(PMAP, SLOT)] = count - 1
+    s.fault(0, 1, 0).acquire(0, "pq", PMAP)
+    if cleared:
+        s.at(PMAP, (r.PTE_CLEAR, 100, 1, RW)).at("pq", (r.PV_DEL, 1, PMAP, 100, True, True), (r.PAGE_DIRTY, 1, 0, 255)).flush(0)
+    elif counted:
+        s.at(PMAP, (r.PT_REFS, 1, SLOT, TABLE, count, count - 1))
+    if cleared and not counted:
+        s.drop(r.PT_REFS, new=count - 1)
+    up = (2, SLOT >> PAGING[MACHINE.pmap].bits, TABLE + 1)
+    return s.at(PMAP, (r.PT_REFS, *up, 2, 1), (r.PT_REMOVE, 1, SLOT, TABLE)).release(0, PMAP, "pq")
+
+
+def test_ptref_hears_a_table_unlinked_with_a_valid_entry():
+    assert not judge(table_goes(1, cleared=True, counted=True), ended="limit")[0]
+    table = f"{PMAP}: page-table page {TABLE:#x} of level 1, slot {SLOT:#x} unlinked while it counts"
+    still = table_goes(1, cleared=False, counted=False)
+    assert speaks_first(still, "I-PTREF", ended="limit").message == f"{table} 1 references and has 1 valid entries"
+    uncounted = table_goes(1, cleared=False, counted=True)
+    assert speaks_first(uncounted, "I-PTREF", ended="limit").message == f"{table} 0 references and has 1 valid entries"
+
+
+def test_ptref_hears_a_table_unlinked_with_a_count():
+    s = table_goes(1, cleared=True, counted=False)
+    assert "unlinked while it counts 1 references and has 0 valid entries" in speaks_first(s, "I-PTREF", ended="limit").message
+    more = table_goes(2, cleared=True, counted=True)
+    assert "unlinked while it counts 1 references and has 1 valid entries" in speaks_first(more, "I-PTREF", ended="limit").message

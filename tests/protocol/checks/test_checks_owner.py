@@ -1,0 +1,98 @@
+"""Checks about what belongs to what: a page to its object, a frame to one owner, a range to one entry of a map."""
+
+from __future__ import annotations
+
+import pytest
+
+from protocol import records as r
+from protocol.pages import ACTIVE, FREE, NONE
+from tests.protocol.checks.stream import MAP, OBJECT, OTHER, Stream, judge, speaks_first
+
+
+def unmapped_page() -> Stream:
+    """A page of an object, idle and unmapped."""
+    return Stream().fault(0, 3, 5).unmap(0, 3, 105)
+
+
+# I-REMOVE-OBJ -------------------------------------------------------------------------------------------------------------------
+
+
+def freed_under(*locks: str) -> Stream:
+    """A page is freed with these locks held; the page queues' home finds that it is not both that it asks for."""
+    s = unmapped_page().acquire(0, *locks).at(OBJECT, (r.OBJECT_REMOVE, 5, 3))
+    s.at(
+        "pq",
+        (r.UNGUARDED, "object", "pq", 0, "object and pq"),
+        (r.PAGE_QUEUE, 3, ACTIVE, NONE),
+        (r.PAGE_RELEASE, 3, OBJECT, 5, FREE),
+    )
+    return s.put(0, 3).release(0, *reversed(locks))
+
+
+@pytest.mark.parametrize("locks", [("pq",), (), (OTHER, "pq")])
+def test_remove_object_hears_a_page_freed_without_its_objects_lock(locks):
+    found = [v.message for v in judge(freed_under(*locks))[0] if v.check == "I-REMOVE-OBJ"]
+    assert found == [f"vm page 0x3: removed from {OBJECT} by thread 0: mutex vm object not owned"]
+
+
+def test_remove_object_does_not_say_so_of_the_page_queues_lock():
+    found, evaluated = judge(freed_under(OBJECT))
+    assert [v.check for v in found] == ["I-LOCKSET"]
+    assert evaluated["I-REMOVE-OBJ"] == (2, 0)
+
+
+def test_remove_object_judges_a_rename_by_the_object_that_the_page_leaves():
+    def renamed(lock: str) -> Stream:
+        s = unmapped_page().acquire(0, lock, "pq").at(OTHER, (r.OBJECT_INSERT, 1, 3)).at(OBJECT, (r.OBJECT_REMOVE, 5, 3))
+        s.at("pq", (r.UNGUARDED, "object", "pq", 0, "object and pq"), (r.PAGE_REBIND, 3, OTHER, 1, OBJECT, 5))
+        return s.release(0, "pq", lock)
+
+    assert "I-REMOVE-OBJ" not in {v.check for v in judge(renamed(OBJECT))[0]}
+    assert [v.message for v in judge(renamed(OTHER))[0] if v.check == "I-REMOVE-OBJ"] == [
+        f"vm page 0x3: removed from {OBJECT} by thread 0: mutex vm object not owned"
+    ]
+
+
+def test_remove_object_hears_the_objects_own_word():
+    s = unmapped_page().acquire(0, "pq").at(OBJECT, (r.UNGUARDED, "memq", OBJECT, 0, OBJECT), (r.OBJECT_REMOVE, 5, 3))
+    assert speaks_first(s, "I-LOCKSET")
+    assert "I-REMOVE-OBJ" in {v.check for v in judge(s)[0]}
+
+
+# I-SINGLE-OWNER -----------------------------------------------------------------------------------------------------------------
+
+
+def spoken(s: Stream) -> list[str]:
+    """What I-SINGLE-OWNER alone says of a stream."""
+    return [v.message for v in judge(s, "limit", ("I-SINGLE-OWNER",))[0]]
+
+
+def test_single_owner_hears_a_page_of_an_object_put_on_the_free_list():
+    assert spoken(Stream().fault(0, 3, 5).put(1, 3)) == [f"vm page 0x3: put on the free list, but it belongs to {OBJECT} at 5"]
+
+
+def test_single_owner_hears_a_page_of_an_object_taken_from_the_free_list():
+    assert spoken(Stream().fault(0, 3, 5).take(1, 3)) == [f"vm page 0x3: taken from the free list, but it belongs to {OBJECT} at 5"]
+
+
+def test_single_owner_hears_a_frame_taken_twice_before_it_is_a_page():
+    words = "vm page 0x3: taken from the free list, but it belongs to another allocation that has taken it"
+    assert spoken(Stream().take(0, 3).take(1, 3)) == [words]
+
+
+def test_single_owner_allows_a_frame_that_was_only_zeroed_to_go_back():
+    assert spoken(Stream().take(0, 3).put(0, 3).take(1, 3)) == []
+
+
+# I-MAP --------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "found"),
+    [(100, 150, f"the entry there is 0x64 to 0xc8 of {OTHER} from 0"), (500, 600, "no entry begins at 0x1f4")],
+)
+def test_map_hears_what_is_no_entry_wired(start, end, found):
+    s = Stream().at(MAP, (r.MAP_ADD, 100, 200, OTHER, 0, 3, 0), (r.MAP_WIRE, 100, 200, True))
+    assert not judge(s, "limit")[0]
+    s.at(MAP, (r.MAP_WIRE, start, end, False))
+    assert speaks_first(s, "I-MAP", "limit").message == f"{MAP}: {start:#x} to {end:#x} no longer wired, but {found}"
