@@ -98,7 +98,9 @@ _ROWS = (
     _C("C18", "grab-zeroes", ("cost", "rule"), ("caller-zeroes", "grab-zeroes"), "vm_page_grab zeroes, and PG_ZERO does not change in use"),
     _C(
         "C19", "free-under-spin-lock", ("bug",), ("held", "released"), "no spin lock is held across vm_page_free",
-        exists_with=(Need("held", "C24", ("fq-held",), "the kernel whose scan was without the free-queue lock took that lock only after the free: there is no spin lock to hold"),),
+        exists_with=(
+            Need("held", "C24", ("fq-held",), "who scans without the free-queue lock takes it after the free: no spin lock is held"),
+        ),
     ),
     _C(
         "C20", "cache-dirty-test", ("bug",), ("test-then-remove", "remove-then-test"),

@@ -24,6 +24,7 @@ POINTS: dict[str, str] = {
     "vm_pageout_scan.clean": "no mapping of an inactive page was modified, and those through which it can be are there still (C21)",
     "vm_pageout_scan.tested": "an inactive page's dirty bits have been looked at",
     "vm_pageout_scan.window": "a cached page is busy, and neither the page queues nor its object are locked (C28 window)",
+    "space_page_io.busy": "a page of the address space is busy, and no lock is held",
     "vnode_hold.locked": "a script's step holds a vnode's interlock",
     "vm_page_alloc.popped": "the frame is off the free lists, their lock is released, the page's fields are not initialised (C22 after)",
     "vm_page_cowfault.woken": "cowfault has waited for memory and holds no lock",

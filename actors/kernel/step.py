@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.kernel import isa_dma, litmus, litmus_contig, litmus_pageout
+from actors.kernel import isa_dma, litmus, litmus_contig, litmus_pageout, litmus_space
 from actors.kernel.access import HIT, access, touch
 from actors.kernel.context import Context
 from actors.kernel.idle_zero import pagezero
@@ -166,6 +166,8 @@ SCRIPTED: dict[str, Any] = {
     "file_truncate": file_truncate,
     "page_free_unlocked": page_free_unlocked,
     "pte_object_scan": pte_object_scan,
+    "space_page_io": litmus_space.space_page_io,
+    "space_page_wait": litmus_space.space_page_wait,
     "vnode_hold": litmus_contig.vnode_hold,
     "zero_copy_send": zero_copy_send,
     "zero_copy_done": zero_copy_done,

@@ -65,7 +65,8 @@ class FigureTable(Table):
 
     Exactly one of ``metric`` (a metric of the run), ``records`` (counted; with ``sum`` or ``max`` the sum or greatest of that field),
     ``messages`` (counted, for what leaves no record), ``violations`` (how often the check of this name spoke), ``distance`` (from the first
-    injection to what speaks first, in events or ns; the other is told beside it) and ``decisions`` (kinds of record whose sequence is compared with that of the arm ``after``: how many of ``schedules`` runs differ).
+    injection to what speaks first, in events or ns; the other is told beside it) and ``decisions`` (kinds of record whose sequence is
+    compared with that of the arm ``after``: how many of ``schedules`` runs differ).
     ``since``: a distance begins at the first such record, instead of an injection; ``until``: it ends at the first of these that speaks,
     checks or ``panic``, instead of the first at all.
     """

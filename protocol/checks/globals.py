@@ -23,6 +23,7 @@ class Globals:
         self.deadlock = _voice("I-DEADLOCK", checks, self.found)
         self.refcount = _voice("I-REFCOUNT", checks, self.found)
         self.shadow = _voice("I-SHADOW", checks, self.found)
+        self.reflife = _voice("I-REFLIFE", checks, self.found)
         self.counted = checks if counting else {}
         self.types: dict[str, LockClass] = {known.type: known for known in CLASSES.values()}
 
@@ -39,6 +40,9 @@ class Globals:
             "entry": self._entry,
             "shadow": self._shadow,
             "dead": self._dead,
+            "asleep": self._asleep,
+            "awake": self._awake,
+            "freed": self._freed,
         }
         for key, index, _, _, word, fields in facts:
             if word == "active":
@@ -49,7 +53,7 @@ class Globals:
         return self._take()
 
     def _take(self) -> list[Violation]:
-        for voice in (self.order, self.deadlock, self.refcount, self.shadow):
+        for voice in (self.order, self.deadlock, self.refcount, self.shadow, self.reflife):
             if voice is not None and voice.name in self.counted:
                 self.counted[voice.name].evaluated += voice.evaluated
                 self.counted[voice.name].violations += voice.violations
@@ -202,6 +206,21 @@ class Globals:
             ]
             if left:
                 self.refcount.violate(head, index, f"{name}: no reference left, but {' and '.join(left)} refer to it")
+
+    # Who sleeps for a page of an object, and means to lock it again ------------------------------------------------------------
+
+    def _asleep(self, fields: Any, head: Head, index: int) -> None:
+        self.state.asleep[fields[0]] = fields[1]
+
+    def _awake(self, fields: Any, head: Head, index: int) -> None:
+        self.state.asleep.pop(fields[0], None)
+
+    def _freed(self, fields: Any, head: Head, index: int) -> None:
+        """An object is torn down."""
+        name = fields[0]
+        left = [thread_name(thread) for thread, obj in sorted(self.state.asleep.items()) if obj == name]
+        if self.reflife is not None and left:
+            self.reflife.violate(head, index, f"{name}: freed while {', '.join(left)} slept for a page of it, and will lock it again")
 
 
 def _exempt(outer: LockClass, inner: LockClass) -> bool:

@@ -12,13 +12,15 @@ from typing import Any
 
 from protocol import records as r
 from protocol.checks.base import Check, page_name, thread_name
-from protocol.checks.state import GlobalState, ObjectView
+from protocol.checks.routing import OBJECT, THREAD
+from protocol.checks.state import GlobalState, ObjectView, ThreadView
 from protocol.checks.views.objects import Objects
 from protocol.identity import is_boot_object, is_pte_object
 from protocol.messages.objects import OBJ_DEAD
 from protocol.pages import OBJT_DEAD
 from protocol.records import Head
 
+SLEEPS = "vm_page_sleep_if_busy"
 QUIET_NS = 20_000
 """A run's end is judged if no thread has left the kernel for the longest that a message takes, and so much longer: what threads posted last
 has arrived by then, each message of a pair behind the one before."""
@@ -73,21 +75,33 @@ class Pip(Check):
 
 
 class RefLife(Check):
-    """Statement: an object is freed only with no reference left, no paging in progress, no resident page, and nobody asleep on it.
+    """Statement: an object is freed only with no reference left, no paging in progress, no resident page, and nobody asleep on it, or on a
+    page of it with the object to be locked again.
 
     Evaluated: at every ``object.type`` that makes an object dead, the last step of its termination. Detects: an object that goes while a
     sleeper or a fault relies on it (C12, C33).
     """
 
     name = "I-REFLIFE"
-    domains = ("objects",)
-    before = {"objects": {r.OBJECT_TYPE: "changed"}}
+    domains = ("objects", "threads")
+    before = {"objects": {r.OBJECT_TYPE: "changed"}, "threads": {r.ENTER: "sleeps", r.LEAVE: "wakes"}}
+
+    def sleeps(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """vm_page_sleep_if_busy remembers an object, which it will lock again."""
+        if record[2] == SLEEPS and record[3][1]:
+            self.findings.derive(head, index, THREAD, "asleep", record[1], record[3][1])
+
+    def wakes(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """It has."""
+        if record[2] == SLEEPS:
+            self.findings.derive(head, index, THREAD, "awake", record[1])
 
     def changed(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
         """vm_object_terminate ends."""
         if record[2] != OBJT_DEAD:
             return
         self.evaluated += 1
+        self.findings.derive(head, index, OBJECT, "freed", head[3])
         faults = (
             (view.refs > 0, f"{view.refs} references"), (view.pip, f"paging_in_progress {view.pip}"),
             (view.resident, f"{len(view.resident)} resident pages"),

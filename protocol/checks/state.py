@@ -224,6 +224,8 @@ class GlobalState(msgspec.Struct, array_like=True):
     """Object to (object behind it, offset in pages)."""
     shadows: dict[str, int] = {}
     """Object to how many shadow it."""
+    asleep: dict[int, str] = {}
+    """Thread that sleeps for a busy page to the object that it will lock again."""
 
 
 class SuiteState(msgspec.Struct, array_like=True):

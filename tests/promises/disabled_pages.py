@@ -86,7 +86,7 @@ def insert_asserts_nothing(patch: Patch) -> None:
 def sleeper_looks_up_again(patch: Patch) -> None:
     """C26: who wakes in vm_page_grab takes the object's lock and no other."""
 
-    async def sleep_until_idle(k, frame, obj, flags):
+    async def sleep_until_idle(k, frame, obj, pindex, flags):
         await k.release(obj)
         await k.sleep(PAGE_QUEUES, page_channel(frame))
         await k.acquire(obj)

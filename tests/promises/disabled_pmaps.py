@@ -73,10 +73,10 @@ def page_table_pages_have_no_object(patch: Patch) -> None:
 def removal_asserts_its_lock(patch: Patch) -> None:
     """C15: vm_page_remove asserts the object's lock."""
 
-    async def leave_object(k, obj, pindex):
+    async def leave_object(k, obj, pindex, freed=False):
         if not await k.owns(obj):
             raise KernelPanic(f"mutex vm object not owned at vm_page_remove ({obj})")
-        await vm_page.remove_resident(k, obj, pindex)
+        await vm_page.remove_resident(k, obj, pindex, freed)
 
     patch.setattr(vm_page, "_leave_object", leave_object)
 

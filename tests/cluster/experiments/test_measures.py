@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cluster.errors import InputError
-from cluster.experiments.form import FigureTable, RecordsTable
+from cluster.experiments.form import FigureTable, MessagesTable, RecordsTable
 from cluster.experiments.measures import Distance, Names, Said, decisions, distance, measured, panics_of, seen
 from protocol.records import (
     ENTER,
