@@ -15,7 +15,6 @@ from cluster.inspect.escape import escaped
 from cluster.inspect.lines import thread_name
 from cluster.inspect.select import Named, Selection
 from cluster.recording.stored import StoredRun
-from cluster.recording.trace import TRACE_DIR
 from protocol.locks import known_class
 
 SHOWN_MAX = 16
@@ -24,10 +23,6 @@ OPTIONS = {"actor": "--actor", "kind": "--kind", "page": "--page", "lock": "--lo
 
 def need_readable(run: StoredRun) -> None:
     """Raises RunError if the run wrote a trace of which nothing is left to read, InputError if it kept none."""
-    if run.manifest.plan.trace and not run.trace.files:
-        place = run.path / TRACE_DIR
-        what = "its files are gone" if place.is_dir() else "the trace directory is gone"
-        raise RunError(f"{place}: {what}; this run kept a trace", file=str(place), found="nothing", allowed="the run's trace")
     run.need_trace()
     if not run.trace.slices:
         raise _unreadable(run)

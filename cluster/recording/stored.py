@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cluster.errors import InputError
+from cluster.errors import InputError, RunError
 from cluster.inspect.select import Selection
 from cluster.inspect.words import UNKNOWN, kind_name
 from cluster.recording.digest import Digest, header, run_digest
 from cluster.recording.encode import encoded
 from cluster.recording.manifest import MANIFEST, Manifest, Violation, read_manifest, read_summary, read_violations
 from cluster.recording.reader import Trace, trace_of
+from cluster.recording.trace import TRACE_DIR
 from protocol.records import Record, named
 
 
@@ -93,7 +94,11 @@ class StoredRun:
         return run_digest(header(self.manifest.plan), [digest.chains()])
 
     def need_trace(self) -> None:
-        """Raise InputError if there is no trace to read."""
+        """Raise InputError if the run kept no trace to read, RunError if the one that it kept is gone."""
+        if self.manifest.plan.trace and not self.trace.files:
+            place = self.path / TRACE_DIR
+            what = "its files are gone" if place.is_dir() else "the trace directory is gone"
+            raise RunError(f"{place}: {what}; this run kept a trace", file=str(place), found="nothing", allowed="the run's trace")
         if not self.trace.files:
             sentence = f"{self.path}: this run kept no trace; run it again without --no-trace"
             raise InputError(sentence, file=str(self.path), found="no trace file", allowed="a run with a trace")

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import stat
 
 import msgspec
@@ -181,6 +182,13 @@ def test_a_run_without_a_trace_opens_but_has_no_records(tmp_path):
     assert run.whole
     with pytest.raises(InputError, match="kept no trace; run it again without --no-trace"):
         list(run.records())
+
+
+def test_a_trace_that_is_gone_is_not_one_that_was_never_kept(tmp_path):
+    path = stored(tmp_path)
+    shutil.rmtree(path / "trace")
+    with pytest.raises(RunError, match="the trace directory is gone; this run kept a trace"):
+        list(open_run(path).records())
 
 
 @pytest.mark.parametrize("make", ["nothing", "file", "empty"])
