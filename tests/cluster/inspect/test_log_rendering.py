@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from cluster.errors import InputError
@@ -203,7 +204,7 @@ def test_hostile_text_in_a_record_cannot_reach_the_terminal(tmp_path):
 
 def test_a_run_without_trace_has_no_log(tmp_path):
     directory = RunDirectory.create("redis", 7, root=tmp_path)
-    directory.write_manifest(Manifest("redis", 7, 1, PLAN, ended="finished"))
+    directory.write_manifest(Manifest("redis", 7, 1, msgspec.structs.replace(PLAN, trace=False), ended="finished"))
     with pytest.raises(InputError, match="kept no trace"):
         render_log(open_run(directory.finish()), io.StringIO())
 
