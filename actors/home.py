@@ -138,8 +138,7 @@ class Home(Actor, kw_only=True):
             serve_unlocked(op, sender)
 
         def serve_guarded(op: Any, sender: str) -> None:
-            if not home.guarded(op, needed):
-                home.record((UNGUARDED, field, name, op.thread, in_words(needed)))
+            home.ask(op, field, needed)
             serve_unlocked(op, sender)
 
         def serve_locked(op: Any, sender: str) -> None:
@@ -241,6 +240,11 @@ class Home(Actor, kw_only=True):
     def guarded(self, op: Op, needed: LockSets) -> bool:
         """Does the asking thread hold one of these sets of locks: the home's own by its present grant, others by their names?"""
         return any(all(self.has_lock(kind, op) for kind in kinds) for kinds in needed)
+
+    def ask(self, op: Op, field: str, needed: LockSets) -> None:
+        """Record an access whose thread does not hold what is needed; it is performed all the same, as in :meth:`unguarded`."""
+        if not self.guarded(op, needed):
+            self.record((UNGUARDED, field, self.name, op.thread, in_words(needed)))
 
     def has_lock(self, kind: str, op: Op) -> bool:
         """Does the thread hold the lock of this kind that the operation's subject is under? A home that knows which one says so."""

@@ -6,74 +6,88 @@ with each other in any case.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from cluster.scenario.machine_table import Table
+from cluster.scenario.refusal import impossible
+from cluster.seeds import SEED_MAX
 
 Row = dict[str, Any]
 KEY = ("id", "scenario", "sets", "ignores", "first", "seeds", "model")
 """Fields that say what a row is of."""
-SEED_MAX = (1 << 64) - 1
-Fault = tuple[str, object, str]
-"""A field, what was found there, and what is allowed; "" for the last if nothing is wrong."""
 
 
-def fault_of(row: Row) -> Fault:
-    """The first field that cannot be."""
-    for field, (fits, allowed) in _FIELDS.items():
-        if field not in row:
-            return field, "nothing", allowed
-        if not fits(row[field]):
-            return field, row[field], allowed
-    return _disagreement(row)
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise impossible(text, "a text that can be printed")
+    return text
 
 
-def _disagreement(row: Row) -> Fault:
-    """What each field alone does not tell."""
-    first, seeds, met, lowest = row["first"], row["seeds"], row["met"], row["first_seed"]
-    last = first + seeds - 1
-    if last > SEED_MAX:
-        return "seeds", seeds, f"1 to {SEED_MAX - first + 1}, from seed {first} on"
-    if met > seeds:
-        return "met", met, f"0 to {seeds}, the number of seeds"
-    if (lowest is None) != (met == 0):
-        return "first_seed", lowest, "null where none was met" if met == 0 else f"the first of the {met} that were met"
-    if lowest is not None and not first <= lowest <= last - met + 1:
-        return "first_seed", lowest, f"{first} to {last - met + 1}, with {met} met in seeds {first} to {last}"
-    if sum(row["spoke"].values()) != met:
-        return "spoke", row["spoke"], f"counts that are {met} together, as met says"
-    return "", None, ""
+def _named(text: str) -> str:
+    if not text:
+        raise impossible("an empty text", "a name")
+    return _printable(text)
 
 
-def _integer(least: int, most: int = SEED_MAX) -> Callable[[object], bool]:
-    return lambda value: type(value) is int and least <= value <= most
+Text = Annotated[str, AfterValidator(_printable)]
+Name = Annotated[str, AfterValidator(_named)]
+Seed = Annotated[int, Field(strict=True, ge=0, le=SEED_MAX)]
+Positive = Annotated[int, Field(strict=True, ge=1, le=SEED_MAX)]
 
 
-def _text(value: object) -> bool:
-    return isinstance(value, str) and value.isprintable()
+class DensityRow(Table):
+    """One row. Fields that this version does not know are let be."""
 
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
-def _name(value: object) -> bool:
-    return _text(value) and value != ""
+    id: Name
+    scenario: Name
+    sets: list[Name]
+    ignores: list[Name]
+    first: Seed
+    seeds: Positive
+    model: Positive
+    slug: Text
+    met: Seed
+    first_seed: Seed | None
+    spoke: dict[Name, Positive]
 
+    @field_validator("seeds")
+    @classmethod
+    def _are_there(cls, seeds: int, info: ValidationInfo) -> int:
+        most = SEED_MAX - info.data.get("first", 0) + 1
+        if seeds > most:
+            raise impossible(seeds, f"1 to {most}, from seed {SEED_MAX - most + 1} on")
+        return seeds
 
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and all(map(_name, value))
+    @field_validator("met")
+    @classmethod
+    def _among_them(cls, met: int, info: ValidationInfo) -> int:
+        seeds = info.data.get("seeds", met)
+        if met > seeds:
+            raise impossible(met, f"0 to {seeds}, the number of seeds")
+        return met
 
+    @field_validator("first_seed")
+    @classmethod
+    def _first_of_them(cls, lowest: int | None, info: ValidationInfo) -> int | None:
+        known = info.data
+        if not {"first", "seeds", "met"} <= known.keys():
+            return lowest
+        first, met = known["first"], known["met"]
+        last = first + known["seeds"] - met
+        if (lowest is None) != (met == 0):
+            raise impossible(lowest, "null where none was met" if met == 0 else f"the first of the {met} that were met")
+        if lowest is not None and not first <= lowest <= last:
+            raise impossible(lowest, f"{first} to {last}, with {met} met in {known['seeds']} seeds from {first} on")
+        return lowest
 
-def _counts(value: object) -> bool:
-    return isinstance(value, dict) and all(_name(name) and _integer(1)(count) for name, count in value.items())
-
-
-_FIELDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "id": (_name, "an id of a change, or repaired"),
-    "scenario": (_name, "a scenario's name"),
-    "sets": (_texts, "a list of settings"),
-    "ignores": (_texts, "a list of checks"),
-    "first": (_integer(0), f"a seed, 0 to {SEED_MAX}"),
-    "seeds": (_integer(1), "an integer of 1 or more"),
-    "model": (_integer(1), "a version of the model, 1 or more"),
-    "slug": (_text, "a change's slug, or an empty text"),
-    "met": (_integer(0), "an integer of 0 or more"),
-    "first_seed": (lambda value: value is None or _integer(0)(value), f"a seed, 0 to {SEED_MAX}, or null"),
-    "spoke": (_counts, "how often each spoke first, by name: 1 or more"),
-}
+    @field_validator("spoke")
+    @classmethod
+    def _as_many(cls, spoke: dict[str, int], info: ValidationInfo) -> dict[str, int]:
+        met = info.data.get("met", sum(spoke.values()))
+        if sum(spoke.values()) != met:
+            raise impossible(spoke, f"counts that are {met} together, as met says")
+        return spoke

@@ -13,12 +13,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from cluster.errors import InputError, RunError
 from cluster.plan import MODEL_VERSION
 from cluster.scenario.read import special
-from cluster.scenario.refusal import shown
+from cluster.scenario.refusal import Place, refusal_of
 from shootdown.density import Case, densities
-from shootdown.density_form import KEY, Row, fault_of
+from shootdown.density_form import KEY, DensityRow, Row
 
 BEGINNING = b'{"id": "'
 """What every line begins with, and a half-written one as far as it goes."""
@@ -69,19 +71,30 @@ def _half_written(line: bytes) -> bool:
     return False
 
 
+class Line(Place):
+    """One line of a file, whatever is wrong there."""
+
+    def __init__(self, file: str, number: int) -> None:
+        super().__init__(file)
+        self.number = number
+
+    def of(self, key: str) -> tuple[str, int | None]:
+        """The line."""
+        return self.file, self.number
+
+
 def _row(path: Path, number: int, line: bytes) -> Row:
+    place = Line(str(path), number)
     try:
-        row = json.loads(line)
+        row: Row = json.loads(line)
     except (ValueError, RecursionError):
-        row = None
-    field, found, allowed = (
-        fault_of(row) if isinstance(row, dict) else ("", line.decode("latin-1")[:60], "a row that density --keep has written")
-    )
-    if allowed:
-        place = f"{path}, line {number}: {field}{': ' if field else ''}"
-        sentence = f"{place}found {shown(found)}, allowed: {allowed}"
-        raise InputError(sentence, file=str(path), line=number, key=field or "--keep", found=shown(found), allowed=allowed)
-    assert isinstance(row, dict)
+        row = {}
+    if not isinstance(row, dict) or not row:
+        raise place.refuse("--keep", line.decode("latin-1")[:60], "a row that density --keep has written")
+    try:
+        DensityRow.model_validate(row)
+    except ValidationError as error:
+        raise refusal_of(error, DensityRow, place) from None
     return row
 
 

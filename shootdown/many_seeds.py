@@ -16,10 +16,10 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TypeVar
 
-from cluster.errors import InputError, RunError
+from cluster.errors import RunError
 from cluster.scenario import Scenario
 from shootdown.result import Run
-from shootdown.running import SEED_MAX, run
+from shootdown.running import run
 
 T = TypeVar("T")
 BATCH = 10
@@ -35,14 +35,6 @@ def runs(scenario: Scenario, seeds: Sequence[int]) -> Iterator[tuple[int, Run]]:
             except RunError as error:
                 raise RunError(f"seed {seed} of {scenario.name}: {error}", found=seed) from error
             yield seed, made
-
-
-def seeds_from(first: int, count: int) -> range:
-    """``count`` seeds from ``first`` on. Raises InputError if there are not so many."""
-    if not 0 <= first <= SEED_MAX - count + 1:
-        allowed = f"0 to {SEED_MAX - count + 1} with {count} seeds, since the last seed there is is {SEED_MAX}"
-        raise InputError(f"--first: found {first}, allowed: {allowed}", key="--first", found=first, allowed=allowed)
-    return range(first, first + count)
 
 
 class Processes:

@@ -17,6 +17,7 @@ from cluster.errors import InputError
 from cluster.recording.manifest import Manifest
 from cluster.recording.run_dir import RunDirectory
 from cluster.scenario import Scenario, load
+from cluster.seeds import SEED_MAX
 from shootdown.carrying import SNAPSHOT_MS, WORKLOAD, How, Interrupted, OnProgress, begin, carry_out
 from shootdown.placing import placement
 from shootdown.result import Run
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from cluster.engine.deaths import Death
 
 BACKENDS = ("trio", "asyncio")
-SEED_MAX = (1 << 64) - 1
 SNAPSHOT_MS_MAX = 86_400_000
 
 __all__ = ["Interrupted", "OnProgress", "run"]

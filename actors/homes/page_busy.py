@@ -11,11 +11,12 @@ from typing import ClassVar
 from actors.home import OpTable, locked, reading
 from actors.homes.page_policy import PagePolicy
 from actors.homes.page_store import Page
-from protocol.guards import in_words
 from protocol.messages import Op, Value
 from protocol.messages.pages import CLAIMED, NEEDS_COW, WAS_BUSY, WAS_CACHED, Claim, Finish, Flash, SetBusy, Unbusy, WantBusy
 from protocol.pages import BUSY, CACHE, NONE, REFERENCED, WANTED, ZERO
-from protocol.records import UNGUARDED
+
+WANTING = locked("want_busy", "wanted")
+"""What the setting of WANTED asks for."""
 
 
 class PageBusy(PagePolicy, kw_only=True):
@@ -91,8 +92,6 @@ class PageBusy(PagePolicy, kw_only=True):
         page = self.pages.get(op.frame)
         if page is None or not (page.flags & BUSY or (op.also_soft and op.soft > 0)):
             return False
-        needed = self._needed(locked("want_busy", "wanted"))
-        if not self.guarded(op, needed):
-            self.record((UNGUARDED, "wanted", self.name, op.thread, in_words(needed)))
+        self.ask(op, "wanted", self._needed(WANTING))
         self.set_flags(op.frame, page, page.flags | WANTED | REFERENCED)
         return True

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks
-from actors.kernel.page_io import soft_busy
 from actors.kernel.vm_object_header import BATCH, EVERYTHING, header
 from actors.kernel.vm_object_pages import free_or_disown
 from actors.kernel.vm_page import page_state, vm_page_busy, vm_page_rename
@@ -101,9 +100,9 @@ async def scan_collapse_nowait(k: Context, pair: Pair) -> tuple[int, int]:
 
 async def _slept(k: Context, pair: Pair, row: Row) -> bool:
     """Sleep if the page is busy, with both objects dropped, and lock them again, the front one first. Returns whether it slept."""
-    pindex, frame, _, seen = row
+    _, frame, _, soft = row
     await k.acquire(PAGE_QUEUES)
-    if not await k.call(PAGE_QUEUES, WantBusy(frame, await soft_busy(k, pair.backing, pindex, seen))):
+    if not await k.call(PAGE_QUEUES, WantBusy(frame, soft)):
         await k.release(PAGE_QUEUES)
         return False
     await k.release(pair.backing)

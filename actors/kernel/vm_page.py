@@ -59,8 +59,9 @@ async def vm_page_free(k: Context, frame: int, obj: str, pindex: int, zeroed: bo
 async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zeroed: bool = False, busy: bool = False) -> str:
     """As :func:`vm_page_free`, for callers that know what to do with a page that may not be freed: returns the panic's text, "" when freed.
 
-    The page is out of its object's list either way; a refused one keeps its record. C18 ``caller-zeroes``: PG_ZERO is not cleared here, so
-    a page whose user has left it set goes back among those that are zero. [L: PQ, OBJ if it has an object]
+    The page is out of its object's list either way; a refused one keeps its record. While I/O on it is under way it stays, and that is a
+    panic at once. C18 ``caller-zeroes``: PG_ZERO is not cleared here, so a page whose user has left it set goes back among those that are
+    zero. [L: PQ, OBJ if it has an object]
     """
     must_be_busy = bool(obj) and k.form("C01") == "busy-first"
     if must_be_busy and not busy:

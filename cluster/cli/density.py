@@ -34,9 +34,9 @@ def command(
     """Count the schedules in which a random workload meets a bug whose old form is in place."""
     from cluster.experiments.experiment import path_of
     from cluster.experiments.pages import density_page
+    from cluster.seeds import seeds_from
     from shootdown.density import REPAIRED, cases, notes
     from shootdown.density_rows import rows
-    from shootdown.many_seeds import seeds_from
 
     for name in ids or ():
         path_of(name, "density")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-SEED_MAX = (1 << 64) - 1
+from cluster.seeds import SEED_MAX
+
 DIGITS_MAX = 18
 """More than any number of workers has, and fewer than Python refuses to convert."""
 SCENARIO_HELP = "A .toml file, a name under configs/ (see `shootdown list`), or a recording (.perf.txt, .xz, .gz)."

@@ -30,7 +30,8 @@ def command(
     as_json: Json = False,
 ) -> int:
     """Run scenarios on many seeds: how they end, which checks speak in which seed first, which are never evaluated."""
-    from shootdown.many_seeds import Processes, seeds_from
+    from cluster.seeds import seeds_from
+    from shootdown.many_seeds import Processes
     from shootdown.sweeping import Subject
     from shootdown.sweeping import sweep as swept
 

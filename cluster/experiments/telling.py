@@ -61,10 +61,6 @@ class Telling(NamedTuple):
     counts: Callable[[Seen], bool] | None = None
 
 
-WORKLOAD = "workload.msgpack"
-"""In the run directory: the compiled workload."""
-
-
 class Cast(NamedTuple):
     """Who acts, and in what: tasks by number, and the kernel routines that their steps call, by task and step."""
 
@@ -74,7 +70,7 @@ class Cast(NamedTuple):
 
 def cast_of(run: StoredRun, tasks: Mapping[str, int]) -> Cast:
     """The cast of a run. A record names a step only by its number, so what it calls is read from the workload beside the trace."""
-    path = run.path / WORKLOAD
+    path = run.path / run.manifest.plan.workload_path
     workload = decode(path.read_bytes()) if path.is_file() else None
     routines = {
         (number, index): step.routine

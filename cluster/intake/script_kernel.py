@@ -51,7 +51,7 @@ def _in_order(table: Table, wanted: list[inspect.Parameter]) -> list[Any]:
     return given
 
 
-def file_number(table: Table, key: str, value: object, files: Sequence[File]) -> object:
+def file_number(table: Table, key: str, value: Any, files: Sequence[File]) -> Any:
     """The number of a script's file, given by its name or number; what is neither stays as it is. Raises InputError if there is none."""
     names = [file.name for file in files]
     if isinstance(value, str) and value in names:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from cluster.intake.perf_lines import PAGE_SHIFT, USER_PAGES
-from cluster.intake.script_kernel import kernel_step
+from cluster.intake.script_kernel import file_number, kernel_step
 from cluster.intake.tables import Table
 from protocol.workload import (
     ADVICE,
@@ -34,10 +34,10 @@ RIGHTS = {letter: bit for bit, letter in zip((1, 2, 4), "rwx")}
 
 
 class Names:
-    """What a step may refer to: tasks and files by name."""
+    """What a step may refer to: tasks by name, and files."""
 
-    def __init__(self, tasks: Mapping[str, int], files: Mapping[str, int], listed: Sequence[File]) -> None:
-        self.tasks, self.files, self.listed = tasks, files, listed
+    def __init__(self, tasks: Mapping[str, int], files: Sequence[File]) -> None:
+        self.tasks, self.files = tasks, files
 
 
 Make = Callable[[Table, Names], AnyStep]
@@ -80,11 +80,7 @@ def _prot(table: Table, default: str = "rw") -> int:
 
 def _file(table: Table, names: Names) -> int:
     name = table.text("file", "")
-    if not name:
-        return -1
-    if name not in names.files:
-        raise table.error("file", name, list(names.files) or "a [[file]] table of this name")
-    return names.files[name]
+    return file_number(table, "file", name, names.files) if name else -1
 
 
 def _access(table: Table, names: Names) -> AnyStep:
@@ -164,7 +160,7 @@ def _think(table: Table, names: Names) -> AnyStep:
 
 
 def _kernel(table: Table, names: Names) -> AnyStep:
-    return kernel_step(table, names.listed)
+    return kernel_step(table, names.files)
 
 
 WORDS: dict[str, Make] = {

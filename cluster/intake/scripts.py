@@ -73,7 +73,7 @@ class _Script:
         self.task_tables = table.tables("task")
         if not self.task_tables:
             raise table.error("task", [], "at least one [[task]] table")
-        self.files, self.file_numbers = self._files(table.tables("file"))
+        self.files = self._files(table.tables("file"))
         injected = [injection(item, self.files) for item in table.tables("inject")]
         table.finish()
         self.tasks: list[Task] = []
@@ -94,17 +94,15 @@ class _Script:
         )
         self.workload.digest = blake2b(msgspec.msgpack.encode([self.tasks, self.files, injected]), digest_size=32).hexdigest()
 
-    def _files(self, tables: list[Table]) -> tuple[list[File], dict[str, int]]:
+    def _files(self, tables: list[Table]) -> list[File]:
         files: list[File] = []
-        numbers: dict[str, int] = {}
         for table in tables:
             name = table.text("name")
-            if name in numbers:
+            if any(file.name == name for file in files):
                 raise table.error("name", name, "a name that no other file has")
-            numbers[name] = len(files)
             files.append(File(name, table.integer("pages", low=1, high=1 << 35), table.boolean("warm", True)))
             table.finish()
-        return files, numbers
+        return files
 
     def _number_tasks(self) -> dict[str, int]:
         numbers: dict[str, int] = {}
@@ -122,7 +120,7 @@ class _Script:
         return numbers
 
     def _compile(self) -> None:
-        names = Names(self.task_numbers, self.file_numbers, self.files)
+        names = Names(self.task_numbers, self.files)
         for number, tables in enumerate(self.step_tables):
             self.step_names.append({})
             for index, table in enumerate(tables):

@@ -55,8 +55,8 @@ class RemoveObject(Check):
         "objects": {r.UNGUARDED: "unguarded", r.OBJECT_REMOVE: "removed", r.PAGE_RELEASE: "released", r.PAGE_REBIND: "rebound"},
     }
 
-    bare: tuple[tuple[Any, ...], int] = ((), -1)
-    """The key of the last event in which the object's guard was missing, and the thread. Asked within that event only: it is no state."""
+    bare: tuple[Head | None, int] = (None, -1)
+    """The last event in which the object's guard was missing, and the thread. Asked within that event only: it is no state."""
 
     def attach(self, domain: Any) -> None:
         """Who holds an object's lock: a page leaves its object by a call, so the thread holds then what it held when it asked."""
@@ -66,7 +66,7 @@ class RemoveObject(Check):
     def unguarded(self, record: Any, view: None, head: Head, index: int) -> None:
         """A lock of an object's, or of those that a page's word of its owner is under, is not held."""
         if record[1] in _RESIDENCE:
-            self.bare = (head[:6], record[3])
+            self.bare = (head, record[3])
 
     def removed(self, record: Any, view: object, head: Head, index: int) -> None:
         """The object's half. Its list has one lock."""
@@ -88,7 +88,7 @@ class RemoveObject(Check):
             self._speak(frame, obj, head, index)
 
     def _is_bare(self, head: Head) -> bool:
-        return self.bare[0] == head[:6]
+        return self.bare[0] == head
 
     def _speak(self, frame: int, obj: str, head: Head, index: int) -> None:
         self.violate(head, index, f"{page_name(frame)}: removed from {obj} by {thread_name(self.bare[1])}: mutex vm object not owned")

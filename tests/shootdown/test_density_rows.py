@@ -87,7 +87,7 @@ def test_a_line_that_is_no_row_is_refused_with_its_place(asked, tmp_path, line):
     list(rows(CASES[:1], SEEDS, 1, keep))
     with keep.open("a", encoding="utf-8") as file:
         file.write(line + "\n")
-    with pytest.raises(InputError, match=r"rows\.jsonl, line 2: .*found .* allowed: ") as caught:
+    with pytest.raises(InputError, match=r"rows\.jsonl:2: .*found .* allowed: ") as caught:
         list(rows(CASES, SEEDS, 1, keep))
     assert (caught.value.file, caught.value.line) == (str(keep), 2)
     assert asked == [REPAIRED], "nothing is run for a table that cannot be kept"
@@ -97,7 +97,7 @@ def test_a_line_that_is_no_row_is_refused_with_its_place(asked, tmp_path, line):
 def test_another_file_s_last_line_is_refused_and_not_cut_off(asked, tmp_path, tail):
     keep = tmp_path / "rows.jsonl"
     keep.write_text(tail)
-    with pytest.raises(InputError, match="line 1"):
+    with pytest.raises(InputError, match=r"rows\.jsonl:1: "):
         list(rows(CASES, SEEDS, 1, keep))
     assert keep.read_text() == tail and asked == []
 
@@ -163,7 +163,7 @@ def test_files_that_cannot_be_used(asked, tmp_path):
         with pytest.raises(InputError, match=f"--keep: found {found}, allowed: a file that density --keep has written"):
             list(rows(CASES, SEEDS, 1, path))
     (tmp_path / "junk").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"junk, line 1: found .* allowed: a row"):
+    with pytest.raises(InputError, match=r"junk:1: --keep: found .* allowed: a row"):
         list(rows(CASES, SEEDS, 1, tmp_path / "junk"))
     with pytest.raises(InputError, match="cannot be read"):
         list(rows(CASES, SEEDS, 1, tmp_path / "junk" / "rows.jsonl"))

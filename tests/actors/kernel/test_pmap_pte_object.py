@@ -13,6 +13,7 @@ from protocol.records import (
     OBJECT_REMOVE,
     OBJECT_TREE,
     PAGE_BIND,
+    PAGE_BUSY,
     PAGE_FLAGS,
     PT_INSTALL,
     PT_REFS,
@@ -127,3 +128,11 @@ def test_the_object_of_a_forked_address_space_is_its_pmaps():
     done = on_alpha("C14", work=workload(parent, [Think(1_000_000)], parents=(-1, 0)))
     assert all_done(done) and any(record[1].startswith("object.pte") for record in done.records(OBJECT_NEW))
     assert "I-REFCOUNT" not in judged(done).names
+
+
+@pytest.mark.parametrize(("revert", "times"), [(("C01",), 1), ((), 0)])
+def test_a_page_table_page_is_made_busy_to_be_freed_as_long_as_a_removal_asked_for_it(revert, times):
+    """Although this page has no object to be removed from."""
+    done = on_alpha(*revert)
+    (leaf,) = [record[3] for record in done.records(PT_REMOVE) if record[1:3] == LEVELS[-1]]
+    assert all_done(done) and [record[1] for record in done.records(PAGE_BUSY)].count(leaf) == times

@@ -1,4 +1,4 @@
-"""Pages that I/O reads: who tests the count under which guard, and who may not free such a page (vm-facts 3.2, 3.5; C05, C17)."""
+"""Pages that I/O reads: who tests the count under which guard, and who may not free such a page (vm-facts 3.2, 3.5; C05, C17, C26)."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from actors.kernel.page_io import vm_page_io_finish, vm_page_io_start
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup
 from protocol.pages import CACHE, INACTIVE, NONE
-from protocol.records import PAGE_QUEUE, PANIC
-from protocol.workload import File, Inject, Kernel, Think
+from protocol.records import PAGE_QUEUE, PANIC, SLEEP
+from protocol.workload import File, Hold, Inject, Kernel, Think
 from tests.actors.machine_audit import objects
 from tests.actors.machine_kit import all_done, judged, run, workload
 
@@ -59,6 +59,22 @@ def test_a_truncation_believes_the_count_that_it_reads_under_its_guard(form, mon
     done = run(workload(*tasks, files=(FILE,), inject=(resident(3),)), forms={"C05": form}, cpus=3)
     assert all_done(done) and not judged(done).violations
     assert objects(done)["object.1"].pages == {}
+
+
+@pytest.mark.parametrize(("form", "lookups"), [("generation-check", 2), ("relookup", 3)])
+def test_a_grab_that_wakes_to_a_page_under_io_sleeps_again(form, lookups):
+    """C26 old: while the object is what it was and the page busy, hard or soft, it is not looked up again between two sleeps."""
+    read, written = (Kernel(routine=name, arguments=(0, 3)) for name in ("page_busy", "page_io_done"))
+    begun = io("start")
+    begun.announced = True
+    io_steps = [read, Think(20_000), written, begun, Think(20_000), io("finish")]
+    held = Hold("vm_page_grab.woken", task=0, index=3)
+    grab = Kernel(routine="page_grab", arguments=(0, 3), holds=[held])
+    done = run(workload(io_steps, [Think(10_000, cpu=1), grab], files=(FILE,), inject=(resident(3),)), forms={"C26": form})
+    assert all_done(done)
+    assert len([record for record in done.records(SLEEP) if record[1] == 1]) == 2
+    asked = [head for head, word, _ in done.entries if (head[3], head[4], word) == ("object.1", "cpu.1", "object.lookup")]
+    assert len(asked) == lookups
 
 
 def taken_from_the_cache(*revert):

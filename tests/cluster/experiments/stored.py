@@ -19,4 +19,5 @@ def stored(*events: Event) -> StoredRun:
     ]
     batches = [entries[at : at + 2] for at in range(0, len(entries), 2)]
     trace = SimpleNamespace(entries=lambda *_: iter(batches))
-    return SimpleNamespace(trace=trace, path=Path("never stored"))  # type: ignore[return-value]
+    manifest = SimpleNamespace(plan=SimpleNamespace(workload_path="workload"))
+    return SimpleNamespace(trace=trace, path=Path("never stored"), manifest=manifest)  # type: ignore[return-value]

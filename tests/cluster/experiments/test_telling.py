@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from cluster.experiments.measures import Said
 from cluster.experiments.stories import begins
-from cluster.experiments.telling import WORKLOAD, Telling, named, steps
+from cluster.experiments.telling import Telling, named, steps
 from protocol.records import COMPUTE, HELD, LOCK_ACQUIRE, LOCK_RELEASE, PAGE_QUEUE, PANIC, SWITCH, TASK_FORK, TASK_STEP
 from protocol.workload import Account, Kernel, Task, Think, Workload, encode
-from shootdown import carrying
 from tests.cluster.experiments.stored import stored
 
 TASKS = {"writer": 0, "daemon": 1}
@@ -80,12 +79,11 @@ CALLS = (50, "cpu.0", "cpu.0", [(TASK_STEP, 0, 1, "kernel", 0), (TASK_FORK, 0, 1
 
 def test_a_step_inside_the_kernel_names_the_routine_that_it_calls(tmp_path):
     tasks = [Task("writer", 0, -1, 0, [Think(for_ns=1), Kernel(routine="page_try_to_free", arguments=(0, 1))])]
-    (tmp_path / WORKLOAD).write_bytes(encode(Workload(name="t", tasks=tasks, files=[], account=Account(), cpus=1)))
+    (tmp_path / "workload").write_bytes(encode(Workload(name="t", tasks=tasks, files=[], account=Account(), cpus=1)))
     run = stored(CALLS)
     run.path = tmp_path
     called, forked = steps(run, Telling([], TASKS))
     assert called.text == "step 1: kernel page_try_to_free" and begins([forked, called]) == 1
-    assert WORKLOAD == carrying.WORKLOAD
 
 
 def test_a_run_without_its_workload_is_told_all_the_same():
