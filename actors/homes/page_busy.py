@@ -70,10 +70,10 @@ class PageBusy(PagePolicy, kw_only=True):
         return None
 
     def finish(self, op: Finish) -> Value:
-        """The end of a fault (3.9 step 7)."""
+        """The end of a fault (3.9 step 7), which references the page; or release_page, for one that was only read from."""
         frame = op.frame
         page = self.pages.get(frame) or self.stray(op, frame)
-        self.set_flags(frame, page, (page.flags | REFERENCED) & ~(ZERO if op.clear_zero else 0))
+        self.set_flags(frame, page, (page.flags | (REFERENCED if op.activate else 0)) & ~(ZERO if op.clear_zero else 0))
         if op.activate:
             self.activate_page(frame, page)
         else:

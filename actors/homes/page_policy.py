@@ -80,17 +80,17 @@ class PagePolicy(PageLife, kw_only=True):
         return None
 
     def make_cache(self, op: MakeCache) -> Value:
-        """vm_page_cache; its caller has removed the mappings. True also for a page that was there."""
+        """vm_page_cache; its caller has removed the mappings."""
         frame = op.frame
         page = self.pages.get(frame) or self.stray(op, frame)
         if page.flags & (BUSY | UNMANAGED) or op.soft or page.hold or page.wire:
-            return False
+            return (False, False)
         if page.queue == CACHE:
-            return True
+            return (True, False)
         if page.dirty:
             return f"vm_page_cache: caching a dirty page, pindex: {page.pindex}"
         self.move(frame, page, CACHE)
-        return True
+        return (True, self.needed)
 
     def requeue(self, op: Requeue) -> Value:
         """vm_pageq_requeue, with what the scans write at the same time. A page on no queue stays off."""

@@ -17,7 +17,7 @@ async def copy_on_write(k: Context, f: Fault) -> None:
     if not f.write:
         f.prot &= ~PROT_WRITE
         return
-    moved = await _rename_up(k, f)
+    moved, tried = await _rename_up(k, f)
     if not moved:
         await copy_page(k, f.frame, f.first_frame)
         if k.form("C30") == "wrapper":
@@ -29,7 +29,8 @@ async def copy_on_write(k: Context, f: Fault) -> None:
     f.object, f.pindex = f.first, f.first_pindex
     f.frame, f.first_frame = (f.frame if moved else f.first_frame), 0
     if not moved:
-        await k.acquire(f.first)
+        if not tried:
+            await k.acquire(f.first)
         await k.at("vm_fault.copied")
         if k.form("C30") == "caller":
             await k.post(f.first, SetValid(f.first_pindex, VALID_ALL))
@@ -40,17 +41,19 @@ async def vm_page_copy_valid(k: Context, obj: str, pindex: int) -> None:
     await k.call(obj, SetValid(pindex, VALID_ALL))
 
 
-async def _rename_up(k: Context, f: Fault) -> bool:
-    """The optimisation of step 4: an anonymous object that only the first one shadows gives its page away instead of a copy."""
+async def _rename_up(k: Context, f: Fault) -> tuple[bool, bool]:
+    """The optimisation of step 4: an anonymous object that only the first one shadows gives its page away instead of a copy.
+
+    Returns whether it did, and whether the first object was locked for it, which it stays.
+    """
     kind, _, refs, shadows, *_ = await k.call(f.object, Describe())
     if shadows != 1 or refs != 1 or kind not in (OBJT_DEFAULT, OBJT_SWAP) or not await k.acquire(f.first, TRY):
-        return False
+        return False, False
     if (await k.call(f.first, Describe()))[5] != f.object:
-        await k.release(f.first)
-        return False
+        return False, True
     await k.acquire(PAGE_QUEUES)
     await vm_page_free(k, f.first_frame, f.first, f.first_pindex, busy=True)
     await vm_page_rename(k, f.frame, f.object, f.pindex, f.first, f.first_pindex)
     await vm_page_busy(k, f.frame)
     await k.release(PAGE_QUEUES)
-    return True
+    return True, True

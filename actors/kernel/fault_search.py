@@ -83,7 +83,7 @@ async def _claimed_invalid(k: Context, f: Fault) -> str:
 
 
 async def _severe(k: Context) -> bool:
-    """Is memory severely short? A page of the CACHE queue is then only activated, and the fault waits."""
+    """Is memory severely short? A fault then allocates nothing, of a page of the CACHE queue it only makes an active one, and waits."""
     await k.peek("v_free_count")
     free, cache, _ = await k.call(FREE_QUEUES, FreeCounts())
     return bool(k.machine.thresholds.free_severe > free + cache)
@@ -119,9 +119,7 @@ async def _absent(k: Context, f: Fault, _: int, kind: int, size: int, backing: s
         if f.pindex >= size:
             await back_out(k, f)
             return SEGV
-        flags = 0 if may_have or backing else ALLOC_ZERO
-        f.frame, f.zeroed = await vm_page_alloc(k, f.object, f.pindex, flags)
-        if not f.frame:
+        if not await _allocate(k, f, kind, backing):
             await back_out(k, f)
             await vm_wait(k)
             return RETRY
@@ -131,6 +129,20 @@ async def _absent(k: Context, f: Fault, _: int, kind: int, size: int, backing: s
         if outcome != DEEPER:
             return outcome
     return await _go_deeper(k, f, backing, offset)
+
+
+async def _allocate(k: Context, f: Fault, kind: int, backing: str) -> bool:
+    """3b: a page for this offset, unless memory is severely short: users leave what is left then to the kernel.
+
+    PG_ZERO, which spares the zeroing, is set only where it was asked for; what counts at the chain's end is the first object's page.
+    """
+    if await _severe(k):
+        return False
+    flags = 0 if kind == OBJT_VNODE or backing else ALLOC_ZERO
+    f.frame, zeroed = await vm_page_alloc(k, f.object, f.pindex, flags)
+    if f.object == f.first:
+        f.zeroed = zeroed and bool(flags)
+    return bool(f.frame)
 
 
 async def _page_in(k: Context, f: Fault, kind: int, warm: bool) -> str:

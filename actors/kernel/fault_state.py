@@ -61,8 +61,8 @@ async def back_out(k: Context, f: Fault) -> None:
     await k.post(f.object, Enter(0, -1))
     await k.release(f.object)
     await release_first(k, f)
-    await unlock_map(k, f)
     await vm_object_deallocate(k, f.first)
+    await unlock_map(k, f)
 
 
 @locks(without=("object",))

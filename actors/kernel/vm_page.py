@@ -11,7 +11,7 @@ from actors.kernel.contracts import locks, recorded
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vnode import insert_resident, page_gone, remove_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
-from protocol.messages.free import Put
+from protocol.messages.free import FreeCounts, Put
 from protocol.messages.locks import TRY
 from protocol.messages.objects import TreeJoin, TreeRise, TreeStore
 from protocol.messages.pages import FreePage, PageOwner, PageState, Rebind, SetBusy, WantBusy, page_channel
@@ -91,6 +91,15 @@ async def free_to_list(k: Context, frame: int, zeroed: bool, needed: bool) -> No
     available, _ = await k.call(FREE_QUEUES, Put(frame, zeroed))
     await k.release(FREE_QUEUES)
     if available >= k.machine.thresholds.free_min:
+        await k.post(PAGE_QUEUES, PagesNeeded(False))
+
+
+@locks("pq")
+async def free_wakeup(k: Context) -> None:
+    """vm_page_free_wakeup, after a page became free to be taken without being freed: as the last step of a free. [L: PQ]"""
+    await k.peek("v_free_count")
+    free, cache, _ = await k.call(FREE_QUEUES, FreeCounts())
+    if free + cache >= k.machine.thresholds.free_min:
         await k.post(PAGE_QUEUES, PagesNeeded(False))
 
 

@@ -103,7 +103,7 @@ async def _take(k: Context, wanted: Wanted) -> Found:
             await k.post(PAGE_QUEUES, PagesNeeded(True, 1))
             return 0, False, False
         await k.acquire(PAGE_QUEUES)
-        stolen = await vm_page_select_cache(k, await _colour(k, wanted, stealing=True), wanted.object)
+        stolen = await vm_page_select_cache(k, await _colour(k, wanted, stealing=True))
         await k.release(PAGE_QUEUES)
         if stolen:
             continue
@@ -157,12 +157,13 @@ def pg_color(obj: str) -> int:
 
 
 @locks("pq")
-async def vm_page_select_cache(k: Context, colour: int, owned: str) -> bool:
-    """Free one page of the CACHE queue. ``owned`` is the object whose lock the caller holds already ("" for none). Returns whether one
-    was freed.
+async def vm_page_select_cache(k: Context, colour: int) -> bool:
+    """Free one page of the CACHE queue. Returns whether one was freed.
 
-    [L: PQ] Never sleeps: the victim's object is only tried, although the order is object before page queues; a victim that cannot be had
-    is deactivated, which takes it off the queue. C17 ``deactivate-and-retry``: so is one that should not be there at all, and if it is
+    [L: PQ] Never sleeps: the victim's object, unless the caller has it locked, is only tried, although the order is object before page
+    queues; a victim that cannot be had is deactivated, which takes it off the queue.
+
+    C17 ``deactivate-and-retry``: so is one that should not be there at all, and if it is
     wired that does nothing. R08 ``passed-over``: one whose object is locked stays for those who can have it, its owner first of all.
     """
     passed, first = 0, True
@@ -174,7 +175,7 @@ async def vm_page_select_cache(k: Context, colour: int, owned: str) -> bool:
         first = False
         if k.form("C17") == "assert":
             _assert_cached(victim)
-        freed = await _freed(k, victim, owned)
+        freed = await _freed(k, victim)
         if freed:
             return True
         if freed is None and _passes_over(k):
@@ -197,13 +198,14 @@ def _assert_cached(victim: Victim) -> None:
             raise KernelPanic(f"Found {word} cache page {frame:#x}")
 
 
-async def _freed(k: Context, victim: Victim, owned: str) -> bool | None:
+async def _freed(k: Context, victim: Victim) -> bool | None:
     """Whether the victim could be freed; None if all that was in the way is that somebody else has its object locked."""
     frame, obj, pindex, flags, wire, hold, *_ = victim
     unfit = flags & (BUSY | UNMANAGED) or wire if k.form("C17") == "deactivate-and-retry" else 0
     if hold or unfit:
         return False
-    if obj != owned and not await try_owner(k, frame, obj):
+    owned = bool(obj) and await k.owns(obj)
+    if not owned and not await try_owner(k, frame, obj):
         return None
     if flags & BUSY:
         raise KernelPanic(f"Found busy cache page {frame:#x}")
@@ -211,6 +213,6 @@ async def _freed(k: Context, victim: Victim, owned: str) -> bool | None:
     idle = k.form("C17") == "assert" or not await k.call(obj, SoftBusy(pindex))
     if idle:
         await vm_page_free(k, frame, obj, pindex)
-    if obj != owned:
+    if not owned:
         await k.release(obj)
     return idle

@@ -11,7 +11,7 @@ from actors.kernel.contracts import locks
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_is_modified, pmap_page_protect, pmap_remove_all
 from actors.kernel.requests import KernelPanic
-from actors.kernel.vm_page import page_state, vm_page_free
+from actors.kernel.vm_page import free_wakeup, page_state, vm_page_free
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.pages import MakeCache, SetDirty
 from protocol.pages import BUSY, UNMANAGED, VALID_ALL
@@ -40,11 +40,14 @@ async def vm_page_try_to_free(k: Context, frame: int, obj: str, pindex: int, sof
 
 @locks("object", "pq")
 async def vm_page_cache(k: Context, frame: int) -> None:
-    """Remove what mappings are left and move the page to the cache queue. [L: PQ, OBJ] Raises KernelPanic for a dirty page."""
+    """Remove what mappings are left and move the page to the cache queue, where whoever waits for memory can have it. [L: PQ, OBJ]
+    Raises KernelPanic for a dirty page."""
     await pmap_remove_all(k, frame)
     done = await k.call(PAGE_QUEUES, MakeCache(frame))
     if isinstance(done, str):
         raise KernelPanic(done)
+    if done[1]:
+        await free_wakeup(k)
 
 
 async def _idle(k: Context, frame: int, obj: str, pindex: int, soft: int) -> bool:

@@ -77,7 +77,9 @@ class Unbusy(Op, tag=44, gc=False):
 
 
 class Finish(Op, tag=45, gc=False):
-    """The end of a fault on a page: set REFERENCED, activate (or deactivate), clear BUSY and wake sleepers. Value: None, or the panic.
+    """The end of a fault on a page: set REFERENCED and activate it, or only deactivate it; clear BUSY and wake sleepers.
+
+    Value: None, or the panic.
 
     ``clear_zero``: PG_ZERO is cleared as well, as it was before C18.
     """
@@ -123,9 +125,10 @@ class Deactivate(Op, tag=49, gc=False):
 
 
 class MakeCache(Op, tag=50, gc=False):
-    """vm_page_cache after its mappings are gone: to CACHE if clean, idle, unwired, unheld. Value: true if it went there.
+    """vm_page_cache after its mappings are gone: to CACHE if clean, idle, unwired, unheld. Value: (it is there, somebody waits for memory
+    and may be helped by it).
 
-    A dirty page is the kernel's panic ``vm_page_cache: caching a dirty page``: value is the text instead of a bool.
+    A dirty page is the kernel's panic ``vm_page_cache: caching a dirty page``: value is the text instead.
     """
 
     word: ClassVar[str] = "page.cache"

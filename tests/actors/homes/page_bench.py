@@ -27,7 +27,7 @@ def on(b: Bench, frame: int) -> int:
 def cached(*frames: int) -> Bench:
     b = bench(*frames)
     for frame in frames:
-        assert b.ask(MakeCache(frame)) is True
+        assert b.ask(MakeCache(frame)) == (True, False)
     b.take_records()
     b.take_sent()
     return b

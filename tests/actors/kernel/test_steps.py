@@ -20,7 +20,7 @@ ENTER_IT = ["enter", "+pq", "+pmap", "pte.set", "-pq", "-pmap", "leave", "page.p
 ENTER_DIRTY = ["enter", "page.dirty", *ENTER_IT[1:]]
 """A written page is said to be dirty by a posted message, which arrives meanwhile."""
 FINISH = ["+obj", "+pq", "-pq", "-obj", "-map", "fault.done", "leave", "object.pip", "page.queue", "page.unbusy", "tlb.fill"]
-TAKE_A_PAGE = ["+fq", "free.take", "page.bind", "-fq", "object.insert"]
+TAKE_A_PAGE = ["peek", "free.counts", "+fq", "free.take", "page.bind", "-fq", "object.insert"]
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from actors.kernel import step
+from actors.kernel import fault_search, step, vm_object, vm_object_deallocate
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.faults import Fault, When
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.pages import Activate
-from protocol.pages import ALLOC_NOBUSY, PTE_RW
-from protocol.records import EXPECTED, FAULT_DONE, NOTE, OBJECT_INSERT, PAGE_BUSY, PAGER_START, SLEEP, STORE, WAKE
+from protocol.pages import ALLOC_NOBUSY, OBJT_SWAP, PTE_RW, REFERENCED
+from protocol.records import EXPECTED, FAULT_DONE, FRAME_ZERO, LOCK_RELEASE, NOTE, OBJECT_INSERT, PAGE_BUSY, PAGER_START, SLEEP, STORE, WAKE
 from protocol.workload import Access, Exit, File, Fork, Kernel, Mmap, Mprotect, Munmap, Think
 from tests.actors.machine_audit import ends_well, objects, pmaps, queues
 from tests.actors.machine_kit import outcomes, run, workload
@@ -191,3 +191,49 @@ def test_a_page_below_that_is_not_valid_gives_way_to_a_fresh_one(monkeypatch):
     done = ends_well(run(workload(first, [Access(1000, write=True), Access(1005, write=True)], parents=(-1, 0))))
     assert outcomes(done)[-1] == "zero-fill"
     assert 5 not in objects(done)["object.1.cpu.0"].pages
+
+
+# Zeroing ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zero", [{"object.1.cpu.0"}, {"object.1.cpu.0", "object.2.cpu.0"}], ids=["below", "not-asked-for"])
+def test_only_a_page_that_was_asked_for_as_zero_is_not_zeroed(monkeypatch, zero):
+    """Both objects of the chain may have the page on disk, so each gets one, and neither has it: the first one's is filled with zeros."""
+
+    async def alloc(k, obj, pindex, flags=0):
+        frame, _ = await vm_page_alloc(k, obj, pindex, flags)
+        return frame, obj in zero
+
+    monkeypatch.setattr(fault_search, "vm_page_alloc", alloc)
+    monkeypatch.setattr(vm_object, "OBJT_DEFAULT", OBJT_SWAP)
+    first = [Mmap(1000, 1010), Access(1000, write=True), Fork(1, "fork"), Access(1005, write=True), Think(for_ns=200_000)]
+    done = ends_well(run(workload(first, [Think(for_ns=100_000)], parents=(-1, 0))))
+    (frame,) = (record[4] for record in done.records(STORE) if record[3] == 1005)
+    assert objects(done)["object.2.cpu.0"].pages[5][0] == frame
+    assert [record[1] for record in done.records(FRAME_ZERO)].count(frame) == 1
+
+
+# Copying ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_whoever_has_tried_the_first_objects_lock_keeps_it_over_the_copy(monkeypatch):
+    """The page lies two objects down, alone: its object could give it away, if it were the next one."""
+
+    async def stay(*_):
+        """No chain is made shorter."""
+
+    monkeypatch.setattr(vm_object, "vm_object_collapse", stay)
+    monkeypatch.setattr(vm_object_deallocate, "vm_object_collapse", stay)
+    parent = [Mmap(1000, 1010), Access(1005, write=True), Fork(1, "fork"), Think(for_ns=100_000), Exit()]
+    child = [Access(1000, write=True), Fork(2, "fork"), Think(for_ns=600_000)]
+    grandchild = [Think(for_ns=300_000), Access(1000, write=True), Access(1005, write=True), Think(for_ns=500_000)]
+    done = run(workload(parent, child, grandchild, parents=(-1, 0, 1)))
+    assert outcomes(done) == ["zero-fill", "zero-fill", "cow", "cow"]
+    first = objects(done)["object.3.cpu.0"]
+    assert [record[1] for record in done.records(LOCK_RELEASE) if record[2] == first.name and record[4] > 500] == [2], "500 ns are a copy"
+
+
+def test_a_page_that_was_only_copied_from_was_not_referenced():
+    done = pair([Access(1005, write=True, at_ns=AT_NS)], [])
+    below = objects(done)["object.1"].pages[5][0]
+    assert not queues(done).pages[below].flags & REFERENCED

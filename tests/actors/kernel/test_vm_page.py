@@ -6,20 +6,27 @@ import pytest
 
 from actors.kernel import step
 from actors.kernel.requests import KernelPanic
-from actors.kernel.vm_page import try_owner, vm_page_free
+from actors.kernel.vm_page import try_owner, vm_page_free, vm_wait
 from actors.kernel.vm_page_alloc import NO_PAGE, vm_page_alloc, vm_page_select_cache
+from actors.kernel.vm_page_cache import vm_page_cache
 from protocol.faults import Fault
 from protocol.identity import PAGE_QUEUES
-from protocol.messages.objects import Insert, SetValid
+from protocol.messages.objects import Insert, Lookup, SetValid
 from protocol.messages.pages import Deactivate, MakeCache, PageState
-from protocol.pages import ALLOC_NOBUSY, CACHE, CLASS_INTERRUPT, CLASS_NORMAL, CLASS_SYSTEM, INACTIVE, VALID_ALL
+from protocol.pages import ALLOC_NOBUSY, ALLOC_NOOBJ, CACHE, CLASS_INTERRUPT, CLASS_NORMAL, CLASS_SYSTEM, INACTIVE, VALID_ALL
 from protocol.records import FREE_FAIL, LOCK_FAIL, NOTE, PAGES_NEEDED, SLEEP, WAKE
 from protocol.workload import Access, Exit, File, Fork, Inject, Kernel, Mmap, Munmap, Think
 from tests.actors.machine_audit import ends_well, free_lists, objects, queues
 from tests.actors.machine_kit import all_done, machine, outcomes, run, workload
 
 LIB = File("lib", 64)
-RESERVED = machine().thresholds.free_reserved
+LIMITS = machine().thresholds
+RESERVED = LIMITS.free_reserved
+
+
+ACTIVE_PAGE = Inject("file-page", {"file": 0, "pindex": 3, "queue": "active"})
+CACHED = Inject("file-page", {"file": 0, "pindex": 3, "queue": "cache"})
+"""A page of the file's first colours is on the cache queue."""
 
 
 def told(done):
@@ -53,7 +60,7 @@ def test_a_cached_page_is_freed_whether_its_object_is_owned_already_or_tried(mon
         if not owned:
             await k.release("object.1")
         await k.acquire(PAGE_QUEUES)
-        freed = await vm_page_select_cache(k, 0, owned)
+        freed = await vm_page_select_cache(k, 0)
         await k.release(PAGE_QUEUES)
         if owned:
             await k.release("object.1")
@@ -68,19 +75,25 @@ def test_a_cached_page_is_freed_whether_its_object_is_owned_already_or_tried(mon
 
 @pytest.mark.parametrize(("revert", "queue"), [(("R08",), INACTIVE), ((), CACHE)], ids=["deactivated", "passed-over"])
 def test_a_victim_whose_object_is_locked_is_left_to_others_and_nobody_waits(revert, queue, monkeypatch):
-    async def select(k):
+    async def own(k):
         await k.acquire("object.1")
-        frame = await cached_page(k, "object.1", 3)
-        await k.acquire(PAGE_QUEUES)
-        freed = await vm_page_select_cache(k, 0, "")
-        state = await k.call(PAGE_QUEUES, PageState(frame))
-        await k.release(PAGE_QUEUES)
+        await k.compute("hold", 50_000)
         await k.release("object.1")
-        await k.note(NOTE, f"{freed} {state[0]}")
         return "ok"
 
-    done = ends_well(run(workload([scripted(monkeypatch, "select", select)], files=(LIB,)), revert=revert))
-    assert told(done) == [f"False {queue}"]
+    async def select(k):
+        await k.acquire(PAGE_QUEUES)
+        freed = await vm_page_select_cache(k, 0)
+        await k.release(PAGE_QUEUES)
+        await k.note(NOTE, f"{freed}")
+        return "ok"
+
+    owner = [Fork(1, "thread"), scripted(monkeypatch, "own", own)]
+    other = [Think(for_ns=10_000, cpu=1), scripted(monkeypatch, "select", select)]
+    work = workload(owner, other, parents=(-1, 0), files=(LIB,), inject=(CACHED,))
+    done = ends_well(run(work, revert=revert))
+    assert told(done) == ["False"]
+    assert [page.queue for page in queues(done).pages.values() if page.object == "object.1"] == [queue]
     assert len(done.records(LOCK_FAIL)) == 1
     assert sorted(objects(done)["object.1"].pages) == [3]
 
@@ -183,7 +196,7 @@ def test_everybody_who_waits_for_memory_goes_on_when_it_comes_back():
 
 
 def test_pages_that_somebody_frees_wake_those_who_wait():
-    held = RESERVED + 64  # 60 pages, and page-table pages for two leaves
+    held = LIMITS.free_severe + 63  # 60 pages, and page-table pages for two leaves
     first = [
         Mmap(1000, 1060),
         *[Access(1000 + i, write=True) for i in range(60)],
@@ -191,7 +204,7 @@ def test_pages_that_somebody_frees_wake_those_who_wait():
         Munmap(1000, 1060, at_ns=1_600_000),
         Exit(),
     ]
-    second = [Think(for_ns=1, cpu=1), Mmap(2000, 2010), Access(2001, write=True, at_ns=1_400_000), Exit()]
+    second = [Think(for_ns=1, cpu=1), Mmap(2000, 2010), Access(2001, write=True, at_ns=1_110_000), Exit()]
     done = ends_well(run(workload(first, second, parents=(-1, 0), inject=(Inject("free-frames", {"frames": held}),)), until_ns=6_000_000))
     assert waits_for_memory(done)
     assert outcomes(done).count("zero-fill") == 61
@@ -206,11 +219,61 @@ def test_a_wait_gives_up_the_map_so_that_others_can_change_it():
 
 
 def test_the_daemon_turns_cached_pages_into_free_ones():
-    pages = tuple(Inject("file-page", {"file": 0, "pindex": i, "queue": "cache"}) for i in range(30))
+    pages = tuple(Inject("file-page", {"file": 0, "pindex": i, "queue": "cache"}) for i in range(40))
     steps = [Mmap(1000, 1010), *[Access(1000 + i, write=True) for i in range(5)], Exit()]
     done = run(workload(steps, files=(LIB,), inject=(*pages, Inject("free-frames", {"frames": 10}))), until_ns=6_000_000)
     ends_well(done)
-    assert sum(page.queue == CACHE for page in queues(done).pages.values()) < 30
+    assert sum(page.queue == CACHE for page in queues(done).pages.values()) < 40
+
+
+def test_a_page_that_becomes_cached_wakes_those_who_wait(monkeypatch):
+    """Whoever waits goes on at once: the page daemon, which would wake him at its next turn, has none before that."""
+
+    async def cache(k):
+        await k.acquire("object.1")
+        frame = (await k.call("object.1", Lookup(3)))[0]
+        await k.acquire(PAGE_QUEUES)
+        await vm_page_cache(k, frame)
+        await k.release(PAGE_QUEUES)
+        await k.release("object.1")
+        await k.note(NOTE, "cached")
+        return "ok"
+
+    async def wait(k):
+        await vm_wait(k)
+        await k.note(NOTE, "woken")
+        return "ok"
+
+    waiter = [Fork(1, "thread"), scripted(monkeypatch, "wait", wait)]
+    other = [Think(for_ns=20_000, cpu=1), scripted(monkeypatch, "cache", cache)]
+    inject = (ACTIVE_PAGE, Inject("free-frames", {"frames": LIMITS.free_min - 1}))
+    done = run(workload(waiter, other, parents=(-1, 0), files=(LIB,), inject=inject), until_ns=2_000_000, daemon_rest_ns=10**9)
+    assert told(done) == ["cached", "woken"]
+
+
+def test_a_selected_page_of_an_object_that_the_caller_has_locked_needs_no_trying(monkeypatch):
+    """Also where the allocation is for no object, as a page-table page's is."""
+
+    async def select(k):
+        await k.acquire("object.1")
+        got = await vm_page_alloc(k, "", 3, ALLOC_NOOBJ | ALLOC_NOBUSY)
+        await k.acquire(PAGE_QUEUES)
+        await vm_page_free(k, got[0], "", 3)
+        await k.release(PAGE_QUEUES)
+        await k.release("object.1")
+        return "ok"
+
+    inject = (CACHED, Inject("free-frames", {"frames": RESERVED}))
+    done = ends_well(run(workload([scripted(monkeypatch, "select", select)], files=(LIB,), inject=inject)))
+    assert done.records(LOCK_FAIL) == [] and objects(done)["object.1"].pages == {}
+
+
+def test_a_fault_leaves_what_memory_there_is_to_the_kernel_when_it_is_severely_short():
+    steps = [Mmap(1000, 1010), Access(1000, write=True, at_ns=50_000), Exit()]
+    inject = (Inject("free-frames", {"frames": LIMITS.free_severe - 1}),)
+    done = run(workload(steps, files=(LIB,), inject=inject))
+    assert LIMITS.free_severe - 1 > RESERVED, "an allocation would succeed"
+    assert waits_for_memory(done) and outcomes(done) == []
 
 
 def test_to_try_the_lock_of_no_object_is_a_page_fault():
