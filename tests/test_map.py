@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from cluster.cli.commands import COMMANDS
+from cluster.experiments.experiment import experiment_files, load_experiment
 from cluster.scenario.checks_named import known_checks
 from protocol.changes import CHANGES
+from protocol.checks.registry import CHECKS
 from protocol.faults import FIELDS, KINDS
 from protocol.points import POINTS
 from tests.shootdown.test_machine_faults import SHOWS as MACHINE_FAULTS
@@ -65,6 +68,29 @@ def test_the_counts_that_documents_give_are_the_code_s():
 def test_every_check_is_described():
     text = (ROOT / "docs" / "checks.md").read_text("utf-8")
     assert sorted(re.findall(r"^## (I-[A-Z-]+)$", text, re.MULTILINE)) == sorted(known_checks())
+
+
+def speaks_rows() -> list[str]:
+    """The table of docs/checks.md as the files of experiments and scenarios have it."""
+    rows = []
+    arms = [(name, arm, table.shows) for name in experiment_files() for arm, table in load_experiment(name).arms.items()]
+    files = {path.stem: tomllib.loads(path.read_text("utf-8")) for path in SCENARIOS.glob("*.toml")}
+    expected = {name: tables.get("expect", {}).get("violations", ()) for name, tables in files.items()}
+    for check in CHECKS:
+        found = {name: " ".join(f"`{arm}`" for other, arm, shows in arms if other == name and check in shows) for name, _, _ in arms}
+        cells = [f"[{name}](changes/{name}.md) {shown}" for name, shown in found.items() if shown]
+        scenarios = [f"`{name}`" for name in sorted(expected) if check in expected[name]]
+        rows.append(f"| [{check}](#{check.lower()}) | {', '.join(cells)} | {', '.join(scenarios)} |")
+    return rows
+
+
+def test_where_each_check_speaks_is_what_experiments_and_scenarios_must_show():
+    """Where this fails, the rows that should be there are what it shows."""
+    lines = (ROOT / "docs" / "checks.md").read_text("utf-8").splitlines()
+    begin, rows = lines.index("| check | in experiments | in scenarios |") + 2, speaks_rows()
+    missing = [row for row in rows if row not in lines]
+    assert missing == [], "\n".join(["docs/checks.md has to have", *missing])
+    assert lines[begin : begin + len(rows) + 1] == [*rows, ""]
 
 
 def test_every_command_is_in_the_readme():

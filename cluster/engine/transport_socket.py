@@ -31,7 +31,7 @@ SERVE_S = 0.02
 
 
 def may_spin(workers: int) -> bool:
-    """Spin only while every worker has a core to itself. The parent sleeps, so it needs none (measured: ``docs/engine.md``)."""
+    """Spin only while every worker has a core to itself. The parent sleeps, so it needs none (``docs/engine.md``)."""
     return workers <= len(os.sched_getaffinity(0))
 
 

@@ -1,7 +1,7 @@
 """A worker process: ``python -m cluster.engine.worker FD``, with FD its end of the control connection.
 
-It imports what it needs and nothing else: a worker's start is part of every run's. It lives in a session of its own, so that Ctrl-C at
-the terminal reaches the parent alone, which stops it; and it exits when the control connection closes, however the parent died.
+It imports what it needs and nothing else: a worker's start is part of every run's. It is detached from the terminal, so that Ctrl-C
+there reaches the parent alone, which stops it; and it exits when the control connection closes, however the parent died.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ class Child:
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": path}
         command = [sys.executable, "-c", START]
-        # A session of its own: Ctrl-C at the terminal reaches the parent alone, which interrupts the child in order.
+        # Detached from the terminal: Ctrl-C there reaches the parent alone, which interrupts the child in order.
         pipe = subprocess.PIPE
         self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, env=environment, start_new_session=True)
 

@@ -1,7 +1,7 @@
 """The long form of the promises, piece by piece: whole recordings and every generator, and what has been shown is not shown again.
 
 A piece is one run, one replay or one interrupted run; each has a row of its own, printed as it finishes. An inequality does not end the
-session: the other rows say where it lies.
+run: the other rows say where it lies.
 """
 
 from __future__ import annotations

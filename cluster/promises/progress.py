@@ -30,7 +30,7 @@ def code_identity() -> str:
 
 
 class Progress:
-    """Finished pieces by name. Made anew for each session; ``stale`` counts lines of other code, which are kept but not used."""
+    """Finished pieces by name. Made anew for each call; ``stale`` counts lines of other code, which are kept but not used."""
 
     def __init__(self, directory: Path, code: str, *, clean: bool = False) -> None:
         """Read what ``directory`` has; with ``clean`` begin anew. Raises InputError for a file of something else, RunError if there cannot

@@ -16,8 +16,8 @@ from protocol.records import Head
 
 
 class OneQueue(Check):
-    """Statement: every frame's queue names exactly one list, the frame is linked there once and nowhere else, and moves only as vm-facts
-    2.3 allows.
+    """Statement: every frame's queue names exactly one list, the frame is linked there once and nowhere else, and moves only as
+    LEGAL_MOVES in protocol/pages.py allows.
 
     Evaluated: at every record of a frame's place: ``free.take``, ``page.bind``, ``page.queue``, ``page.release``, ``free.put``. Detects: a
     frame allocated twice or freed twice, a page queued while it is on another queue, a frame bound that was never taken (C24, C28, C29).

@@ -31,6 +31,7 @@ def test_every_check_says_what_holds_when_and_what_for():
     for name, check in CHECKS.items():
         text = statement(name)
         assert text.startswith("Statement: "), name
+        assert "vm-facts" not in text, f"{name}: what it says is printed, and that document is not in the project"
         assert "Evaluated: " in text, name
         assert "Detects: " in " ".join(text.split()), name
         assert check.domains, name
