@@ -5,9 +5,11 @@ from __future__ import annotations
 from actors.kernel.access import access
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks, nothing_held
+from actors.kernel.fault_unwire import is_device, vm_fault_unwire
 from actors.kernel.pmap import pmap_protect, pmap_remove
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vm_map import vm_map_delete
+from actors.kernel.vm_map_wire import vm_map_wire
 from actors.kernel.vm_object import vm_object_allocate, vm_object_reference
 from actors.kernel.vm_object_pages import free_pages
 from protocol.messages.locks import SHARED
@@ -17,6 +19,7 @@ from protocol.messages.space import (
     ENTRY_NEEDS_COPY,
     ENTRY_SHARED,
     ENTRY_STACK,
+    ENTRY_WIRED,
     AddEntry,
     Cut,
     Entries,
@@ -115,13 +118,16 @@ async def mprotect(k: Context, s: Mprotect) -> str:
 
 @nothing_held()
 async def madvise(k: Context, s: Madvise) -> str:
-    """DONTNEED and FREE drop pages (freed only where nobody else can want them); populate advice makes pages present."""
+    """DONTNEED and FREE drop pages (freed only where nobody else can want them), but none that is wired; populate advice makes pages
+    present."""
     if s.advice != "drop":
         await populate(k, s.start, s.end, s.advice == "populate-write")
         return "ok"
     await k.enter("madvise", s.start, s.end)
     await k.acquire(k.map, SHARED)
-    for start, end, obj, offset, _, _ in await _entries(k, s.start, s.end):
+    for start, end, obj, offset, _, flags in await _entries(k, s.start, s.end):
+        if flags & ENTRY_WIRED:
+            continue
         first, last = max(start, s.start), min(end, s.end)
         await pmap_remove(k, k.pmap, first, last)
         if obj:
@@ -166,25 +172,34 @@ async def mremap(k: Context, s: Mremap) -> str:
     await k.enter("mremap", s.start, s.end, s.new_start, s.new_end)
     await k.acquire(k.map)
     pages = min(s.end - s.start, s.new_end - s.new_start)
-    if s.new_start != s.start:
-        rows = await k.call(k.map, Cut(s.start, s.start + pages))
-        await pmap_remove(k, k.pmap, s.start, s.end)
-        await vm_map_delete(k, s.new_start, s.new_end)
-        for start, end, obj, offset, prot, flags, entries_more in rows:
-            moved = s.new_start - s.start
-            if obj and entries_more >= 0:
-                await vm_object_reference(k, obj)
-            if obj and entries_more > 0:
-                await vm_object_reference(k, obj)
-            await k.call(k.map, AddEntry(start + moved, end + moved, obj, offset, prot, flags))
+    wired = await _move(k, s, pages) if s.new_start != s.start else []
     if pages < s.end - s.start:
         await vm_map_delete(k, s.start + pages, s.end)
     if s.new_end > s.new_start + pages:
         await vm_map_delete(k, s.new_start + pages, s.new_end)
         await add_mapping(k, s.new_start + pages, s.new_end, PROT_READ | PROT_WRITE, -1, 0, False, False)
     await k.release(k.map)
+    for start, end in wired:
+        await vm_map_wire(k, start, end)
     await k.leave("mremap", "ok")
     return "ok"
+
+
+@locks("k.map")
+async def _move(k: Context, s: Mremap, pages: int) -> list[tuple[int, int]]:
+    """The entries go to the new place. What is wired is unwired here; returns the ranges to be wired there. [L: the map, exclusively]"""
+    rows, moved, wired = await k.call(k.map, Cut(s.start, s.start + pages)), s.new_start - s.start, []
+    for start, end, obj, _, _, flags, _ in rows:
+        if flags & ENTRY_WIRED:
+            await vm_fault_unwire(k, start, end, await is_device(k, obj))
+            wired.append((start + moved, end + moved))
+    await pmap_remove(k, k.pmap, s.start, s.end)
+    await vm_map_delete(k, s.new_start, s.new_end)
+    for start, end, obj, offset, prot, flags, entries_more in rows:
+        for _ in range(entries_more + 1 if obj else 0):
+            await vm_object_reference(k, obj)
+        await k.call(k.map, AddEntry(start + moved, end + moved, obj, offset, prot, flags & ~ENTRY_WIRED))
+    return wired
 
 
 async def map_unknown(k: Context, vpn: int) -> bool:

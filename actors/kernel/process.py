@@ -13,6 +13,7 @@ from actors.kernel.pmap_copy import pmap_copy
 from actors.kernel.pmap_pte_object import PTE_OBJECT_PAGES
 from actors.kernel.pmap_release import pmap_release
 from actors.kernel.requests import Again
+from actors.kernel.vm_fault_copy_entry import vm_fault_copy_entry
 from actors.kernel.vm_map import copied_flags, vm_map_delete
 from actors.kernel.vm_object import vm_object_allocate, vm_object_reference, vm_object_share
 from protocol.identity import PTE_LABEL, SEQUENCER
@@ -77,13 +78,15 @@ async def _copy_entry(k: Context, space: str, pmap: str, row: EntryRow) -> None:
             obj = await vm_object_allocate(k, offset + end - start)
             await k.call(k.map, SetEntryObject(start, obj, offset, flags))
         await vm_object_reference(k, obj)
+    elif flags & ENTRY_WIRED and obj and await vm_fault_copy_entry(k, space, pmap, row):
+        return
     elif obj:
         if not flags & ENTRY_NEEDS_COPY:
             await pmap_protect(k, k.pmap, start, end, prot & ~PROT_WRITE)
             flags = copied_flags(flags)
             await k.call(k.map, SetEntryObject(start, obj, offset, flags))
         await vm_object_share(k, obj)
-    # Wiring is not inherited. (The kernel copies the pages of a wired entry here; in the model they are copied on write like others.)
+    # Wiring is not inherited.
     await k.call(space, AddEntry(start, end, obj, offset, prot, flags & ~ENTRY_WIRED))
     await pmap_copy(k, pmap, k.pmap, start, end)
 

@@ -163,8 +163,8 @@ async def vm_page_select_cache(k: Context, colour: int) -> bool:
     [L: PQ] Never sleeps: the victim's object, unless the caller has it locked, is only tried, although the order is object before page
     queues; a victim that cannot be had is deactivated, which takes it off the queue.
 
-    C17 ``deactivate-and-retry``: so is one that should not be there at all, and if it is
-    wired that does nothing. R08 ``passed-over``: one whose object is locked stays for those who can have it, its owner first of all.
+    C17 ``deactivate-and-retry``: so is one that should not be there at all, and if it is wired that does nothing. R08 ``passed-over``: one
+    whose object is locked stays for those who can have it, its owner first of all.
     """
     passed, first = 0, True
     while True:

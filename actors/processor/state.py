@@ -19,7 +19,9 @@ from protocol.messages.processor import Ipi, Timer
 from protocol.records import PANIC
 
 KERNEL_TIDS = 1 << 24
-"""Thread ids from here on are kernel threads: KERNEL_TIDS + cpu * 4096 + n."""
+"""Thread ids from here on are kernel threads: KERNEL_TIDS + cpu * KERNEL_TIDS_EACH + n."""
+KERNEL_TIDS_EACH = 4096
+"""Kernel threads that one CPU can have at a time."""
 
 Routine = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -85,9 +87,14 @@ class CpuState(Actor, kw_only=True):
         self.record((PANIC, tid, text))
 
     def new_kernel_thread(self, routine: str, arguments: tuple[Value, ...]) -> Thread:
-        """A thread without a task, known to this CPU from now on, that will run a routine."""
-        tid = KERNEL_TIDS + self.index * 4096 + self.kernel_threads
-        self.kernel_threads = (self.kernel_threads + 1) % 4096
+        """A thread without a task, known to this CPU from now on, that will run a routine.
+
+        Numbers are used again, but none of a thread that lives: the page daemon has kept its own since the start.
+        """
+        first = KERNEL_TIDS + self.index * KERNEL_TIDS_EACH
+        numbers = ((self.kernel_threads + n) % KERNEL_TIDS_EACH for n in range(KERNEL_TIDS_EACH))
+        number = next(number for number in numbers if first + number not in self.threads)
+        self.kernel_threads, tid = (number + 1) % KERNEL_TIDS_EACH, first + number
         thread = self.threads[tid] = Thread(tid, routine=routine, arguments=arguments)
         return thread
 

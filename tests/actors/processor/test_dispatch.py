@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from actors.processor.state import KERNEL_TIDS, KERNEL_TIDS_EACH
 from protocol.records import PMAP_ACTIVE, SWITCH, TLB_FILL, TLB_FLUSH
 from protocol.workload import Access, Mmap, Think
 from tests.actors.machine_kit import all_done, between, run, workload
@@ -73,3 +74,16 @@ def test_a_step_recorded_on_another_cpu_makes_the_task_migrate():
     assert all_done(done)
     fills = [head[3] for head, _, records in done.entries for record in records if record[0] == TLB_FILL]
     assert fills == ["cpu.1", "cpu.0"]
+
+
+def test_a_new_kernel_thread_takes_no_living_ones_number():
+    """The page daemon lives as long as the machine, however many interrupts its CPU has handled meanwhile."""
+    done = run(workload([Mmap(1000, 1001), Access(1000, write=True)]))
+    cpu = done.actors["cpu.0"]
+    (daemon,) = cpu.threads
+    cpu.kernel_threads = daemon - KERNEL_TIDS
+    first, second = (cpu.new_kernel_thread("idle", ()).tid for _ in range(2))
+    assert [first, second] == [daemon + 1, daemon + 2]
+    cpu.kernel_threads = KERNEL_TIDS_EACH - 1
+    numbers = [cpu.new_kernel_thread("idle", ()).tid - KERNEL_TIDS for _ in range(2)]
+    assert numbers == [KERNEL_TIDS_EACH - 1, daemon + 3 - KERNEL_TIDS]
