@@ -143,6 +143,10 @@ _ROWS = (
         "an allocation takes cached pages whose object is locked off the cache queue, also from under those who hold the lock",
     ),
     _C("R09", "cow-setup-busy", ("bug",), ("busy-or-not", "waits"), "a zero-copy send begins while a fault has the page busy, to map it"),
+    _C(
+        "R10", "launder-unreferenced", ("bug",), ("unreferenced", "referenced"),
+        "contigmalloc's laundering sleeps for a busy page without a reference to the page's object",
+    ),
 )  # fmt: skip
 
 CHANGES: dict[str, Change] = {change.id: change for change in _ROWS}

@@ -6,6 +6,9 @@ The page-queues lock is held and the page's object is wanted, the reverse of the
 C13 ``reversed``: first the wait for a busy page, which cannot drop an object that nobody has locked, then the object, waited for with the
 page queues held. ``unlock-reread``: the object is tried first, but the one unlocked after the wait is the one that the page names *then*.
 ``normal``: the object is tried first, and that very object is unlocked.
+
+R10 ``unreferenced``: nothing keeps that object meanwhile; if it is terminated, its lock alone is left to come back to. ``referenced``:
+whoever sleeps has a reference to it, and pages of an object that is being terminated are passed by.
 """
 
 from __future__ import annotations
@@ -61,12 +64,23 @@ async def _launder_page(k: Context, frame: int, obj: str, pindex: int) -> str:
         return await _launder_reversed(k, frame, obj, pindex)
     if not await try_owner(k, frame, obj):
         return NEXT
+    keep = _keeps(k)
+    if keep and (await k.call(obj, Describe()))[7] & OBJ_DEAD:
+        await k.release(obj)
+        return NEXT
     soft = (await k.call(obj, Lookup(pindex)))[2]
-    if await vm_page_sleep_if_busy(k, frame, await soft_busy(k, obj, pindex, soft), obj):
+    if await vm_page_sleep_if_busy(k, frame, await soft_busy(k, obj, pindex, soft), obj, keep):
         await k.release(obj if k.form("C13") == "normal" else await owner_now(k, frame, obj))
+        if keep:
+            await vm_object_deallocate(k, obj)
         await k.acquire(PAGE_QUEUES)
         return SLEPT
     return await _launder_idle(k, frame, obj, pindex)
+
+
+def _keeps(k: Context) -> bool:
+    """R10: whether an object is kept while laundering sleeps for a page of it, and passed by if it is going already."""
+    return k.form("R10") == "referenced" and k.form("C13") == "normal"
 
 
 async def _launder_reversed(k: Context, frame: int, obj: str, pindex: int) -> str:

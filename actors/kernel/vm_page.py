@@ -13,7 +13,7 @@ from actors.kernel.vnode import insert_resident, page_gone, remove_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import FreeCounts, Put
 from protocol.messages.locks import TRY
-from protocol.messages.objects import TreeJoin, TreeRise, TreeStore
+from protocol.messages.objects import Enter, TreeJoin, TreeRise, TreeStore
 from protocol.messages.pages import FreePage, PageOwner, PageState, Rebind, SetBusy, WantBusy, page_channel
 from protocol.messages.queues import CHAN_FREE, PagesNeeded
 from protocol.pages import FREE, VALID_ALL
@@ -166,16 +166,19 @@ async def vm_wait(k: Context) -> None:
 
 
 @recorded("object", "pq", drops=(("slept", ("pq",)),), subject=1)
-async def vm_page_sleep_if_busy(k: Context, frame: int, soft: int, obj: str) -> bool:
+async def vm_page_sleep_if_busy(k: Context, frame: int, soft: int, obj: str, keep: bool = False) -> bool:
     """If the page is busy, sleep until it is not. Returns True if it slept: then PQ is not held, ``obj`` is, and the page must be looked
     up again.
 
     C12 ``reread``: the object that is locked afterwards is the one the page names then; it may be none, or another. ``cached``: it is the
-    one that was unlocked. A caller that has no object locked (``obj`` "", C13 ``reversed``) comes back with none. [L: PQ, OBJ]
+    one that was unlocked. A caller that has no object locked (``obj`` "", C13 ``reversed``) comes back with none. ``keep``: if it sleeps, it
+    gets a reference to the object first, which the caller drops. [L: PQ, OBJ]
     """
     if not await k.call(PAGE_QUEUES, WantBusy(frame, soft)):
         return False
     await k.enter("vm_page_sleep_if_busy", frame, obj)
+    if keep:
+        await k.post(obj, Enter(1, 0))
     if obj:
         await k.release(obj)
     await k.sleep(PAGE_QUEUES, page_channel(frame))

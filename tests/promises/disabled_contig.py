@@ -1,4 +1,5 @@
-"""Mechanisms of contigmalloc, its users, the page array and the page daemon's walks, taken out: C06, C13, C19, C21, C24, C25, C27, C29."""
+"""Mechanisms of contigmalloc, its users, the page array and the page daemon's walks, taken out: C06, C13, C19, C21, C24, C25, C27, C29,
+R10."""
 
 from __future__ import annotations
 
@@ -99,6 +100,11 @@ def walk_keeps_the_page_queues(patch: Patch) -> None:
     patch.setattr(page_stats, "_drop_wrongly", nothing)
 
 
+def launderer_keeps_the_object(patch: Patch) -> None:
+    """R10: an object is referenced while laundering sleeps for a page of it."""
+    patch.setattr(contig_launder, "_keeps", lambda k: True)
+
+
 CONTIG = [
     Disabled("C06", driver_is_told_that_there_is_no_memory, "before: panic did not speak"),
     Disabled("C06", driver_is_told_nothing, "after: transfers through a null bounce buffer is 2"),
@@ -114,4 +120,5 @@ CONTIG = [
     Disabled("C29", walk_keeps_the_page_queues, "before: I-ONEQ did not speak"),
     Disabled("C24", what_is_taken_is_not_looked_at, "after: I-LOCKSET, I-ONEQ"),
     Disabled("C24", scan_is_without_the_free_lock, "after: I-LOCKSET"),
+    Disabled("R10", launderer_keeps_the_object, "before: I-REFLIFE did not speak"),
 ]

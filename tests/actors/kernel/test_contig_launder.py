@@ -8,10 +8,10 @@ from actors.kernel import step
 from actors.kernel.contig_launder import vm_contig_launder
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.queues import Mark
-from protocol.pages import CACHE, INACTIVE
+from protocol.pages import CACHE, INACTIVE, OBJT_DEAD
 from protocol.records import LOCK_ACQUIRE, LOCK_FAIL, NOTE, OBJECT_REFS, PAGE_QUEUE, PAGER_START, PANIC, PEEK, SLEEP
-from protocol.workload import Access, Exit, File, Hold, Inject, Kernel, Mmap, Think
-from tests.actors.machine_audit import ends_well, queues
+from protocol.workload import Access, Exit, File, Fork, Hold, Inject, Kernel, Mmap, Munmap, Think
+from tests.actors.machine_audit import ends_well, objects, queues
 from tests.actors.machine_kit import all_done, judged, run, step_words, workload
 
 ONE, TWO = File("one", 64), File("two", 64)
@@ -155,3 +155,21 @@ def test_the_object_is_tried_except_in_the_reversed_order_which_waits_for_it(for
     done = run(workload([alloc(5, 6), Think(for_ns=100)], files=(ONE,), inject=(page(5),)), frames=200, forms={"C13": form})
     assert step_words(done, 0, drop=(*DROP, "enter"))[: len(ORDER[form])] == ORDER[form]
     assert judged(done).names == ({"I-ORDER", "I-LOCKSET"} if form == "reversed" else set())
+
+
+# R10 ----------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["driver", "owner"], ids=["laundering-sleeps-first", "the-owner-does"])
+@pytest.mark.parametrize("revert", [(), ("R10",)], ids=["referenced", "unreferenced"])
+def test_an_object_whose_busy_page_is_in_the_way_is_kept_or_passed_by(revert, first):
+    """Its only mapping goes meanwhile. Both wait for the page, and whoever ends the object waits for who comes back to it, or not."""
+    unmaps = 160_000 if first == "driver" else 100_000
+    owner = [Mmap(0x400, 0x401), Access(0x400, write=True), Fork(1, "thread"), Munmap(0x400, 0x401, at_ns=unmaps), Exit()]
+    hold = (Hold("space_page_io.busy", for_ns=200_000),)
+    io = [Think(for_ns=1, cpu=1), Kernel(routine="space_page_io", arguments=(0x400,), at_ns=60_000, holds=hold), Exit()]
+    driver = [Kernel(routine="contig_alloc", arguments=(198, 1, 200, 1, 0, True), at_ns=130_000, cpu=2), Exit()]
+    done = run(workload(owner, io, driver, parents=(-1, 0)), frames=200, cpus=3, revert=revert)
+    assert all_done(done)
+    assert judged(done).names == ({"I-REFLIFE"} if revert else set())
+    assert objects(done)["object.1.cpu.0"].type == OBJT_DEAD
