@@ -71,7 +71,7 @@ class Plan(msgspec.Struct, frozen=True):
     run_dir: str = ""
 
 
-MODEL_VERSION = 6
+MODEL_VERSION = 7
 """A digest may differ between two of these."""
 FORMAT_VERSION = 2
 """What a reader of a run directory can read."""

@@ -16,7 +16,10 @@ from protocol.records import FRAME_STORE
 
 
 async def device_mmap(k: Context, vpn: int, phys: int, pages: int = 1) -> str:
-    """mmap of a device that has its memory at physical page ``phys``."""
+    """mmap of a device that has its memory at physical page ``phys``.
+
+    A page of it has one record here, so it can be in one such mapping at a time; the kernel's pager makes a record for each.
+    """
     return await _map_device(k, vpn, tuple(range(phys, phys + pages)))
 
 

@@ -171,8 +171,8 @@ async def vm_page_sleep_if_busy(k: Context, frame: int, soft: int, obj: str, kee
     up again.
 
     C12 ``reread``: the object that is locked afterwards is the one the page names then; it may be none, or another. ``cached``: it is the
-    one that was unlocked. A caller that has no object locked (``obj`` "", C13 ``reversed``) comes back with none. ``keep``: if it sleeps, it
-    gets a reference to the object first, which the caller drops. [L: PQ, OBJ]
+    one that was unlocked. A caller that has no object locked (``obj`` "", C13 ``reversed``) comes back with none. ``keep``: if it sleeps,
+    it gets a reference to the object first, which the caller drops. [L: PQ, OBJ]
     """
     if not await k.call(PAGE_QUEUES, WantBusy(frame, soft)):
         return False

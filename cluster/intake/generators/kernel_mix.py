@@ -20,6 +20,8 @@ SCRATCH_VPN = HEAP_VPN + 0x8000
 SCRATCH_PAGES, SCRATCH_STRIDE = 6, 0x400
 DEVICE_VPN, DEVICE_PHYS, DEVICE_PAGES = HEAP_VPN + 0x30000, 1 << 24, 4
 """Where devices' memory is mapped, and where it is: beyond all RAM, no two mappings on the same."""
+DEVICE_STRIDE = 1 << 24
+"""More steps than a thread can have: each mapping of a device is of memory of its own."""
 HOLD_NS, SEND_NS, DRIVE_NS, BURST_NS = 20_000, 60_000, 20_000, 50_000
 """Mean times for which an object's lock is held by a thread that works under it, for which a network card has a page, between two
 stretches of contiguous memory that a driver asks for, and for which interrupts have the last free pages."""
@@ -120,7 +122,7 @@ def _map(worker: Worker) -> None:
 
 def _device(worker: Worker) -> None:
     """A device's memory mapped, locked, touched, and removed again."""
-    builder, place = worker.builder, worker.number * SCRATCH_STRIDE + len(worker.builder.tasks[worker.task].steps)
+    builder, place = worker.builder, worker.number * DEVICE_STRIDE + len(worker.builder.tasks[worker.task].steps)
     start, pages = DEVICE_VPN + worker.number * SCRATCH_STRIDE, 1 + worker.stream.below(DEVICE_PAGES)
     worker.kernel("device_mmap", start, DEVICE_PHYS + place * DEVICE_PAGES, pages)
     worker.kernel("mlock", start, pages)
