@@ -16,10 +16,12 @@ from protocol.messages.pages import (
     BootSlab,
     CowCount,
     Deactivate,
+    Harvest,
     MakeCache,
     PvAdd,
     PvCount,
     PvDel,
+    PvRequeue,
     Pvs,
     SetDirty,
     SetFlags,
@@ -42,7 +44,7 @@ from protocol.pages import (
     WINATCFLS,
     WRITEABLE,
 )
-from protocol.records import PAGE_COW, PAGE_WIRE, PV_ADD, PV_DEL, UNGUARDED
+from protocol.records import PAGE_COW, PAGE_WIRE, PV_ADD, PV_DEL, PV_REQUEUE, UNGUARDED
 
 
 class PagePolicy(PageLife, kw_only=True):
@@ -64,6 +66,8 @@ class PagePolicy(PageLife, kw_only=True):
         PvAdd: locked("pv_add", "pv_list"),
         PvDel: locked("pv_del", "pv_list"),
         Pvs: reading("pvs", "pv_list"),
+        PvRequeue: reading("pv_requeue", "pv_list"),  # the order of a list changes under the page queues alone; what is on it does not
+        Harvest: locked("harvest", "dirty"),
         PvCount: reading("count_pvs", "page"),
     }
 
@@ -197,10 +201,27 @@ class PagePolicy(PageLife, kw_only=True):
         self.set_flags(frame, page, (page.flags | gained) & ~(0 if page.pvs else WRITEABLE))
         return len(page.pvs)
 
+    def harvest(self, op: Harvest) -> Value:
+        """A and M of a PTE that stays, or whose pv entry is gone already."""
+        page = self.pages.get(op.frame) or self.stray(op, op.frame)
+        if op.modified:
+            self.set_dirty(op.frame, page, VALID_ALL)
+        if op.accessed:
+            self.set_flags(op.frame, page, page.flags | REFERENCED)
+        return None
+
     def pvs(self, op: Pvs) -> Value:
-        """The page's mappings, oldest first."""
+        """The page's mappings, in the order of its list: oldest first, but for those that ts_referenced has looked at."""
         page = self.pages.get(op.frame)
         return tuple(page.pvs) if page else ()
+
+    def pv_requeue(self, op: PvRequeue) -> Value:
+        """Whose A bits were looked at comes last the next time."""
+        page = self.pages.get(op.frame) or self.stray(op, op.frame)
+        if 0 < op.entries < len(page.pvs):
+            page.pvs = page.pvs[op.entries :] + page.pvs[: op.entries]
+            self.record((PV_REQUEUE, op.frame, op.entries))
+        return None
 
     def count_pvs(self, op: PvCount) -> Value:
         """pv_entry_count."""

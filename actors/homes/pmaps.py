@@ -175,8 +175,15 @@ class Pmap(Home, kw_only=True):
 
     def range(self, op: Range) -> Value:
         """The valid PTEs of a range, in order."""
+        if op.copied and self._unused(op.start, op.end):
+            return "pmap_copy: source page table page is unused"
         ptes = self.ptes
         return tuple((vpn, *ptes[vpn]) for vpn in self.index.between(op.start, op.end, op.limit))
+
+    def _unused(self, start: int, end: int) -> bool:
+        """Is there a leaf page-table page in the range that counts no entry?"""
+        first, last = start >> self.bits, end - 1 >> self.bits
+        return any(first <= slot <= last and table.entries <= 0 for slot, table in self.tables[1].items())
 
     # Page-table pages -----------------------------------------------------------------------------------------------------
 

@@ -17,9 +17,17 @@ from actors.kernel.pmap_window import pmap_pte_quick
 from actors.kernel.shootdown import pmap_invalidate
 from actors.kernel.uma import uma_zfree
 from protocol.identity import PAGE_QUEUES, PV_ZONE
-from protocol.messages.pages import PvDel, Pvs, SetDirty, SetFlags
+from protocol.messages.pages import Harvest, PvDel, PvRequeue, Pvs, SetFlags
 from protocol.messages.space import PteClear, PteProtect, PteTest, Range, ResidentCount
-from protocol.pages import PROT_READ, PROT_WRITE, PTE_A, PTE_M, PTE_MANAGED, PTE_RW, REFERENCED, VALID_ALL, WRITEABLE
+from protocol.pages import PROT_READ, PROT_WRITE, PTE_A, PTE_M, PTE_MANAGED, PTE_RW, REFERENCED, WRITEABLE
+
+Stale = tuple[int, ...]
+"""(start, end) of what is to be invalidated, nothing if no entry has changed."""
+UNCHANGED: Stale = ()
+WHOLE: Stale = (0, 0)
+"""All of an address space (pmap_invalidate_all)."""
+REFERENCES_MAX = 5
+"""A bits after which pmap_ts_referenced has seen enough."""
 
 
 @locks("k.map")
@@ -33,23 +41,25 @@ async def pmap_remove(k: Context, pmap: str, start: int, end: int) -> None:
     await k.acquire(PAGE_QUEUES)
     await k.acquire(pmap)
     if not under_lock or await k.call(pmap, ResidentCount()):
-        removed, tables = await _remove_range(k, pmap, start, end)
-        await _drop_after(k, pmap, removed, tables)
+        stale, tables = await _remove_range(k, pmap, start, end)
+        await _drop_after(k, pmap, stale, tables)
         return
     await k.release(PAGE_QUEUES)
     await k.release(pmap)
 
 
-async def _remove_range(k: Context, pmap: str, start: int, end: int) -> tuple[list[int], TablePages]:
-    removed: list[int] = []
+async def _remove_range(k: Context, pmap: str, start: int, end: int) -> tuple[Stale, TablePages]:
+    """Returns what is stale: a page that was given alone, or else everything, be there but one entry in the range."""
+    extent = (start, end) if end - start == 1 else WHOLE
+    stale: Stale = UNCHANGED
     tables: TablePages = []
     while True:
         rows = await k.call(pmap, Range(start, end))
         for vpn, _, _ in rows:
             tables += await _remove_pte(k, pmap, vpn)
-            removed.append(vpn)
+            stale = extent
         if len(rows) < 64:
-            return removed, tables
+            return stale, tables
         start = rows[-1][0] + 1
 
 
@@ -62,14 +72,13 @@ async def _remove_pte(k: Context, pmap: str, vpn: int, keep_entry: bool = False,
     return list(emptied)
 
 
-async def _drop_after(k: Context, pmap: str, changed: list[int], tables: TablePages) -> None:
-    """Shoot down what changed and drop the locks, in the order of R02's form."""
+async def _drop_after(k: Context, pmap: str, stale: Stale, tables: TablePages) -> None:
+    """Shoot down what is stale and drop the locks, in the order of R02's form."""
     before = k.form("R02") == "before-shootdown"
     if before:
         await free_table_pages(k, pmap, tables)
         await _release_queues(k)
-    if changed:
-        await _invalidate_changed(k, pmap, changed)
+    await _invalidate_stale(k, pmap, stale)
     if not before:
         await free_table_pages(k, pmap, tables)
         await _release_queues(k)
@@ -81,11 +90,9 @@ async def _release_queues(k: Context) -> None:
     await k.at("pmap_remove.queues_released")
 
 
-async def _invalidate_changed(k: Context, pmap: str, changed: list[int]) -> None:
-    if len(changed) == 1:
-        await pmap_invalidate(k, pmap, changed[0], changed[0] + 1)
-    else:
-        await pmap_invalidate(k, pmap, 0, 0)
+async def _invalidate_stale(k: Context, pmap: str, stale: Stale) -> None:
+    if stale:
+        await pmap_invalidate(k, pmap, *stale)
 
 
 @locks("pq")
@@ -117,25 +124,30 @@ async def pmap_protect(k: Context, pmap: str, start: int, end: int, prot: int) -
         return
     await k.acquire(PAGE_QUEUES)
     await k.acquire(pmap)
-    changed: list[int] = []
+    await _drop_after(k, pmap, await _protect_range(k, pmap, start, end), [])
+
+
+async def _protect_range(k: Context, pmap: str, start: int, end: int) -> Stale:
+    """Clear RW and M, and of managed pages A. Returns what is stale: everything, however few entries have changed."""
+    stale: Stale = UNCHANGED
     while True:
         rows = await k.call(pmap, Range(start, end))
         for vpn, frame, bits in rows:
-            if bits & (PTE_RW | PTE_M):
-                await _write_protect(k, pmap, vpn, frame)
-                changed.append(vpn)
+            clear = PTE_RW | PTE_M | (PTE_A if bits & PTE_MANAGED else 0)
+            if bits & clear:
+                await _write_protect(k, pmap, vpn, frame, clear=clear)
+                stale = WHOLE
         if len(rows) < 64:
-            break
+            return stale
         start = rows[-1][0] + 1
-    await _drop_after(k, pmap, changed, [])
 
 
 @locks("pmap", "pq")
-async def _write_protect(k: Context, pmap: str, vpn: int, frame: int, table: int = 0) -> None:
-    """Clear RW and M of one PTE, harvesting M. [L: PQ, PMAP]"""
-    _, old = await k.call(pmap, PteProtect(vpn, PTE_RW | PTE_M, table))
-    if old & PTE_M and old & PTE_MANAGED:
-        await k.post(PAGE_QUEUES, SetDirty(frame, VALID_ALL))
+async def _write_protect(k: Context, pmap: str, vpn: int, frame: int, table: int = 0, clear: int = PTE_RW | PTE_M) -> None:
+    """Clear bits of one PTE, RW and M among them, harvesting what hardware had set. [L: PQ, PMAP]"""
+    _, old = await k.call(pmap, PteProtect(vpn, clear, table))
+    if old & PTE_MANAGED and old & clear & (PTE_A | PTE_M):
+        await k.post(PAGE_QUEUES, Harvest(frame, bool(old & clear & PTE_A), bool(old & PTE_M)))
 
 
 @locks("pq")
@@ -151,15 +163,25 @@ async def pmap_page_protect(k: Context, frame: int) -> None:
 
 @locks("pq")
 async def pmap_ts_referenced(k: Context, frame: int) -> int:
-    """Count and clear the A bits of up to five mappings of a page. [L: PQ]"""
-    found = 0
-    for pmap, vpn in (await k.call(PAGE_QUEUES, Pvs(frame)))[:5]:
+    """Count and clear A bits of a page's mappings, up to five of them. [L: PQ]
+
+    Each mapping that is looked at goes to the tail of the page's list, so that the next walk begins with those behind it. Here it is
+    told once, how many they are: with the page queues held nobody sees the list in between.
+    """
+    found = seen = 0
+    mappings = await k.call(PAGE_QUEUES, Pvs(frame))
+    for pmap, vpn in mappings:
+        seen += 1
         await k.acquire(pmap)
         _, bits = await k.call(pmap, PteTest(vpn, PTE_A, await pmap_pte_quick(k, pmap, vpn)))
         if bits & PTE_A:
             found += 1
             await pmap_invalidate(k, pmap, vpn, vpn + 1)
         await k.release(pmap)
+        if found == REFERENCES_MAX:
+            break
+    if seen < len(mappings):
+        await k.post(PAGE_QUEUES, PvRequeue(frame, seen))
     return found
 
 

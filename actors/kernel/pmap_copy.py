@@ -16,6 +16,7 @@ from actors.kernel.pmap_copy_unlocked import pmap_copy_unlocked
 from actors.kernel.pmap_table import give_up_path, pmap_allocpte
 from actors.kernel.pmap_window import leave_copy, reach_copy
 from actors.kernel.pv_entry import plenty_used, try_pv_entry
+from actors.kernel.requests import KernelPanic
 from protocol.identity import PAGE_QUEUES, address_of
 from protocol.messages.pages import PvAdd
 from protocol.messages.space import PteSwap, Range
@@ -45,10 +46,12 @@ async def pmap_copy(k: Context, dst: str, src: str, start: int, end: int) -> Non
 
 @locks("pq", "dst", "src")
 async def _copy_range(k: Context, dst: str, src: str, start: int, end: int) -> None:
-    """[L: PQ, both pmaps]"""
+    """[L: PQ, both pmaps] Raises KernelPanic if a page-table page of the source has no entries."""
     shift, slot = PAGING[k.machine.pmap].bits, -1
     while True:
-        rows = await k.call(src, Range(start, end, ROWS))
+        rows = await k.call(src, Range(start, end, ROWS, copied=True))
+        if isinstance(rows, str):
+            raise KernelPanic(rows)
         for vpn, frame, bits in rows:
             if vpn >> shift != slot:
                 slot = vpn >> shift

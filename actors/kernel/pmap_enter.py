@@ -13,9 +13,10 @@ from actors.kernel.pmap_enter_partial import pmap_enter_partial, pmap_enter_quic
 from actors.kernel.pmap_table import free_table_pages, pmap_allocpte
 from actors.kernel.pv_entry import get_pv_entry
 from actors.kernel.shootdown import pmap_invalidate
+from actors.kernel.uma import uma_zfree
 from actors.kernel.vm_page import vm_page_busy, vm_wait
-from protocol.identity import PAGE_QUEUES
-from protocol.messages.pages import PvAdd, PvDel, SetDirty, Unbusy
+from protocol.identity import PAGE_QUEUES, PV_ZONE
+from protocol.messages.pages import Harvest, PvAdd, PvDel, Unbusy
 from protocol.messages.space import PteSwap, PteTest, PtHold
 from protocol.pages import (
     FAKE,
@@ -28,7 +29,6 @@ from protocol.pages import (
     PTE_U,
     PTE_V,
     PTE_WIRED,
-    VALID_ALL,
 )
 
 
@@ -48,22 +48,33 @@ async def _enter_locked(k: Context, pmap: str, vpn: int, frame: int, bits: int) 
     """With the page queues and the pmap held from the search for the table to the end of the shootdown."""
     await _lock_with_tables(k, pmap, vpn)
     await k.at("pmap_enter.table_found")
-    counted = bool(bits & PTE_MANAGED) and await _reserve_pv(k, pmap, vpn, frame)
+    counted = await _exchange_pv(k, pmap, vpn, frame, bits)
     old_frame, old_bits = await k.call(pmap, PteSwap(vpn, frame, bits, counted=counted))
     await k.at("pmap_enter.pte_read")
-    if old_frame != frame:
-        if old_bits & PTE_MANAGED:
-            await phys_to_vm_page(k, old_frame)
-            await k.post(PAGE_QUEUES, PvDel(old_frame, pmap, vpn, bool(old_bits & PTE_A), bool(old_bits & PTE_M)))
-        if bits & PTE_MANAGED:
-            await k.post(PAGE_QUEUES, PvAdd(frame, pmap, vpn))
-    elif old_bits & PTE_M and bits & PTE_MANAGED:
-        await k.post(PAGE_QUEUES, SetDirty(frame, VALID_ALL))
-    loses_rights = old_frame != frame or (old_bits & PTE_M and not bits & PTE_RW)
-    if old_frame > 0 and old_bits & PTE_A and loses_rights:
+    if old_bits & PTE_MANAGED:
+        await _harvest_old(k, pmap, vpn, frame, old_frame, old_bits)
+    if bits & PTE_MANAGED and old_frame != frame:
+        await k.post(PAGE_QUEUES, PvAdd(frame, pmap, vpn))
+    if (old_bits & PTE_A and old_frame != frame) or (old_bits & PTE_M and not bits & PTE_RW):
         await pmap_invalidate(k, pmap, vpn, vpn + 1)
     await k.release(PAGE_QUEUES)
     await k.release(pmap)
+
+
+@locks("pmap", "pq")
+async def _harvest_old(k: Context, pmap: str, vpn: int, frame: int, old_frame: int, old_bits: int) -> None:
+    """Tell the page of the entry that was swapped out what hardware had set in it, and that this mapping is none of its any more.
+
+    [L: PQ, pmap] Where pv entries are limited the page has heard the latter (_exchange_pv).
+    """
+    accessed, modified = bool(old_bits & PTE_A), bool(old_bits & PTE_M)
+    if old_frame != frame:
+        await phys_to_vm_page(k, old_frame)
+        if not k.machine.pv_entries_max:
+            await k.post(PAGE_QUEUES, PvDel(old_frame, pmap, vpn, accessed, modified))
+            return
+    if accessed or modified:
+        await k.post(PAGE_QUEUES, Harvest(old_frame, accessed, modified))
 
 
 async def _lock_with_tables(k: Context, pmap: str, vpn: int) -> None:
@@ -79,11 +90,23 @@ async def _lock_with_tables(k: Context, pmap: str, vpn: int) -> None:
 
 
 @locks("pmap", "pq")
-async def _reserve_pv(k: Context, pmap: str, vpn: int, frame: int) -> bool:
-    """Get a pv entry where they are limited and another page is mapped than before. Mappings may be destroyed for it, so the entry to be is
-    counted first. Returns whether it was. [L: PQ, pmap]
+async def _exchange_pv(k: Context, pmap: str, vpn: int, frame: int, bits: int) -> bool:
+    """Where pv entries are limited and another page is mapped than before: give the old mapping's entry back (pmap_remove_entry), then get
+    one for the new mapping (pmap_insert_entry). Mappings may be destroyed for it, so the PTE to be is counted first. Returns whether it
+    was. [L: PQ, pmap]
+
+    In this order a mapping is replaced even when all entries are in use; and who destroys mappings cannot find the one that is replaced.
+    Where they are not limited, the entry goes with what its PTE says when that is swapped out, which saves a message.
     """
-    if not k.machine.pv_entries_max or (await k.call(pmap, PteTest(vpn)))[0] == frame:
+    if not k.machine.pv_entries_max:
+        return False
+    old_frame, old_bits = await k.call(pmap, PteTest(vpn))
+    if old_frame == frame:
+        return False
+    if old_bits & PTE_MANAGED:
+        await k.post(PAGE_QUEUES, PvDel(old_frame, pmap, vpn))
+        await uma_zfree(k, PV_ZONE)
+    if not bits & PTE_MANAGED:
         return False
     await k.call(pmap, PtHold(vpn, 1))
     await get_pv_entry(k, pmap)

@@ -14,8 +14,9 @@ from actors.kernel.pmap_table import free_table_pages, install_table
 from actors.kernel.pv_entry import get_pv_entry
 from actors.kernel.requests import KernelPanic
 from actors.kernel.shootdown import pmap_invalidate
+from actors.kernel.uma import uma_zfree
 from actors.kernel.vm_page import vm_page_busy, vm_wait
-from protocol.identity import GIANT, PAGE_QUEUES
+from protocol.identity import GIANT, PAGE_QUEUES, PV_ZONE
 from protocol.messages.pages import Hold, PvAdd, PvDel, SetDirty, Unbusy
 from protocol.messages.space import PteClear, PteSwap, PteTest, PtFind, PtHold, PtNeed
 from protocol.pages import (
@@ -77,6 +78,8 @@ async def _remove_old(k: Context, pmap: str, vpn: int) -> None:
     frame, bits, emptied = await k.call(pmap, PteClear(vpn, believed=True))
     if frame > 0 and bits & PTE_MANAGED:
         await k.post(PAGE_QUEUES, PvDel(frame, pmap, vpn, bool(bits & PTE_A), bool(bits & PTE_M)))
+        if k.machine.pv_entries_max:
+            await uma_zfree(k, PV_ZONE)
     await free_table_pages(k, pmap, list(emptied))
     await k.release(PAGE_QUEUES)
     if emptied:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks
-from protocol.identity import RENDEZVOUS
+from actors.kernel.requests import KernelPanic
+from protocol.identity import FREE_QUEUES, RENDEZVOUS
 from protocol.messages.space import ActiveCpus
 from protocol.records import SHOOT_BEGIN, SHOOT_DONE
 
@@ -21,8 +22,9 @@ from protocol.records import SHOOT_BEGIN, SHOOT_DONE
 async def pmap_invalidate(k: Context, pmap: str, start: int, end: int) -> None:
     """Drop the translations of [start, end) of ``pmap`` everywhere; all of them if start = end. Returns when every target has acknowledged.
 
-    [L: the pmap's lock, before C11 Giant; interrupts enabled]
+    [L: the pmap's lock, before C11 Giant; interrupts enabled, or else KernelPanic]
     """
+    await _assert_interrupts(k, "all" if start == end else "page" if end - start == 1 else "range")
     await k.acquire(RENDEZVOUS)
     if k.machine.pmap == "alpha":
         active = tuple(range(k.machine.cpus))
@@ -33,10 +35,20 @@ async def pmap_invalidate(k: Context, pmap: str, start: int, end: int) -> None:
 
 
 async def pmap_invalidate_window(k: Context, window: str) -> None:
-    """pmap_invalidate_page of the kernel's pmap, which is active on every CPU. [interrupts enabled]"""
+    """pmap_invalidate_page of the kernel's pmap, which is active on every CPU. [interrupts enabled, or else KernelPanic]"""
+    await _assert_interrupts(k, "page")
     await k.acquire(RENDEZVOUS)
     await _shoot(k, window, 0, 1, tuple(range(k.machine.cpus)))
     await k.release(RENDEZVOUS)
+
+
+async def _assert_interrupts(k: Context, what: str) -> None:
+    """A CPU that spins with interrupts disabled cannot answer another's shootdown. (alpha's smp_rendezvous asserts nothing.)
+
+    Interrupts are disabled while a spin lock is held. There are two; the rendezvous's own is refused to its owner.
+    """
+    if k.machine.pmap != "alpha" and await k.owns(FREE_QUEUES):
+        raise KernelPanic(f"pmap_invalidate_{what}: interrupts disabled")
 
 
 async def _shoot(k: Context, pmap: str, start: int, end: int, active: tuple[int, ...]) -> None:

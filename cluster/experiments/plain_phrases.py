@@ -54,6 +54,7 @@ PLAIN = {
     "page.hold": "page {frame}: hold count {old} -> {new}",
     "page.needed": "pages needed {old} -> {new}, deficit {deficit}",
     "page.pv-add": "page {frame}: pv entry {pmap} {vpn} linked",
+    "page.pv-requeue": "page {frame}: the first {entries} pv entries go to the tail",
     "page.queue": "page {frame}: queue {old} -> {new}",
     "page.reclaim": "page {frame} taken for clean, its content given up",
     "page.unbusy": "page {frame} not busy any more",

@@ -188,6 +188,23 @@ class Pvs(Op, tag=56, gc=False):
     frame: int
 
 
+class PvRequeue(Op, tag=72, gc=False):
+    """The first ``entries`` entries of the page's pv list go to its tail, in their order (ts_referenced). No value."""
+
+    word: ClassVar[str] = "page.pv-requeue"
+    frame: int
+    entries: int
+
+
+class Harvest(Op, tag=73, gc=False):
+    """What hardware had set in a PTE of the page: A sets REFERENCED, M sets all dirty bits. No value."""
+
+    word: ClassVar[str] = "page.harvest"
+    frame: int
+    accessed: bool = False
+    modified: bool = False
+
+
 class PvCount(Op, tag=233, gc=False):
     """pv_entry_count: how many pv entries there are. Value: int."""
 

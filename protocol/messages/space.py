@@ -107,12 +107,16 @@ class PtHold(Op, tag=235, gc=False):
 
 
 class Range(Op, tag=117, gc=False):
-    """The valid PTEs in [start, end), ascending, at most ``limit``. Value: ((vpn, frame, bits), ...)."""
+    """The valid PTEs in [start, end), ascending, at most ``limit``. Value: ((vpn, frame, bits), ...).
+
+    ``copied``: pmap_copy asks, which asserts that every page-table page of the range has entries. Value: its panic, if one has none.
+    """
 
     word: ClassVar[str] = "pmap.range"
     start: int
     end: int
     limit: int = 64
+    copied: bool = False
 
 
 class ResidentCount(Op, tag=118, gc=False):

@@ -15,10 +15,11 @@ from actors.homes.page_queues import PageQueues
 from actors.homes.pagers import Pager
 from actors.homes.pmaps import Pmap
 from actors.homes.vnodes import Vnode
+from actors.homes.zones import Zone
 from actors.processor.cpu import Cpu
 from actors.processor.thread import BLOCKED
 from cluster.engine.inproc import InlineRun
-from protocol.identity import KERNEL_OBJECT, vnode_of
+from protocol.identity import KERNEL_OBJECT, PV_OBJECT, PV_ZONE, vnode_of
 from protocol.messages.queues import CHAN_NEEDED
 from protocol.messages.space import ENTRY_NEEDS_COPY
 from protocol.pages import BUSY, CACHE, NONE, OBJT_DEAD, OBJT_VNODE, PROT_WRITE, PTE_M, PTE_RW
@@ -72,11 +73,12 @@ def settle(done: InlineRun) -> InlineRun:
 
 def audit(done: InlineRun) -> list[str]:
     """What is wrong with a machine at rest, in words; nothing if all is well."""
-    return [*_frames(done), *_residence(done), *_references(done), *_mappings(done), *_tlbs(done), *_waiting(done)]
+    rules = (_frames, _residence, _references, _mappings, _pv_entries, _tlbs, _waiting)
+    return [text for rule in rules for text in rule(done)]
 
 
 def _frames(done: InlineRun) -> list[str]:
-    """Frames free, withheld and in use are all frames; each queue links the pages that say they are on it."""
+    """Frames free, withheld and in use are all frames; each queue links the pages that say they are on it; only the pv zone's are busy."""
     pq, fq = queues(done), free_lists(done)
     wrong = []
     if fq.free + fq.withheld + len(pq.pages) != fq.frames:
@@ -86,7 +88,7 @@ def _frames(done: InlineRun) -> list[str]:
         on = [queue for queue, members in linked.items() if frame in members]
         if on != ([] if page.queue == NONE else [page.queue]):
             wrong.append(f"frame {frame} says queue {page.queue} and is linked on {on}")
-        if page.flags & BUSY:
+        if page.flags & BUSY and page.object != PV_OBJECT:
             wrong.append(f"frame {frame} is busy")
     wrong += [f"item {item} on queue {queue}" for queue, members in linked.items() for item in members if item not in pq.pages]
     return wrong
@@ -107,7 +109,7 @@ def _residence(done: InlineRun) -> list[str]:
             page = pq.pages.get(frame)
             if page is None or (page.object, page.pindex) != (name, pindex):
                 wrong.append(f"{name} has frame {frame} at {pindex}, whose record is {page}")
-            if soft or not valid:
+            if (soft or not valid) and name != PV_OBJECT:
                 wrong.append(f"{name} at {pindex}: soft {soft}, valid {valid}")
     for frame, page in pq.pages.items():
         if page.object and all_objects[page.object].pages.get(page.pindex, (0,))[0] != frame:
@@ -118,13 +120,13 @@ def _residence(done: InlineRun) -> list[str]:
 
 
 def _references(done: InlineRun) -> list[str]:
-    """refs are the map entries, the objects in front, and 1 for a file or the kernel; shadow counts the latter; nobody is paging."""
+    """refs are the map entries, the objects in front, and 1 for a file, the kernel or the pv zone; shadow counts the second; no paging."""
     all_objects = objects(done)
     entries = Counter(row[2] for space in maps(done).values() for row in space.rows if row[2])
     shadows = Counter(obj.backing for obj in all_objects.values() if obj.backing and obj.type != OBJT_DEAD)
     wrong = []
     for name, obj in all_objects.items():
-        expected = entries[name] + shadows[name] + (obj.type == OBJT_VNODE or name == KERNEL_OBJECT)
+        expected = entries[name] + shadows[name] + (obj.type == OBJT_VNODE or name in (KERNEL_OBJECT, PV_OBJECT))
         if obj.refs != expected:
             wrong.append(f"{name} has {obj.refs} references, but {entries[name]} entries and {shadows[name]} shadows")
         if obj.shadow_count != shadows[name]:
@@ -163,6 +165,19 @@ def _mappings(done: InlineRun) -> list[str]:
             if bits & PTE_RW and (depth or row[5] & ENTRY_NEEDS_COPY or not row[4] & PROT_WRITE):
                 wrong.append(f"{name} maps {vpn} writable: depth {depth}, protection {row[4]}, flags {row[5]}")
     return wrong + [f"pv entry {place} of frame {frame} without a PTE" for place, frame in found.items()]
+
+
+def _pv_entries(done: InlineRun) -> list[str]:
+    """Each pv entry is counted; where they are limited, it is an item of the zone, and every item in use is one."""
+    pq = queues(done)
+    linked = sum(len(page.pvs) for page in pq.pages.values())
+    wrong = [] if pq.pv_entries == linked else [f"{pq.pv_entries} pv entries are counted, {linked} are on lists"]
+    zone = done.actors.get(PV_ZONE)
+    if isinstance(zone, Zone):
+        in_use = min(zone.slabs * zone.slab_items, zone.limit) - zone.free
+        if in_use != linked:
+            wrong.append(f"{in_use} items of {zone.name} are in use for {linked} pv entries")
+    return wrong
 
 
 def _resident(done: InlineRun, obj: str, pindex: int) -> tuple[int, int]:

@@ -109,9 +109,8 @@ def fictitious_pages_are_pinned(patch: Patch) -> None:
 def queues_are_kept_until_all_have_flushed(patch: Patch) -> None:
     """R02: the page queues are released after the shootdown."""
 
-    async def drop_after(k, space, changed, tables):
-        if changed:
-            await pmap._invalidate_changed(k, space, changed)
+    async def drop_after(k, space, stale, tables):
+        await pmap._invalidate_stale(k, space, stale)
         await pmap.free_table_pages(k, space, tables)
         await pmap._release_queues(k)
         await k.release(space)

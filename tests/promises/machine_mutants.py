@@ -99,9 +99,9 @@ def freed_page_stays_in_its_object(patch: Patch) -> None:
 def queues_are_dropped_before_the_shootdown(patch: Patch) -> None:
     """pmap_remove lets the page queues go when the PTEs are clear, before the other CPUs have heard of it (R02)."""
 
-    async def drop_after(k, space, changed, tables):
+    async def drop_after(k, space, stale, tables):
         await k.release(PAGE_QUEUES)
-        await pmap._invalidate_changed(k, space, changed)
+        await pmap._invalidate_stale(k, space, stale)
         await k.release(space)
 
     patch.setattr(pmap, "_drop_after", drop_after)

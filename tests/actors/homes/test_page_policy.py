@@ -10,10 +10,12 @@ from protocol.messages.pages import (
     CowCount,
     Deactivate,
     FreePage,
+    Harvest,
     Hold,
     MakeCache,
     PvAdd,
     PvDel,
+    PvRequeue,
     Pvs,
     SetBusy,
     SetDirty,
@@ -43,6 +45,7 @@ from protocol.records import (
     PAGE_WIRE,
     PV_ADD,
     PV_DEL,
+    PV_REQUEUE,
 )
 from tests.actors.homes.page_bench import PMAP, bench, on
 
@@ -187,3 +190,29 @@ def test_mappings_harvest_and_the_last_takes_writeable_along():
     b.ask(PvAdd(9, PMAP, 5))
     assert b.take_records() == [(PV_ADD, 9, PMAP, 5)]
     assert b.ask(Pvs(77)) == ()
+
+
+def test_what_hardware_had_set_is_harvested_from_a_mapping_that_stays():
+    b = bench(9)
+    b.ask(PvAdd(9, PMAP, 5))
+    b.ask(SetWriteable(9))
+    b.take_records()
+    b.ask(Harvest(9, accessed=True))
+    assert b.take_records() == [(PAGE_FLAGS, 9, WRITEABLE, WRITEABLE | REFERENCED)]
+    b.ask(Harvest(9, accessed=True, modified=True))
+    assert b.take_records() == [(PAGE_DIRTY, 9, 0, VALID_ALL)]
+    assert b.ask(Pvs(9)) == ((PMAP, 5),)
+
+
+def test_mappings_that_were_looked_at_go_behind_the_others():
+    b = bench(9)
+    for vpn in range(4):
+        b.ask(PvAdd(9, PMAP, vpn))
+    b.take_records()
+    b.ask(PvRequeue(9, 3))
+    assert [vpn for _, vpn in b.ask(Pvs(9))] == [3, 0, 1, 2]
+    assert b.take_records() == [(PV_REQUEUE, 9, 3)]
+    b.ask(PvRequeue(9, 4))
+    b.ask(PvRequeue(9, 0))
+    assert [vpn for _, vpn in b.ask(Pvs(9))] == [3, 0, 1, 2], "all of them, or none: the order stays"
+    assert b.take_records() == []

@@ -15,11 +15,13 @@ from protocol.messages.pages import (
     Finish,
     Flash,
     FreePage,
+    Harvest,
     Hold,
     MakeCache,
     PageState,
     PvAdd,
     PvDel,
+    PvRequeue,
     Pvs,
     Rebind,
     SetBusy,
@@ -165,7 +167,7 @@ def test_counts_and_the_deficit():
 GUARDED = [
     Rebind(9, OBJ, 0), Claim(9), SetBusy(9), Unbusy(9), Finish(9), Flash(9), WantBusy(9), Activate(9), Deactivate(9), MakeCache(9),
     SetWriteable(9), SetFlags(9), SetDirty(9, 0), PvAdd(9, PMAP, 1), PvDel(9, PMAP, 1), Pvs(9), FreePage(9), Wire(9), Unwire(9), Hold(9, 1),
-    CowCount(9, 1), PageState(9), SelectCache(0), NextAfter(ACTIVE), Mark(ACTIVE, -1), Requeue(9),
+    CowCount(9, 1), PvRequeue(9, 1), Harvest(9, True, True), PageState(9), SelectCache(0), NextAfter(ACTIVE), Mark(ACTIVE, -1), Requeue(9),
 ]  # fmt: skip
 
 
@@ -177,7 +179,7 @@ def test_an_access_without_the_lock_is_recorded_and_performed(op):
     assert improper.ask(op) == value
     first, *others = improper.take_records()
     assert first[0] == UNGUARDED and first[2:4] == ("pq", 1)
-    assert first[4] == in_words(guard_of("pq", first[1]).read if type(op) in (Pvs, WantBusy) else guard_of("pq", first[1]).write)
+    assert first[4] == in_words(guard_of("pq", first[1]).read if type(op) in (Pvs, PvRequeue, WantBusy) else guard_of("pq", first[1]).write)
     assert others == proper.take_records()
     assert improper.home.pages == proper.home.pages
 

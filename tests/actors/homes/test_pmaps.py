@@ -172,6 +172,17 @@ def test_range_in_order():
     assert b.ask(Range(0, 1 << 35, limit=2)) == ((3, 4, RW), (64, 65, RW))
 
 
+def test_pmap_copy_is_refused_a_range_with_a_page_table_page_that_counts_no_entry():
+    b = bench()
+    enter(b, 5, 9)
+    enter(b, 513, 10)
+    assert len(b.ask(Range(0, 1 << 35, copied=True))) == 2
+    b.home.tables[1][1].entries = 0
+    assert b.ask(Range(0, 1 << 35, copied=True)) == "pmap_copy: source page table page is unused"
+    assert len(b.ask(Range(0, 512, copied=True))) == 1, "it is not of this range"
+    assert len(b.ask(Range(0, 1 << 35))) == 2, "others do not assert it"
+
+
 def test_active_cpus():
     b = bench()
     b.unlock()

@@ -59,6 +59,7 @@ FROM: dict[str, list[Any]] = {
     "bits": [1, 3, 0x23, 0x63],
     "unmanaged": [False, False, True],
     "wire": [0, 0, 1],
+    "entries": [1],
     "table": [0, 0, 0, 1, 2],
 }
 BY_TYPE: dict[Any, list[Any]] = {int: list(range(8)), bool: [False, True], str: ["", "object.3.cpu.1"]}

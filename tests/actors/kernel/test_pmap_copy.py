@@ -6,12 +6,13 @@ from itertools import pairwise
 
 import pytest
 
+from actors.homes.pmaps import Pmap
 from actors.homes.windows import Window
 from actors.kernel import pmap_window
 from protocol.identity import LOCAL_WINDOW, SHARED_WINDOW
 from protocol.messages.windows import WINDOW_MOVED, WINDOW_SAME
 from protocol.pages import PTE_A, PTE_COPIED, PTE_M, PTE_RW
-from protocol.records import FRAME_STORE, IPI_SEND, LOCK_ACQUIRE, SHOOT_BEGIN, TLB_FLUSH, TLB_HIT, WINDOW_FILL, WINDOW_SET
+from protocol.records import FRAME_STORE, IPI_SEND, LOCK_ACQUIRE, PANIC, SHOOT_BEGIN, TLB_FLUSH, TLB_HIT, WINDOW_FILL, WINDOW_SET
 from protocol.workload import Access, Exit, File, Fork, Hold, Inject, Kernel, Mmap, Think
 from tests.actors.machine_audit import ends_well, pmaps, queues
 from tests.actors.machine_kit import all_done, judged, outcomes, run, workload
@@ -96,6 +97,14 @@ def test_page_table_pages_for_the_copies_are_stolen_from_the_cache_with_the_page
     assert list(pmaps(done)["pmap.1.cpu.0"].ptes) == [1000]
     assert max(record[6] for record in done.records(LOCK_ACQUIRE) if record[2] == "pq") == 2
     assert judged(done).violations == []
+
+
+@pytest.mark.parametrize("pmap", PMAPS)
+def test_a_page_table_page_of_the_parent_that_counts_no_entry_is_a_panic(monkeypatch, pmap):
+    """A mutant: entries are not counted in their page-table page."""
+    monkeypatch.setattr(Pmap, "_refs", lambda self, level, slot, table, delta: None)
+    done = forked([Mmap(1000, 1004), *writes(1000)], [LATER], pmap=pmap)
+    assert [record[2] for record in done.records(PANIC)] == ["pmap_copy: source page table page is unused"]
 
 
 # C09 ------------------------------------------------------------------------------------------------------------------------------

@@ -59,6 +59,42 @@ def test_above_the_high_water_mark_the_daemon_is_woken_and_mappings_of_active_pa
     assert done.actors["zone.0"].slabs * 2 - done.actors["zone.0"].free == queues(done).pv_entries
 
 
+OLD_SPEAKS = ("I-LOCKSET", "I-PTREF", "I-TLB")
+"""What speaks of pmap_enter before C11 although nobody interferes: between the removal and the store it locks the pmap for a pv entry."""
+READ_THEN_WRITTEN = [Mmap(1000, 1012, file=0), *[Access(1000 + i) for i in range(12)], *touches(12), LATER]
+
+
+@pytest.mark.parametrize("pmap", ["amd64", "i386", "alpha"])
+@pytest.mark.parametrize("forms", [{}, {"C11": "partial"}], ids=["locked", "partial"])
+def test_a_mapping_that_is_replaced_gives_its_entry_back(forms, pmap):
+    """Each page of the file is mapped when it is read, and its copy in its place when it is written."""
+    work = workload(READ_THEN_WRITTEN, files=(MANY,))
+    done = ends_well(run(work, pv_entries_max=100, pv_slab_items=4, forms=forms, pmap=pmap), OLD_SPEAKS if forms else ())
+    zone = done.actors["zone.0"]
+    assert len(done.records(PV_DEL)) == queues(done).pv_entries == 12
+    assert zone.slabs * 4 - zone.free == 12
+    assert max(record[3] for record in done.records(ZONE_ITEMS)) == 3, "no slab for what goes and what comes"
+
+
+@pytest.mark.parametrize("forms", [{}, {"C11": "partial"}], ids=["locked", "partial"])
+def test_a_mapping_is_replaced_although_all_entries_are_in_use(forms):
+    """pmap_remove_entry comes before pmap_insert_entry: no other mapping is destroyed for it. (The file's page is wired: it is on no queue
+    where its own mapping would be found and destroyed.)"""
+    before = [Mmap(1000, 1100), *touches(2), Mmap(2000, 2001, file=0), Access(2000)]
+    frame = pmaps(run(workload(before, files=(MANY,)), pv_entries_max=3, pv_slab_items=3, forms=forms))["pmap.0"].ptes[2000][0]
+    work = workload([*before, Kernel(routine="page_wire_phys", arguments=(frame,)), Access(2000, write=True), LATER], files=(MANY,))
+    done = ends_well(run(work, pv_entries_max=3, pv_slab_items=3, forms=forms), OLD_SPEAKS if forms else ())
+    assert sorted(pmaps(done)["pmap.0"].ptes) == [1000, 1001, 2000]
+    assert len(done.records(PV_DEL)) == 1
+
+
+def test_what_was_written_through_a_mapping_that_is_replaced_is_not_lost():
+    """Where entries are limited the pv entry goes first, and the page hears of its A and M when the PTE is swapped out."""
+    parent = [Mmap(1000, 1002), *touches(1), Fork(1, "fork"), Access(1000, write=True), LATER]
+    done = ends_well(run(workload(parent, [LATER], parents=(-1, 0)), pv_entries_max=100, pv_slab_items=4))
+    assert all(queues(done).pages[frame].dirty for frame, _ in pmaps(done)["pmap.0"].ptes.values())
+
+
 def test_mappings_of_inactive_pages_go_first():
     """A reader has four pages of a file mapped; a writer copies them, which deactivates them, and goes on to the ninth entry of nine."""
     reader = [Mmap(1000, 1004, file=0, prot=1), *[Access(1000 + i) for i in range(4)]]

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import pytest
 
+from actors.kernel import step
+from actors.kernel.shootdown import pmap_invalidate
 from protocol.faults import Fault, When
+from protocol.identity import FREE_QUEUES
 from protocol.messages.processor import INVLPG, INVLTLB
 from protocol.records import (
     IPI_DELIVER,
     IPI_SEND,
     LOCK_ACQUIRE,
     LOCK_RELEASE,
+    PANIC,
     SHOOT_ACK,
     SHOOT_ARM,
     SHOOT_BEGIN,
     SHOOT_DONE,
     TLB_FLUSH,
 )
-from protocol.workload import Access, Exit, Fork, Mmap, Mprotect, Munmap, Think
+from protocol.workload import Access, Exit, Fork, Kernel, Mmap, Mprotect, Munmap, Think
 from tests.actors.machine_audit import ends_well, pmaps
 from tests.actors.machine_kit import all_done, run, workload
 
@@ -41,7 +45,7 @@ def with_heads(done, number):
     [
         (Munmap(1000, 1001, at_ns=AT_NS), INVLPG, (1000, 1001)),
         (Munmap(1000, 1002, at_ns=AT_NS), INVLTLB, (0, 0)),
-        (Mprotect(1000, 1001, 1, at_ns=AT_NS), INVLPG, (1000, 1001)),
+        (Mprotect(1000, 1001, 1, at_ns=AT_NS), INVLTLB, (0, 0)),
         (Mprotect(1000, 1020, 0, at_ns=AT_NS), INVLTLB, (0, 0)),
     ],
     ids=["munmap-one", "munmap-two", "mprotect-one", "protect-all"],
@@ -54,6 +58,43 @@ def test_two_targets_are_interrupted_and_each_acknowledges(change, vector, bound
     assert sorted(record[1] for record in done.records(SHOOT_ACK)) == [1, 2]
     assert [record[2] for record in done.records(SHOOT_ACK)][-1] == 0
     assert [record[5] for record in done.records(SHOOT_DONE)] == [(1, 2)]
+
+
+@pytest.mark.parametrize("last", [1002, 1020])
+def test_of_a_range_everything_is_invalidated_though_one_page_of_it_is_mapped(last):
+    done = ends_well(three(Munmap(1000, last, at_ns=AT_NS), pages=1))
+    assert [record[1:] for record in done.records(IPI_SEND)] == [(INVLTLB, target, "pmap.0", 0, 0) for target in (1, 2)]
+
+
+def test_where_nothing_is_mapped_nothing_is_invalidated():
+    done = ends_well(three(Munmap(1010, 1012, at_ns=AT_NS)))
+    assert not done.records(SHOOT_BEGIN)
+
+
+INTERRUPTS_OFF = {
+    (1000, 1001): "pmap_invalidate_page: interrupts disabled",
+    (1000, 1004): "pmap_invalidate_range: interrupts disabled",
+    (0, 0): "pmap_invalidate_all: interrupts disabled",
+}
+
+
+@pytest.mark.parametrize("bounds", INTERRUPTS_OFF)
+@pytest.mark.parametrize("pmap", ["amd64", "i386", "alpha"])
+def test_with_a_spin_lock_held_nobody_is_interrupted(monkeypatch, bounds, pmap):
+    """The kernel's assertion, but for alpha's; nobody here does that, so a step does it."""
+
+    async def invalidate_with_interrupts_disabled(k):
+        await k.acquire(k.pmap)
+        await k.acquire(FREE_QUEUES)
+        await pmap_invalidate(k, k.pmap, *bounds)
+        await k.release(FREE_QUEUES)
+        await k.release(k.pmap)
+        return "ok"
+
+    monkeypatch.setitem(step.SCRIPTED, "invalidate_with_interrupts_disabled", invalidate_with_interrupts_disabled)
+    done = run(workload([Mmap(1000, 1020), Kernel(routine="invalidate_with_interrupts_disabled")]), pmap=pmap)
+    assert [record[2] for record in done.records(PANIC)] == ([] if pmap == "alpha" else [INTERRUPTS_OFF[bounds]])
+    assert bool(done.records(SHOOT_BEGIN)) == (pmap == "alpha")
 
 
 def test_a_cpu_that_runs_another_space_is_left_alone():
