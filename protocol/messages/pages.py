@@ -150,6 +150,15 @@ class SetFlags(Op, tag=52, gc=False):
     clear: int = 0
 
 
+class SetAct(Op, tag=340, gc=False):
+    """Set the page's act_count, where it stands on its queue. No value."""
+
+    word: ClassVar[str] = "page.act"
+    frame: int
+    act: int
+    clear_referenced: bool = False
+
+
 class SetDirty(Op, tag=53, gc=False):
     """Set the dirty bitmap (0 after a write-out; VALID_ALL by vm_page_dirty). No value."""
 

@@ -52,7 +52,11 @@ class StatsInterval(Op, tag=306, gc=False):
 
 
 class Mark(Op, tag=65, gc=False):
-    """Insert marker ``marker`` (a negative number) after ``frame`` on its queue, or remove it when ``frame`` is 0. Value: true if done."""
+    """Insert marker ``marker`` (a negative number) after ``frame`` on its queue, or remove it when ``frame`` is 0.
+
+    Value: of an insertion, true if done; of a removal, (what the marker stood behind, what that stands behind), 0 for the queue's head and
+    twice ``LEFT`` if there was no such marker.
+    """
 
     word: ClassVar[str] = "page.mark"
     queue: int
