@@ -204,7 +204,8 @@ class FreePage(Op, tag=57, gc=False):
     """vm_page_free up to the free list: dequeue, check, drop the record (or HOLD). Value: (code or panic text, wake daemon-waiters).
 
     First item: true the frame now goes to the free list, false it went to HOLD, a text the kernel's panic.
-    ``must_be_busy``: the removal from the object asks for BUSY, as it did before C01. Third item: PG_ZERO was set.
+    ``must_be_busy``: the removal from the object asks for BUSY, as it did before C01. Third item: PG_ZERO was set. Fourth: the thread that
+    zeroes free pages sleeps.
     """
 
     word: ClassVar[str] = "page.free"
