@@ -153,7 +153,7 @@ _WORDS = {"page": "pq", "free": "fq", "ipi-arm": "smp"}
 UNGUARDED_OPERATIONS = frozenset(
     {
         "page.bind", "page.fake-new", "page.fake-free", "object.device-page", "page.owner", "page.counts", "page.needed", "page.poke",
-        "page.adopt", "page.boot-slab", "free.cache-count", "free.counts", "free.withhold", "free.return", "pmap.walk",
+        "page.adopt", "page.boot-slab", "free.cache-count", "free.counts", "free.zero-check", "free.withhold", "free.return", "pmap.walk",
         "pmap.resident-count", "pmap.active", "pmap.active-mask", "pmap.active-cpus", "pmap.pte-object", "window.walk", "map.users",
     }
 )  # fmt: skip

@@ -39,6 +39,9 @@ LEGAL_MOVES = frozenset(
 )  # fmt: skip
 """(from, to) pairs of vm-facts 2.3; equal pairs are requeues."""
 
+ACT_INIT = 5
+"""What activation raises act_count to."""
+
 # PTE bits.
 PTE_V, PTE_RW, PTE_U, PTE_A, PTE_M, PTE_WIRED, PTE_MANAGED, PTE_G = 0x1, 0x2, 0x4, 0x20, 0x40, 0x200, 0x400, 0x100
 PTE_COPIED, PTE_PREFAULTED = 0x800, 0x1000

@@ -15,7 +15,7 @@ from actors.homes.free_lists import FreeList, boot_lists, spans
 from protocol.machine import Thresholds
 from protocol.messages import Message, Value
 from protocol.messages.contig import FreeWindow, TakeRun
-from protocol.messages.free import CacheCount, FreeCounts, Put, PutZeroed, ReturnWithheld, Take, TakeDirty, Withhold
+from protocol.messages.free import CacheCount, FreeCounts, Put, PutZeroed, ReturnWithheld, Take, TakeDirty, Withhold, ZeroCheck
 from protocol.pages import CLASS_CONTIG, CLASS_IDLE, CLASS_INTERRUPT, CLASS_SYSTEM
 from protocol.records import FREE_ASIDE, FREE_COUNTS, FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD
 
@@ -30,6 +30,7 @@ class FreeQueues(Home, kw_only=True):
         TakeDirty: locked("take_dirty", "free_list"),
         PutZeroed: locked("put_zeroed", "free_list"),
         FreeCounts: unlocked("counts"),
+        ZeroCheck: unlocked("zero_check"),
         FreeWindow: reading("window", "free_list"),
         TakeRun: locked("take_run", "free_list"),
         ReturnWithheld: unlocked("give_back"),
@@ -47,6 +48,8 @@ class FreeQueues(Home, kw_only=True):
     withheld: int = 0
     idle: list[int] = []
     """Frames that the idle loop has taken to zero them: on no list, and not yet anybody's."""
+    zero_state: bool = False
+    """Enough free pages were zero when the idle loop last put one back."""
     aside: dict[int, bool] = {}
     """Free frames that a fault has taken off their lists, and whether each is zero."""
     lists: list[FreeList] = []
@@ -114,6 +117,7 @@ class FreeQueues(Home, kw_only=True):
 
     def take_dirty(self, op: TakeDirty) -> Value:
         """vm_page_zero_idle: a frame that is not zero, from the head of a list."""
+        self.zero_state = False
         if self.free <= 0 or self.zeroed >= self.free + self.withheld:
             return -1
         frame, zeroed = self._pop(op.colour % self.colours, False, False)
@@ -130,7 +134,13 @@ class FreeQueues(Home, kw_only=True):
         if op.frame in self.idle:
             self.idle.remove(op.frame)
         self.put(Put(op.frame, True))
+        self.zero_state = self.zeroed * 5 >= self.free * 4
         return None
+
+    def zero_check(self, op: ZeroCheck) -> Value:
+        """vm_page_zero_check: until 4/5 of the free pages are zero; after that not before fewer than 2/3 are."""
+        self.record((FREE_COUNTS, self.free, self.cache, self.zeroed))
+        return self.zeroed * 3 < self.free * 2 if self.zero_state else self.zeroed * 5 < self.free * 4
 
     def set_cache(self, op: CacheCount) -> Value:
         """The paging queues' home tells its cache count."""

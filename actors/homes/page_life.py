@@ -14,7 +14,7 @@ from actors.homes.rings import END
 from protocol.messages import Op, Value
 from protocol.messages.contig import Adopt, BindRun
 from protocol.messages.pages import Bind, FakeFree, FakeNew, FreePage, Hold, PageOwner, PageState, Poke, Rebind
-from protocol.messages.queues import CHAN_DAEMON_MEMORY
+from protocol.messages.queues import CHAN_DAEMON_MEMORY, CHAN_ZERO
 from protocol.pages import ALLOC_NOOBJ, BUSY, CACHE, FICTITIOUS, FREE, HOLD, NONE, UNMANAGED, VALID_ALL, ZERO
 from protocol.records import (
     FAKE_FREE,
@@ -126,25 +126,28 @@ class PageLife(PageStore, kw_only=True):
         """vm_page_free, steps 2 to 7. The frame itself is put back by its owner, under the free-queue lock."""
         frame, page = op.frame, self.pages.get(op.frame)
         waits = self.needed or CHAN_DAEMON_MEMORY in self.sleepers
+        zeroer = CHAN_ZERO in self.sleepers
         if page is None:
-            return ("vm_page_free: freeing free page", waits, False)
+            return ("vm_page_free: freeing free page", waits, False, zeroer)
         zero = bool(page.flags & ZERO)
         panic = _unfit_to_free(page)
         if op.must_be_busy and page.object and not page.flags & BUSY:
             panic = NOT_BUSY
-        if panic:
-            return (panic, waits, zero)
+        return (panic or self._freed(op, frame, page), waits, zero, zeroer)
+
+    def _freed(self, op: Op, frame: int, page: Page) -> bool:
+        """The page is off its queue and nobody's. Returns whether its frame now goes to the free list."""
         self.move(frame, page, NONE)
         if page.flags & BUSY:
             self.unbusy(op, frame, page)
         if page.flags & FICTITIOUS:
-            return (False, waits, zero)
+            return False
         if page.hold > 0:
             self._to_hold(frame, page)
-            return (False, waits, zero)
+            return False
         del self.pages[frame]
         self.record((PAGE_RELEASE, frame, page.object, page.pindex, FREE))
-        return (True, waits, zero)
+        return True
 
     def _to_hold(self, frame: int, page: Page) -> None:
         """Step 7 for a held page: it has no owner any more, and waits for the last unhold."""

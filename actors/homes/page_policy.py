@@ -23,6 +23,7 @@ from protocol.messages.pages import (
     PvDel,
     PvRequeue,
     Pvs,
+    SetAct,
     SetDirty,
     SetFlags,
     SetWriteable,
@@ -58,6 +59,7 @@ class PagePolicy(PageLife, kw_only=True):
         Requeue: locked("requeue", "queue"),
         SetWriteable: locked("set_writeable", "flags"),
         SetFlags: locked("change_flags", "flags"),
+        SetAct: locked("change_act", "act_count"),
         SetDirty: locked("change_dirty", "dirty"),
         Wire: locked("wire", "wire_count"),
         Unwire: locked("unwire", "wire_count"),
@@ -122,6 +124,14 @@ class PagePolicy(PageLife, kw_only=True):
         """vm_page_flag_set and vm_page_flag_clear; BUSY has operations of its own and is left alone here."""
         page = self.pages.get(op.frame) or self.stray(op, op.frame)
         self.set_flags(op.frame, page, (page.flags | op.set) & ~op.clear)
+        return None
+
+    def change_act(self, op: SetAct) -> Value:
+        """m->act_count, as the page daemon's scans leave it; the flag is cleared that has been looked at for it."""
+        page = self.pages.get(op.frame) or self.stray(op, op.frame)
+        self.set_act(op.frame, page, op.act)
+        if op.clear_referenced:
+            self.set_flags(op.frame, page, page.flags & ~REFERENCED)
         return None
 
     def change_dirty(self, op: SetDirty) -> Value:

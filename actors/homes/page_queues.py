@@ -88,9 +88,7 @@ class PageQueues(PageBusy, kw_only=True):
         """Place or remove a scan's marker; a marker stands at one place, so placing it again moves it."""
         old = self._holding(op.queue, op.marker)
         if op.frame == END:
-            if old is not None:
-                old.remove(op.marker)
-            return old is not None
+            return (LEFT, LEFT) if old is None else _unmark(old, op.marker)
         ring = self._holding(op.queue, op.frame)
         if ring is None or op.frame == op.marker:
             return False
@@ -180,3 +178,10 @@ class PageQueues(PageBusy, kw_only=True):
         """VM_WAIT (3.3): a sleep on CHAN_FREE sets vm_pages_needed and wakes the daemon, under the lock that the sleep then releases."""
         if chan == CHAN_FREE and self._need(True, self.deficit):
             self.wake_all(CHAN_NEEDED)
+
+
+def _unmark(ring: Ring, marker: int) -> tuple[int, int]:
+    """Take a marker away: (what it stood behind, what that stands behind)."""
+    behind = ring.before[marker]
+    ring.remove(marker)
+    return (behind, ring.before[behind] if behind != END else END)

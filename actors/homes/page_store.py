@@ -15,11 +15,8 @@ from protocol.identity import FREE_QUEUES
 from protocol.messages import Op
 from protocol.messages.free import CacheCount
 from protocol.messages.pages import page_channel
-from protocol.pages import ACTIVE, BUSY, CACHE, HOLD, INACTIVE, NONE, UNMANAGED, WANTED, WINATCFLS
+from protocol.pages import ACT_INIT, ACTIVE, BUSY, CACHE, HOLD, INACTIVE, NONE, UNMANAGED, WANTED, WINATCFLS
 from protocol.records import PAGE_ACT, PAGE_BUSY, PAGE_CACHED_BUSY, PAGE_DIRTY, PAGE_FLAGS, PAGE_QUEUE, PAGE_UNBUSY, UNGUARDED
-
-ACT_INIT = 5
-"""What activation raises act_count to."""
 
 
 class Page(msgspec.Struct, array_like=True):

@@ -1,7 +1,7 @@
 """Frames in the kernel's own address space: an entry of its map, residence in the kernel object, wiring (vm-facts 3.12).
 
-The kernel's page table is not modelled: nobody in the model reads memory through it, and its mappings are unmanaged. Wiring therefore takes
-the page-queues lock for each page and no fault.
+The kernel's page table is not modelled: nobody in the model reads memory through it, and its mappings are unmanaged. Wiring therefore needs
+no fault for each page: the page-queues lock is taken once, and all pages of the run are wired under it.
 """
 
 from __future__ import annotations

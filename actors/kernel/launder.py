@@ -14,8 +14,7 @@ from actors.kernel.pmap import pmap_page_protect
 from actors.kernel.vm_page import page_state
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Resident
-from protocol.messages.pages import SetFlags
-from protocol.pages import BUSY, INACTIVE, VALID_ALL, WINATCFLS
+from protocol.pages import BUSY, INACTIVE, VALID_ALL
 
 CLUSTER = 16
 """Most pages of one write."""
@@ -32,7 +31,6 @@ async def pageout_clean(k: Context, frame: int, obj: str, pindex: int, kind: int
     for at, page in pages:
         await vm_page_io_start(k, obj, at)
         await pmap_page_protect(k, page)
-        await k.post(PAGE_QUEUES, SetFlags(page, 0, WINATCFLS))
     await k.release(PAGE_QUEUES)
     await vm_pager_put_pages(k, obj, kind, tuple(pages))
     await k.acquire(PAGE_QUEUES)

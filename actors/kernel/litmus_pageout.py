@@ -56,8 +56,8 @@ async def page_dontneed(k: Context, file: int, pindex: int) -> str:
 
 async def pageout_inactive_scan(k: Context, pages: int) -> str:
     """The inactive part of a pass that is so many pages short."""
-    scan = Scan(1, pages, pages, 0, 0, 0)
-    await k.enter("vm_pageout_scan", 1)
+    scan = Scan(0, pages, pages, 0, 0, 0)
+    await k.enter("vm_pageout_scan", 0)
     await k.acquire(PAGE_QUEUES)
     while await scan_inactive(k, scan):
         pass

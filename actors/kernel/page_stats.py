@@ -100,9 +100,9 @@ async def _lock_object(k: Context, queue: int, frame: int, obj: str, following: 
     await k.acquire(obj)
     await k.acquire(PAGE_QUEUES)
     following = await _follower(k, queue, MARKER)
-    await k.call(PAGE_QUEUES, Mark(queue, MARKER))
+    behind, _ = await k.call(PAGE_QUEUES, Mark(queue, MARKER))
     state = await k.call(PAGE_QUEUES, PageState(frame))
-    if state is not None and state[0] == queue and state[7] == obj:
+    if behind == frame and state is not None and state[7] == obj:
         await k.note(BELIEF, k.tid, frame, obj, -1)
         return True, following
     await k.release(obj)

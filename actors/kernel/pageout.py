@@ -20,7 +20,7 @@ from protocol.messages.queues import CHAN_FREE, CHAN_NEEDED, PagesNeeded, QueueC
 from protocol.records import LOOP
 
 MAXLAUNDER, MAXLAUNDER_HARD = 32, 10_000
-"""Dirty pages written in a first pass, and in later ones."""
+"""How often pages are laundered in the first pass, which has the number 0, and in later ones."""
 INACTIVE_SCAN, ACTIVE_SCAN = "vm_pageout_scan inactive", "vm_pageout_scan active"
 """Names of the two loops, whose measure is the pages still to be looked at."""
 
@@ -85,7 +85,7 @@ async def pageout_pass(k: Context, passes: int) -> Again:
     ready, _ = await available(k)
     shortage = limits.free_target + limits.cache_min - ready + deficit
     await k.note(LOOP, k.tid, INACTIVE_SCAN, True, inactive)
-    launder = MAXLAUNDER if passes <= 1 else MAXLAUNDER_HARD
+    launder = MAXLAUNDER if passes == 0 else MAXLAUNDER_HARD
     return Again("pageout_inactive", (passes, inactive, shortage, launder, 0, 0))
 
 

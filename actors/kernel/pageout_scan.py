@@ -2,7 +2,8 @@
 
 The order of locks is object before page queues, and a scan holds the page queues: it tries the page's object, and if that fails leaves a
 marker, drops the page queues, takes both in order, and looks whether the page is still where it was. ``after`` is the last page that
-stayed in its place: what follows it is next.
+stayed in its place: what follows it is next. While the page queues are dropped the marker keeps that place; to begin again at the head
+would look at the same pages twice, and at the last ones never.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from actors.kernel.vm_page import try_owner, vm_page_free
 from actors.kernel.vm_page_cache import vm_page_cache
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import OBJ_DEAD, Describe, Lookup
-from protocol.messages.pages import Activate, Deactivate, PageState, SetFlags
+from protocol.messages.pages import Activate, Deactivate, PageState, SetAct, SetFlags
 from protocol.messages.queues import Mark, NextAfter, Requeue
-from protocol.pages import ACTIVE, BUSY, INACTIVE, REFERENCED, WINATCFLS
+from protocol.pages import ACT_INIT, ACTIVE, BUSY, INACTIVE, REFERENCED, WINATCFLS
 from protocol.records import BELIEF
 
 PAGES_AT_ONCE = 32
@@ -31,7 +32,7 @@ Row = tuple[int, str, int, int, int, int, int, int]
 
 
 class Scan:
-    """Where a scan is: the pass, how many pages it may still look at, how many are short, how many may be laundered, after which page it
+    """Where a scan is: the pass, how many pages it may still look at, how many are short, how often it may launder, after which page it
     goes on."""
 
     __slots__ = ("after", "extra", "launder", "left", "passes", "shortage")
@@ -55,8 +56,9 @@ async def _next(k: Context, scan: Scan, queue: int) -> Row | None:
 
 
 @locks("pq", takes=((True, ("obj",)),))
-async def _lock_object(k: Context, queue: int, frame: int, obj: str) -> bool:
-    """Lock the page's object out of order. False: the page changed meanwhile, and the object is not held. [L: PQ on entry and exit]"""
+async def _lock_object(k: Context, scan: Scan, queue: int, frame: int, obj: str) -> bool:
+    """Lock the page's object out of order (vm_pageout_fallback_object_lock). False: the page changed meanwhile, the object is not held,
+    and the scan goes on with what came next. [L: PQ on entry and exit]"""
     if await try_owner(k, frame, obj):
         return True
     await k.call(PAGE_QUEUES, Mark(queue, MARKER, frame))
@@ -64,10 +66,12 @@ async def _lock_object(k: Context, queue: int, frame: int, obj: str) -> bool:
     await k.acquire(obj)
     await k.acquire(PAGE_QUEUES)
     state = await k.call(PAGE_QUEUES, PageState(frame))
-    await k.call(PAGE_QUEUES, Mark(queue, MARKER))
-    if state is not None and state[0] == queue and state[7] == obj:
+    behind, before = await k.call(PAGE_QUEUES, Mark(queue, MARKER))
+    if behind == frame and state is not None and state[7] == obj:
         await k.note(BELIEF, k.tid, frame, obj, -1)
+        scan.after = before
         return True
+    scan.after = behind
     await k.release(obj)
     return False
 
@@ -94,12 +98,11 @@ async def _inactive_page(k: Context, scan: Scan, row: Row) -> None:
         await k.post(PAGE_QUEUES, Requeue(frame))
         scan.extra += 1
         return
-    if not await _lock_object(k, INACTIVE, frame, obj):
-        scan.after = 0
+    if not await _lock_object(k, scan, INACTIVE, frame, obj):
         return
     found = await k.call(obj, Lookup(pindex))
     state = await k.call(PAGE_QUEUES, PageState(frame))
-    if found[0] != frame or state[1] & BUSY or found[2]:
+    if found[0] != frame or state[1] & BUSY or found[2] or state[3]:
         scan.after = frame
         scan.extra += 1
     else:
@@ -112,11 +115,7 @@ async def _idle_inactive(k: Context, scan: Scan, row: Row, valid: int, state: tu
     """An idle page: reactivate it, free it, cache it, give a dirty one a second chance, or launder it. [L: OBJ, PQ]"""
     frame, obj, pindex = row[:3]
     kind, _, refs, _, _, _, _, flags, *_ = await k.call(obj, Describe())
-    referenced = await page_referenced(k, frame, state[1]) if refs else 0
-    if referenced:
-        await k.post(PAGE_QUEUES, SetFlags(frame, 0, REFERENCED))
-        await k.post(PAGE_QUEUES, Activate(frame))
-        await k.post(PAGE_QUEUES, Requeue(frame, min(ACT_MAX, state[4] + referenced + ACT_ADVANCE)))
+    if await _reactivated(k, frame, state, refs):
         return
     if not valid:
         await pmap_remove_all(k, frame)
@@ -128,19 +127,44 @@ async def _idle_inactive(k: Context, scan: Scan, row: Row, valid: int, state: tu
     if not dirty:
         await vm_page_cache(k, frame)
         scan.shortage -= 1
-    elif not state[1] & WINATCFLS and scan.passes <= 1:
+    elif not state[1] & WINATCFLS and scan.passes == 0:
         await k.post(PAGE_QUEUES, SetFlags(frame, WINATCFLS))
         await k.post(PAGE_QUEUES, Requeue(frame))
     elif scan.launder > 0 and flags & OBJ_DEAD:
         # The object is being torn down or collapsed: the page is freed or moved soon, and a write would only be waited for.
         await k.post(PAGE_QUEUES, Requeue(frame))
     elif scan.launder > 0:
-        written = await pageout_clean(k, frame, obj, pindex, kind)
-        scan.shortage -= written
-        scan.launder -= written
-        scan.after = 0
+        await _launder(k, scan, frame, obj, pindex, kind)
     else:
         scan.after = frame
+
+
+@locks("object", "pq")
+async def _reactivated(k: Context, frame: int, state: tuple[int, ...], refs: int) -> bool:
+    """Has the page been used since it became inactive? Then it is active again, and more so than others. If nobody refers to its object
+    its references are only cleared, those of the mappings as far as the daemon ever looks. [L: OBJ, PQ]"""
+    used = await page_referenced(k, frame, state[1])
+    if used and refs:
+        await k.post(PAGE_QUEUES, Activate(frame))
+        act = min(ACT_MAX, max(ACT_INIT, state[4]) + ACT_ADVANCE + used)
+        await k.post(PAGE_QUEUES, SetAct(frame, act, clear_referenced=True))
+        return True
+    if state[1] & REFERENCED:
+        await k.post(PAGE_QUEUES, SetFlags(frame, 0, REFERENCED))
+    return False
+
+
+@locks("obj", "pq")
+async def _launder(k: Context, scan: Scan, frame: int, obj: str, pindex: int, kind: int) -> None:
+    """Have the page written, with its neighbours, which counts as one however many they are; the page queues are dropped meanwhile.
+
+    [L: OBJ, PQ on entry and exit]
+    """
+    await k.call(PAGE_QUEUES, Mark(INACTIVE, MARKER, frame))
+    await pageout_clean(k, frame, obj, pindex, kind)
+    scan.after, _ = await k.call(PAGE_QUEUES, Mark(INACTIVE, MARKER))
+    scan.shortage -= 1
+    scan.launder -= 1
 
 
 # The active queue -------------------------------------------------------------------------------------------------------------
@@ -160,13 +184,12 @@ async def scan_active(k: Context, scan: Scan) -> bool:
 
 
 async def _active_page(k: Context, scan: Scan, row: Row) -> None:
-    frame, obj, pindex, _, _, hold, _, _ = row
-    if not await _lock_object(k, ACTIVE, frame, obj):
-        scan.after = 0
+    frame, obj, pindex = row[:3]
+    if not await _lock_object(k, scan, ACTIVE, frame, obj):
         return
     found = await k.call(obj, Lookup(pindex))
     state = await k.call(PAGE_QUEUES, PageState(frame))
-    if found[0] != frame or state[1] & BUSY or found[2] or hold:
+    if found[0] != frame or state[1] & BUSY or found[2] or state[3]:
         await k.post(PAGE_QUEUES, Requeue(frame))
     else:
         await _idle_active(k, scan, frame, obj, state)
@@ -195,7 +218,8 @@ async def _idle_active(k: Context, scan: Scan, frame: int, obj: str, state: tupl
         await k.post(PAGE_QUEUES, Requeue(frame, act, clear_referenced=True))
         return
     scan.shortage -= 1
-    if not refs and not (state[5] or await _dirty_without_mappings(k, frame)):
+    await k.post(PAGE_QUEUES, SetAct(frame, act, clear_referenced=True))
+    if not refs and not await _dirty_without_mappings(k, frame):
         await vm_page_cache(k, frame)
     else:
         await k.post(PAGE_QUEUES, Deactivate(frame))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks, recorded
+from actors.kernel.idle_zero import vm_page_zero_idle_wakeup
 from actors.kernel.requests import KernelPanic
 from actors.kernel.vnode import insert_resident, page_gone, remove_resident
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
@@ -68,12 +69,14 @@ async def free_unless_refused(k: Context, frame: int, obj: str, pindex: int, zer
         await vm_page_busy(k, frame)
     if obj:
         await _leave_object(k, obj, pindex, freed=True)
-    verdict, needed, flagged = await k.call(PAGE_QUEUES, FreePage(frame, must_be_busy))
+    verdict, needed, flagged, zeroer = await k.call(PAGE_QUEUES, FreePage(frame, must_be_busy))
     if isinstance(verdict, str):
         return verdict
     if verdict:
         trusted = flagged and k.form("C18") == "caller-zeroes"
         await free_to_list(k, frame, zeroed or trusted, needed)
+        if zeroer and not zeroed:
+            await vm_page_zero_idle_wakeup(k)
     return ""
 
 

@@ -48,7 +48,7 @@ class Cpu(Strays, kw_only=True):
                 self.ready(self.new_kernel_thread("inject", ()))
             self.ready(self.new_kernel_thread("pageout", (0,)))
             if self.machine.idle_zero:
-                self.ready(self.new_kernel_thread("pagezero", (0, False)))
+                self.ready(self.new_kernel_thread("pagezero", (0,)))
 
     def reply(self, message: Reply, sender: str) -> None:
         """A home's answer."""

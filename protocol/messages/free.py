@@ -64,6 +64,12 @@ class PutZeroed(Op, tag=37, gc=False):
     frame: int
 
 
+class ZeroCheck(Op, tag=341, gc=False):
+    """vm_page_zero_check, without a lock: are more free pages to be zeroed? Value: bool."""
+
+    word: ClassVar[str] = "free.zero-check"
+
+
 class Withhold(Op, tag=34, gc=False):
     """A fault: take up to ``frames`` free frames, or all but ``leave``, out of use: until a time, for a time, or for good (0 and 0)."""
 

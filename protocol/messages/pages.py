@@ -153,6 +153,15 @@ class SetFlags(Op, tag=52, gc=False):
     clear: int = 0
 
 
+class SetAct(Op, tag=340, gc=False):
+    """Set the page's act_count, where it stands on its queue. No value."""
+
+    word: ClassVar[str] = "page.act"
+    frame: int
+    act: int
+    clear_referenced: bool = False
+
+
 class SetDirty(Op, tag=53, gc=False):
     """Set the dirty bitmap (0 after a write-out; VALID_ALL by vm_page_dirty). No value."""
 
@@ -215,7 +224,8 @@ class FreePage(Op, tag=57, gc=False):
     """vm_page_free up to the free list: dequeue, check, drop the record (or HOLD). Value: (code or panic text, wake daemon-waiters).
 
     First item: true the frame now goes to the free list, false it went to HOLD, a text the kernel's panic.
-    ``must_be_busy``: the removal from the object asks for BUSY, as it did before C01. Third item: PG_ZERO was set.
+    ``must_be_busy``: the removal from the object asks for BUSY, as it did before C01. Third item: PG_ZERO was set. Fourth: the thread that
+    zeroes free pages sleeps.
     """
 
     word: ClassVar[str] = "page.free"

@@ -52,7 +52,11 @@ class StatsInterval(Op, tag=306, gc=False):
 
 
 class Mark(Op, tag=65, gc=False):
-    """Insert marker ``marker`` (a negative number) after ``frame`` on its queue, or remove it when ``frame`` is 0. Value: true if done."""
+    """Insert marker ``marker`` (a negative number) after ``frame`` on its queue, or remove it when ``frame`` is 0.
+
+    Value: of an insertion, true if done; of a removal, (what the marker stood behind, what that stands behind), 0 for the queue's head and
+    twice ``LEFT`` if there was no such marker.
+    """
 
     word: ClassVar[str] = "page.mark"
     queue: int
@@ -93,3 +97,5 @@ CHAN_FREE = "v_free_count"
 """Where threads wait for memory."""
 CHAN_DAEMON_MEMORY = "pageout_pages_needed"
 """Where the page daemon itself waits for memory."""
+CHAN_ZERO = "zero_state"
+"""Where the thread that zeroes free pages sleeps while enough of them are zero."""

@@ -20,11 +20,13 @@ from actors.processor.cpu import Cpu
 from actors.processor.thread import BLOCKED
 from cluster.engine.inproc import InlineRun
 from protocol.identity import KERNEL_OBJECT, PV_OBJECT, PV_ZONE, vnode_of
-from protocol.messages.queues import CHAN_NEEDED
+from protocol.messages.queues import CHAN_NEEDED, CHAN_ZERO
 from protocol.messages.space import ENTRY_NEEDS_COPY
 from protocol.pages import BUSY, CACHE, NONE, OBJT_DEAD, OBJT_VNODE, PROT_WRITE, PTE_M, PTE_RW
 from tests.actors.machine_kit import all_done, judged
 
+IDLE = (CHAN_NEEDED, CHAN_ZERO)
+"""Where kernel threads sleep that have nothing to do."""
 QUIET_NS = 1_000
 """Longer than anything posted is under way."""
 
@@ -204,13 +206,13 @@ def _tlbs(done: InlineRun) -> list[str]:
 
 
 def _waiting(done: InlineRun) -> list[str]:
-    """No lock is held or waited for, and nobody sleeps but the daemon."""
+    """No lock is held or waited for, and nobody sleeps but the daemon and who zeroes pages."""
     wrong = []
     for name, home in done.actors.items():
         if isinstance(home, Home):
             if home.owner != -1 or home.readers or home.waiters:
                 wrong.append(f"{name} is held by {home.owner} {home.readers}, {home.waiters} wait")
-            wrong += [f"{sleepers} sleep on {chan} of {name}" for chan, sleepers in home.sleepers.items() if chan != CHAN_NEEDED]
+            wrong += [f"{sleepers} sleep on {chan} of {name}" for chan, sleepers in home.sleepers.items() if chan not in IDLE]
     return wrong
 
 

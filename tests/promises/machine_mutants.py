@@ -89,7 +89,7 @@ def freed_page_stays_in_its_object(patch: Patch) -> None:
     """vm_page_free without vm_page_remove."""
 
     async def free_unless_refused(k, frame, obj, pindex):
-        _, needed, _ = await k.call(PAGE_QUEUES, FreePage(frame))
+        _, needed, *_ = await k.call(PAGE_QUEUES, FreePage(frame))
         await vm_page.free_to_list(k, frame, False, needed)
         return ""
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from actors.homes.free_queues import FreeQueues
 from protocol.machine import Thresholds
-from protocol.messages.free import CacheCount, FreeCounts, Put, ReturnWithheld, Take, Withhold
+from protocol.messages.free import CacheCount, FreeCounts, Put, PutZeroed, ReturnWithheld, Take, TakeDirty, Withhold, ZeroCheck
 from protocol.pages import CLASS_INTERRUPT, CLASS_NORMAL, CLASS_SYSTEM
 from protocol.records import FREE_COUNTS, FREE_FAIL, FREE_PUT, FREE_TAKE, FREE_WITHHOLD, UNGUARDED
 from tests.actors.fake_port import Bench, restored
@@ -74,6 +74,19 @@ def test_the_zeroed_count_follows():
     assert b.ask(FreeCounts()) == (2, 0, 2)
     assert b.ask(Take(0, CLASS_NORMAL)) == (4, True, False), "from the head, the zeroed frame put first is found first"
     assert b.ask(FreeCounts()) == (1, 0, 1)
+
+
+def test_zeroing_goes_on_to_four_fifths_and_begins_again_below_two_thirds():
+    b = bench(frames=10, colours=1)
+    answers = []
+    while b.ask(ZeroCheck()):
+        b.ask(PutZeroed(b.ask(TakeDirty(0))))
+        answers.append(b.home.zeroed)
+    assert answers == [1, 2, 3, 4, 5, 6, 7, 8]
+    for zeroed in (7, 6, 5, 4, 3):
+        take(b, prefer_zero=True)
+        assert (b.home.free, b.home.zeroed) == (zeroed + 2, zeroed)
+        assert b.ask(ZeroCheck()) is (zeroed == 3), "3 of 5"
 
 
 def test_an_empty_colour_is_searched_for_farthest_first():

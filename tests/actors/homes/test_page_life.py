@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.homes.page_queues import PageQueues
 from protocol.messages.pages import Activate, Bind, FreePage, Hold, PageState, PvAdd, Rebind, SetBusy, SetDirty, SetFlags, Unwire, Wire
-from protocol.messages.queues import CHAN_DAEMON_MEMORY, PagesNeeded
+from protocol.messages.queues import CHAN_DAEMON_MEMORY, CHAN_ZERO, PagesNeeded
 from protocol.pages import (
     ACTIVE,
     BUSY,
@@ -97,6 +97,13 @@ def test_free_tells_whether_somebody_waits_for_memory():
     b.ask(PagesNeeded(False))
     b.home.sleepers[CHAN_DAEMON_MEMORY] = [("cpu.0", 4)]
     assert b.ask(FreePage(8))[:2] == (True, True)
+
+
+def test_free_tells_whether_the_thread_sleeps_that_zeroes_pages():
+    b = bench(8, 9)
+    assert b.ask(FreePage(9))[3] is False
+    b.home.sleepers[CHAN_ZERO] = [("cpu.0", 5)]
+    assert b.ask(FreePage(8))[3] is True
 
 
 def test_a_held_page_goes_to_hold_and_is_freed_by_the_last_unhold():

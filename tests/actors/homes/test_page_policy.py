@@ -17,6 +17,7 @@ from protocol.messages.pages import (
     PvDel,
     PvRequeue,
     Pvs,
+    SetAct,
     SetBusy,
     SetDirty,
     SetFlags,
@@ -64,6 +65,18 @@ def test_activate_raises_act_count_once():
     b.take_records()
     b.ask(Activate(9))
     assert b.take_records() == [], "a higher count stays"
+
+
+def test_act_count_is_set_where_the_page_stands():
+    b = bench(7, 9)
+    for frame in (7, 9):
+        b.ask(SetFlags(frame, set=REFERENCED))
+        b.ask(Activate(frame))
+    b.take_records()
+    b.ask(SetAct(7, 2))
+    b.ask(SetAct(9, 0, clear_referenced=True))
+    assert b.take_records() == [(PAGE_ACT, 7, 5, 2), (PAGE_ACT, 9, 5, 0), (PAGE_FLAGS, 9, REFERENCED, 0)]
+    assert b.home.rings[ACTIVE].frames() == [7, 9]
 
 
 @pytest.mark.parametrize("bind", [{"wire": 1}, {"unmanaged": True}])

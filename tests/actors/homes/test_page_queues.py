@@ -83,10 +83,24 @@ def test_markers_keep_a_scans_place():
     assert b.ask(Mark(INACTIVE, -1, 8)) is True, "a marker stands at one place"
     assert [row[0] for row in scan(b, INACTIVE)] == [8, -1, 9]
     assert b.ask(QueueCounts())[0] == 2, "a marker is no page"
-    assert b.ask(Mark(INACTIVE, -1)) is True
-    assert b.ask(Mark(INACTIVE, -1)) is False
+    assert b.ask(Mark(INACTIVE, -1)) == (8, 0), "it stood behind 8, which is the head"
+    assert b.ask(Mark(INACTIVE, -1)) == (LEFT, LEFT)
     assert b.ask(Mark(INACTIVE, -2, 7)) is False, "the page has left the queue"
     assert b.ask(NextAfter(INACTIVE, -1)) == (LEFT,)
+
+
+def test_a_marker_tells_where_it_stood_when_it_is_taken_away():
+    b = bench(7, 8, 9)
+    for frame in (7, 8, 9):
+        b.ask(Deactivate(frame))
+    b.ask(Mark(INACTIVE, -2, 9))
+    assert b.ask(Mark(INACTIVE, -2)) == (9, 8)
+    b.ask(Mark(INACTIVE, -2, 8))
+    b.ask(FreePage(8))
+    assert b.ask(Mark(INACTIVE, -2)) == (7, 0), "the page has left, and its place is that of the one before"
+    b.ask(Mark(INACTIVE, -2, 7))
+    b.ask(Activate(7))
+    assert b.ask(Mark(INACTIVE, -2)) == (0, 0), "at the head"
 
 
 def test_a_scan_of_the_cache_queue_goes_through_the_colours():

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from actors.homes.page_queues import PageQueues
-from protocol.messages.queues import StatsInterval
+from actors.kernel import step
+from protocol.identity import PAGE_QUEUES
+from protocol.messages.objects import Lookup
+from protocol.messages.queues import Requeue, StatsInterval
 from protocol.pages import ACTIVE, INACTIVE
 from protocol.records import ENTER, LOCK_FAIL, PAGE_ACT, PAGE_QUEUE, PANIC, PV_DEL
 from protocol.workload import Access, File, Hold, Inject, Kernel, Mmap, Think
@@ -65,6 +68,24 @@ def test_a_page_whose_object_is_locked_is_waited_for_behind_a_marker():
     assert len(done.records(LOCK_FAIL)) == 1
     assert acts(done)[-2:] == [(3, 5, 9), (4, 5, 9)]
     assert not [item for ring in queues(done).rings for item in ring.after if item < 0]
+
+
+def test_a_page_requeued_while_its_object_was_waited_for_is_passed_over(monkeypatch):
+    async def requeue(k):
+        await k.acquire("object.1")
+        frame = (await k.call("object.1", Lookup(3)))[0]
+        await k.compute("keep", 60_000)
+        await k.acquire(PAGE_QUEUES)
+        await k.post(PAGE_QUEUES, Requeue(frame))
+        await k.release(PAGE_QUEUES)
+        await k.release("object.1")
+        return "ok"
+
+    monkeypatch.setitem(step.SCRIPTED, "requeue", requeue)
+    keeper = [Kernel(routine="requeue", cpu=1)]
+    done = ends_well(walked(keeper, inject=active(3, 4), steps=(Think(for_ns=20_000), SHORT, WALK)))
+    assert len(done.records(LOCK_FAIL)) == 1
+    assert acts(done)[2:] == [(4, 5, 9)], "only the other is looked at"
 
 
 def test_the_daemon_does_it_when_nobody_has_needed_it_for_a_while():
