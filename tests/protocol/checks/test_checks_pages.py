@@ -123,9 +123,38 @@ def test_oneq_lets_a_held_page_go_when_nobody_holds_it():
 # I-FREE-CLEAN, I-FREE-UNMAPPED --------------------------------------------------------------------------------------------------
 
 
+def unmapped() -> Stream:
+    """A page that nobody maps any more."""
+    return Stream().fault(0, 1, 0).unmap(0, 1, 100)
+
+
 def test_free_clean_hears_a_page_freed_while_mapped():
     s = Stream().fault(0, 1, 0).flush(0).free_page(0, 1, 0)
     assert speaks_first(s, "I-FREE-CLEAN").message == f"vm page 0x1: freed while mapped ({PMAP} va 0x64000)"
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ((r.PAGE_WIRE, 1, 0, 1), "wired 1 times"),
+        ((r.PAGE_BUSY, 1, 0), "busied by thread 0"),
+        ((r.PAGE_COW, 1, 0, 2), "being sent (2 in flight)"),
+        ((r.PAGE_HOLD, 1, 0, 1), "held 1 times"),
+    ],
+)
+def test_free_clean_hears_a_page_freed_while_somebody_relies_on_it(record, words):
+    s = unmapped().at("pq", (r.PAGE_QUEUE, 1, ACTIVE, NONE), record)
+    s.queues[1] = NONE
+    assert speaks_first(s.free_page(0, 1, 0), "I-FREE-CLEAN").message == f"vm page 0x1: freed while {words}"
+
+
+def test_free_clean_allows_a_held_page_to_wait_on_hold():
+    def freed(queue: int) -> Stream:
+        s = unmapped().at("pq", (r.PAGE_QUEUE, 1, ACTIVE, NONE), (r.PAGE_HOLD, 1, 0, 1)).acquire(0, OBJECT, "pq")
+        return s.at(OBJECT, (r.OBJECT_REMOVE, 0, 1)).at("pq", (r.PAGE_RELEASE, 1, OBJECT, 0, queue)).release(0, "pq", OBJECT)
+
+    assert not judge(freed(HOLD))[0]
+    assert speaks_first(freed(FREE), "I-FREE-CLEAN").message == "vm page 0x1: freed while held 1 times"
 
 
 @pytest.mark.parametrize(
