@@ -161,6 +161,10 @@ class PmapView(msgspec.Struct, array_like=True):
     """(level, slot) of page-table pages that count valid entries, to how many."""
     active: dict[str, int] = {}
     """CPU in pm_active to the clock since when."""
+    told: dict[tuple[int, int], int] = {}
+    """The differences of ``uncounted`` that have been said; the half that comes late takes them back."""
+    building: dict[tuple[int, int], int] = {}
+    """(level, slot) of page-table pages that have had no entry yet, to the frame."""
 
 
 class PmapsState(msgspec.Struct, array_like=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from protocol import records as r
+from protocol.checks import Suite
 from protocol.checks.tlb import grants_more
 from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_U, PTE_V
 from protocol.paging import PAGING
@@ -155,6 +156,51 @@ def test_ptref_hears_a_table_unlinked_with_a_valid_entry():
     assert speaks_first(still, "I-PTREF", ended="limit").message == f"{table} 1 references and has 1 valid entries"
     uncounted = table_goes(1, cleared=False, counted=True)
     assert speaks_first(uncounted, "I-PTREF", ended="limit").message == f"{table} 0 references and has 1 valid entries"
+
+
+def counted_early(s: Stream) -> Stream:
+    """An entry is counted in the table of a page; while it is not stored yet, another thread holds the pmap's lock and gives it back."""
+    s.at(PMAP, (r.PT_REFS, 1, SLOT, TABLE, 1, 2)).acquire(1, "pq", PMAP).release(1, PMAP, "pq")
+    s.entries_in[(PMAP, SLOT)] = 2
+    return s
+
+
+def said(s: Stream, **forms: str) -> list[str]:
+    """What I-PTREF says in this kernel."""
+    suite = Suite(("I-PTREF",), MACHINE, forms)
+    return [v.message for v in suite.step(s.entries) + suite.finish(s.now, "limit")]
+
+
+def test_ptref_says_a_difference_once_and_the_late_half_takes_it_back():
+    table = f"{PMAP}: the page-table page of level 1, slot {SLOT:#x}"
+    s = Stream()
+    s.entries_in[(PMAP, SLOT)] = 0
+    counted_early(s.fault(0, 1, 0)).acquire(1, PMAP).release(1, PMAP)
+    more = f"{table} counts 1 references more than it has entries"
+    assert said(s) == [more]
+    stored = [
+        (r.PTE_CLEAR, 100, 1, RW),
+        (r.PT_REFS, 1, SLOT, TABLE, 2, 1),
+        (r.PT_REFS, 1, SLOT, TABLE, 1, 0),
+        (r.PT_REMOVE, 1, SLOT, TABLE),
+    ]
+    s.entries.append(((s.now + 5, 1, 0, PMAP, "cpu.0", 900, "", 0), "word", stored))
+    assert said(s) == [more], "it goes with neither a reference nor an entry"
+
+
+def test_ptref_allows_an_entry_counted_early_in_a_table_that_never_had_one():
+    def built(*before: tuple[int, ...]) -> Stream:
+        above = (2, SLOT >> PAGING[MACHINE.pmap].bits, TABLE + 1)
+        s = Stream().at(PMAP, (r.PT_REFS, *above, 0, 1), (r.PT_INSTALL, 1, SLOT, TABLE), *before)
+        s.at(PMAP, (r.PT_REFS, 1, SLOT, TABLE, 0, 1)).acquire(1, PMAP).release(1, PMAP)
+        s.entries.append(((s.now + 5, 1, 0, PMAP, "cpu.0", 900, "", 0), "word", [(r.PTE_SET, 100, 1, RW, -1, 0)]))
+        s.now += 10
+        return s.acquire(1, PMAP).release(1, PMAP)
+
+    assert said(built(), C11="partial") == said(built(), C09="unlocked") == []
+    assert len(said(built(), C11="locked")) == 1
+    once = built((r.PTE_SET, 101, 2, RW, -1, 0))
+    assert len(said(once, C11="partial")) == 1, "what had an entry is no longer being built"
 
 
 def test_ptref_hears_a_table_unlinked_with_a_count():
