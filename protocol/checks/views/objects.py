@@ -123,10 +123,12 @@ class Objects(Domain):
 
 
 def _half(view: ObjectView, pindex: int, frame: int, which: int) -> None:
-    """One half of residence came (or the other went): in step again if the other was missing."""
+    """One half of residence came (or the other went): in step again if the other was missing, though it may have been said already."""
     key = (pindex, frame)
     halves = view.halves
-    if key in halves:
+    if view.told.get(key) == -which:
+        del view.told[key]
+    elif key in halves:
         if halves[key] + which:
             halves[key] += which
         else:
@@ -215,4 +217,5 @@ def _locked(record: Any, view: ObjectView, head: Head) -> None:
             view.released.clear()
             view.removed_soft.clear()
         if view.halves:
+            view.told.update(view.halves)
             view.halves.clear()

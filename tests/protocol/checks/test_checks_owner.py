@@ -84,6 +84,21 @@ def test_single_owner_allows_a_frame_that_was_only_zeroed_to_go_back():
     assert spoken(Stream().take(0, 3).put(0, 3).take(1, 3)) == []
 
 
+# I-TREE -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_tree_says_once_that_a_half_is_missing_and_the_late_one_takes_it_back():
+    s = unmapped_page().acquire(0, OBJECT).at(OBJECT, (r.OBJECT_REMOVE, 5, 3)).release(0, OBJECT).acquire(1, OBJECT).release(1, OBJECT)
+    words = f"{OBJECT}: vm page 0x3 at 5 is not on its list, but names it as its owner"
+    assert speaks_first(s, "I-TREE", "limit").message == words
+    late = s.at("pq", (r.PAGE_QUEUE, 3, ACTIVE, NONE), (r.PAGE_RELEASE, 3, OBJECT, 5, FREE)).acquire(2, OBJECT).release(2, OBJECT)
+    assert [v.message for v in judge(late, "limit", ("I-TREE",))[0]] == [words]
+    again = late.at(OBJECT, (r.OBJECT_INSERT, 5, 3)).acquire(3, OBJECT).release(3, OBJECT)
+    assert [v.message for v in judge(again, "limit", ("I-TREE",))[0]][1:] == [
+        f"{OBJECT}: vm page 0x3 at 5 is on its list, but names another owner"
+    ]
+
+
 # I-MAP --------------------------------------------------------------------------------------------------------------------------
 
 
