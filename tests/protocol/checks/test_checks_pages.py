@@ -69,6 +69,29 @@ def test_conserve_finds_a_page_without_owner_and_excuses_one_that_somebody_may_b
     assert speaks_first(later, "I-CONSERVE"), "an operation that began later cannot own it"
 
 
+def test_conserve_finds_a_page_that_nobody_holds_on_the_hold_queue():
+    def held(count: int) -> Stream:
+        s = unmapped().enter(0).at("pq", (r.PAGE_QUEUE, 1, ACTIVE, NONE), (r.PAGE_HOLD, 1, 0, 1)).acquire(0, OBJECT, "pq")
+        s.at(OBJECT, (r.OBJECT_REMOVE, 0, 1)).at("pq", (r.PAGE_RELEASE, 1, OBJECT, 0, HOLD), (r.PAGE_HOLD, 1, 1, count))
+        return s.release(0, "pq", OBJECT).leave(0)
+
+    assert not judge(held(1))[0]
+    assert "vm page 0x1: lost: on the hold queue, and held by nobody" in speaks_first(held(0), "I-CONSERVE").message
+
+
+def test_conserve_asks_who_has_wired_a_page_without_an_object():
+    def wired(*records: tuple[str, tuple[int, ...]]) -> Stream:
+        s = Stream().enter(0).take(0, 4).at("pq", (r.PAGE_BIND, 4, "", 0, 1, UNMANAGED, 0, 0))
+        for actor, record in records:
+            s.at(actor, record)
+        return s.leave(0)
+
+    assert "in no object, wired 1 times by nobody that is known" in speaks_first(wired(), "I-CONSERVE").message
+    assert not judge(wired((PMAP, (r.PT_INSTALL, 1, 9, 4))))[0], "a page-table page"
+    assert not judge(wired(("pq", (r.PAGE_COW, 4, 0, 1))))[0], "what a send has wired"
+    assert not judge(wired(("pq", (r.PAGE_REBIND, 4, OBJECT, 3, "", 0)), (OBJECT, (r.OBJECT_INSERT, 3, 4))))[0], "the kernel's memory"
+
+
 def test_conserve_does_not_judge_a_run_that_reached_its_limit():
     assert not judge(Stream().take(0, 4), ended="limit")[0]
 
