@@ -20,7 +20,8 @@ from protocol.messages.objects import OBJ_DEAD
 from protocol.pages import OBJT_DEAD
 from protocol.records import Head
 
-SLEEPS = "vm_page_sleep_if_busy"
+SLEEPS = {"vm_page_sleep_if_busy": 1, "vm_page_grab": 0}
+"""Routine that sleeps with an object unlocked, and locks it again, to the position of the object among its arguments."""
 QUIET_NS = 20_000
 """A run's end is judged if no thread has left the kernel for the longest that a message takes, and so much longer: what threads posted last
 has arrived by then, each message of a pair behind the one before."""
@@ -79,7 +80,7 @@ class RefLife(Check):
     page of it with the object to be locked again.
 
     Evaluated: at every ``object.type`` that makes an object dead, the last step of its termination. Detects: an object that goes while a
-    sleeper or a fault relies on it (C12, C33).
+    sleeper or a fault relies on it (C12, C33). A sleeper on a page is one in vm_page_sleep_if_busy or vm_page_grab.
     """
 
     name = "I-REFLIFE"
@@ -87,13 +88,14 @@ class RefLife(Check):
     before = {"objects": {r.OBJECT_TYPE: "changed"}, "threads": {r.ENTER: "sleeps", r.LEAVE: "wakes"}}
 
     def sleeps(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
-        """vm_page_sleep_if_busy remembers an object, which it will lock again."""
-        if record[2] == SLEEPS and record[3][1]:
-            self.findings.derive(head, index, THREAD, "asleep", record[1], record[3][1])
+        """vm_page_sleep_if_busy remembers an object, which it will lock again; vm_page_grab has it locked, and drops it to sleep."""
+        position = SLEEPS.get(record[2])
+        if position is not None and record[3][position]:
+            self.findings.derive(head, index, THREAD, "asleep", record[1], record[3][position])
 
     def wakes(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
         """It has."""
-        if record[2] == SLEEPS:
+        if record[2] in SLEEPS:
             self.findings.derive(head, index, THREAD, "awake", record[1])
 
     def changed(self, record: Any, view: ObjectView, head: Head, index: int) -> None:

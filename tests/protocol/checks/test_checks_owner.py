@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from protocol import records as r
-from protocol.pages import ACTIVE, FREE, NONE
+from protocol.messages.objects import OBJ_DEAD
+from protocol.pages import ACTIVE, FREE, NONE, OBJT_DEAD
 from tests.protocol.checks.stream import MAP, OBJECT, OTHER, Stream, judge, speaks_first
 
 
@@ -97,6 +98,22 @@ def test_tree_says_once_that_a_half_is_missing_and_the_late_one_takes_it_back():
     assert [v.message for v in judge(again, "limit", ("I-TREE",))[0]][1:] == [
         f"{OBJECT}: vm page 0x3 at 5 is on its list, but names another owner"
     ]
+
+
+# I-REFLIFE ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("routine", "arguments"), [("vm_page_sleep_if_busy", (3, OTHER)), ("vm_page_grab", (OTHER, 5))])
+def test_reflife_hears_an_object_that_goes_while_somebody_means_to_lock_it_again(routine, arguments):
+    def freed(*back: object) -> Stream:
+        s = Stream().on(0, (r.OBJECT_NEW, OTHER, 0, 8, 0, "", 0)).on(1, (r.ENTER, 1, routine, arguments, ()))
+        if back:
+            s.on(1, (r.LEAVE, 1, routine, *back, ()))
+        return s.at(OTHER, (r.OBJECT_FLAGS, 0, OBJ_DEAD), (r.OBJECT_TYPE, 0, OBJT_DEAD))
+
+    assert not judge(freed("slept"), "limit")[0]
+    words = f"{OTHER}: freed while thread 1 slept for a page of it, and will lock it again"
+    assert speaks_first(freed(), "I-REFLIFE", "limit").message == words
 
 
 # I-MAP --------------------------------------------------------------------------------------------------------------------------
