@@ -74,8 +74,8 @@ class PagesState(msgspec.Struct, array_like=True):
     pages: dict[int, PageView] = {}
     tlb: dict[str, dict[str, dict[int, int]]] = {}
     """CPU to pmap to vpn to frame."""
-    open_links: dict[tuple[int, str, int], int] = {}
-    """(frame, pmap, vpn) of mappings of which one half exists, to that half."""
+    open_links: dict[tuple[int, str, int], tuple[int, int]] = {}
+    """(frame, pmap, vpn) of mappings of which one half exists, to that half and the time since when it is alone."""
     shoots: dict[int, tuple[str, int, int]] = {}
     """Thread to (pmap, start, end) of its shootdown that is not acknowledged yet; for messages, and the same on all shards."""
     hold: int = 0

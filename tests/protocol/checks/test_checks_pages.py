@@ -6,8 +6,8 @@ import pytest
 
 from protocol import records as r
 from protocol.checks import CHECKS
-from protocol.pages import ACTIVE, CACHE, FREE, HOLD, INACTIVE, NONE, PTE_MANAGED, UNMANAGED, WANTED
-from tests.protocol.checks.stream import OBJECT, PMAP, RW, Stream, judge, plain_story, speaks_first, story
+from protocol.pages import ACTIVE, CACHE, FAKE, FREE, HOLD, INACTIVE, NONE, PTE_MANAGED, UNMANAGED, WANTED
+from tests.protocol.checks.stream import OBJECT, PMAP, QUIET_NS, RW, Stream, judge, plain_story, speaks_first, story
 
 
 def test_a_correct_story_breaks_nothing_and_exercises_every_check():
@@ -331,6 +331,32 @@ def test_pv_pte_allows_half_a_mapping_under_the_lock_and_across_a_recursive_acqu
     s.at("pq", (r.PV_DEL, 1, PMAP, 100, False, False)).at("pq", (r.PV_ADD, 1, PMAP, 100)).release(0, "pq", depth=1)
     s.release(0, "pq", PMAP).acquire(1, "pq").release(1, "pq")
     assert not judge(s)[0]
+
+
+def test_pv_pte_knows_a_managed_page_whatever_its_entry_says():
+    def mapped(flags: int, frame: int) -> Stream:
+        s = Stream().take(0, 5).at("pq", (r.PAGE_BIND, 5, OBJECT, 0, 1, flags, 0, 0)).acquire(0, "pq", PMAP)
+        return s.at(PMAP, (r.PTE_SET, 7, frame, RW & ~PTE_MANAGED, -1, 0)).release(0, PMAP, "pq").acquire(1, "pq").release(1, "pq")
+
+    found, _ = judge(mapped(0, 5), "limit", ("I-PV-PTE",))
+    assert [v.message for v in found] == [
+        f"vm page 0x5: {PMAP} va 0x7000 has a PTE but no pv entry although the page-queues lock has changed hands"
+    ]
+    assert not judge(mapped(UNMANAGED, 5), "limit", ("I-PV-PTE",))[0]
+    assert not judge(mapped(0, FAKE + 5), "limit", ("I-PV-PTE",))[0], "a device's memory"
+
+
+def test_pv_pte_judges_half_a_mapping_at_the_end():
+    s = Stream().fault(0, 1, 0).enter(0).acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW))
+    assert not judge(s, names=("I-PV-PTE",))[0], "somebody is at work"
+    s.flush(0).release(0, PMAP, "pq").leave(0)
+    assert not judge(s, names=("I-PV-PTE",))[0], "what was posted may be on its way"
+    since = s.entries[s.find(r.PTE_CLEAR)[0]][0][0]
+    s.now += QUIET_NS
+    s.flush(0)
+    assert not judge(s, "limit", ("I-PV-PTE",))[0]
+    found = speaks_first(s, "I-PV-PTE")
+    assert found.message == f"vm page 0x1: {PMAP} va 0x64000 has a pv entry but no PTE since {since} ns, and nobody works on it"
 
 
 def test_pv_pte_waits_for_the_page_queues_lock_and_no_other():
