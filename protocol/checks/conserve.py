@@ -22,8 +22,7 @@ class Conserve(Check):
     an owner.
 
     Evaluated: the free count at every ``free.take``, ``free.put``, ``free.withhold`` and ``free.aside``; owners of all frames in use once,
-    when a run has ended with its work done. Detects: a frame counted twice or not at all, a leak (C25). A wired page without an object is
-    owned only by a page table, or while it is being sent.
+    when a run has ended with its work done. Detects: a frame counted twice or not at all, a leak (C25).
     """
 
     name = "I-CONSERVE"

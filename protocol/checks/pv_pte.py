@@ -23,17 +23,19 @@ class PvPte(Check):
     """Statement: a managed page has a pv entry (pmap, va) if and only if that page-table entry is valid and holds the page's frame.
 
     Evaluated: each mapping when its second half appears or disappears, and those with one half at the next ``lock.acquire`` of the
-    page-queues lock, and at the end of a run whose work is done. Detects: page tables edited without their locks (C09, C11), a mapping that pmap_remove_all cannot find.
+    page-queues lock, and at the end of a run whose work is done. Detects: page tables edited without their locks (C09, C11), a mapping
+    that pmap_remove_all cannot find.
     """
 
     name = "I-PV-PTE"
-    domains = ("pages",)
+    domains = ("pages", "threads")
     before = {"pages": {r.LOCK_ACQUIRE: "queues_locked"}}
     after = {"pages": {r.PV_ADD: "pv", r.PV_DEL: "pv", r.PTE_SET: "pte", r.PTE_CLEAR: "pte"}}
 
     def attach(self, domain: Any) -> None:
         """Mappings with one half are kept by the view."""
-        self.pages: Pages = domain
+        if isinstance(domain, Pages):
+            self.pages = domain
 
     def pv(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """A pv entry came or went: count it if that closed the mapping."""
@@ -56,7 +58,7 @@ class PvPte(Check):
 
     def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:
         """Nobody comes for the other half any more."""
-        if ended == "finished":
+        if isinstance(domain, Pages) and ended == "finished":
             quiet_ns = min(active_since_ns, head[0] - QUIET_NS - self.findings.late_ns)
             for link, (half, since_ns) in sorted(self.pages.open_links.items()):
                 if since_ns < quiet_ns:

@@ -27,9 +27,12 @@ QUIET_NS = 20_000
 has arrived by then, each message of a pair behind the one before."""
 
 
-def _at_rest(domain: Objects, head: Head, ended: str) -> Iterator[tuple[str, ObjectView]]:
-    """The objects of a run that has ended with its work done, in order of name; none if something may be under way."""
-    if ended == "finished" and domain.known.left_ns + QUIET_NS + domain.findings.late_ns <= head[0]:
+def _at_rest(domain: Any, head: Head, ended: str) -> Iterator[tuple[str, ObjectView]]:
+    """The objects of a run that has ended with its work done, in order of name; none if something may be under way.
+
+    Whether it may is known from the threads, which every check that asks must therefore read, if it is the only one.
+    """
+    if isinstance(domain, Objects) and ended == "finished" and domain.known.left_ns + QUIET_NS + domain.findings.late_ns <= head[0]:
         yield from sorted(domain.objects.items())
 
 
@@ -42,7 +45,7 @@ class Pip(Check):
     """
 
     name = "I-PIP"
-    domains = ("objects",)
+    domains = ("objects", "threads")
     before = {"objects": {r.OBJECT_PIP: "counted", r.LOCK_ACQUIRE: "locked", r.OBJECT_REMOVE: "removed"}}
 
     def counted(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
@@ -67,9 +70,9 @@ class Pip(Check):
                 self.violate(head, index, f"{head[3]}: dead and being emptied, but paging_in_progress is {view.pip}")
 
     def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:
-        """Every addition was taken back, but for writes that a device still works on."""
+        """Every addition was taken back, but for writes that a device still works on, and those whose end a thread is just at work on."""
         for name, view in _at_rest(domain, head, ended):
-            if not view.moving:
+            if not view.moving and view.touched_ns < active_since_ns:
                 self.evaluated += 1
                 if view.pip:
                     self.violate(head, 0, f"{name}: paging_in_progress is {view.pip}, but nothing is under way")
@@ -122,7 +125,7 @@ class RefCount(Check):
     """
 
     name = "I-REFCOUNT"
-    domains = ("objects", "maps")
+    domains = ("objects", "maps", "threads")
     before = {"objects": {r.OBJECT_REFS: "counted"}}
 
     def counted(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
@@ -133,10 +136,9 @@ class RefCount(Check):
 
     def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:
         """Nobody holds it for a while any more."""
-        if isinstance(domain, Objects):
-            for name, view in _at_rest(domain, head, ended):
-                if view.refs >= 0 and not view.pip and (view.created or is_boot_object(name)):
-                    self._judge(name, view, domain.known, head)
+        for name, view in _at_rest(domain, head, ended):
+            if view.refs >= 0 and not view.pip and (view.created or is_boot_object(name)):
+                self._judge(name, view, domain.known, head)
 
     def _judge(self, name: str, view: ObjectView, known: GlobalState, head: Head) -> None:
         self.evaluated += 1
@@ -158,7 +160,7 @@ class Shadow(Check):
     """
 
     name = "I-SHADOW"
-    domains = ("objects",)
+    domains = ("objects", "threads")
     before = {"objects": {r.OBJECT_SHADOWS: "counted"}}
 
     def counted(self, record: Any, view: ObjectView, head: Head, index: int) -> None:

@@ -137,6 +137,7 @@ class ObjectView(msgspec.Struct, array_like=True):
     sleepers: dict[int, int] = {}
     """Thread to the time it went to sleep on the object."""
     touched_ns: int = 0
+    """When its references, shadows, paging in progress or pages in transition last changed."""
     told: dict[tuple[int, int], int] = {}
     """The halves of which it has been said that the other is missing; the one that comes late takes them back."""
 

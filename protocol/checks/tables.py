@@ -22,7 +22,7 @@ class PtRef(Check):
     """
 
     name = "I-PTREF"
-    domains = ("pmaps", "pages")
+    domains = ("pmaps", "pages", "threads")
     before = {"pmaps": {r.LOCK_RELEASE: "released", r.PT_REFS: "counted", r.PT_REMOVE: "unlinked"}}
 
     def attach(self, domain: Any) -> None:

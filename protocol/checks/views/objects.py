@@ -179,6 +179,7 @@ def _rebound(record: Any, view: ObjectView, head: Head) -> None:
 
 def _pip(record: Any, view: ObjectView, head: Head) -> None:
     view.pip = record[2]
+    view.touched_ns = head[0]
 
 
 def _refs(record: Any, view: ObjectView, head: Head) -> None:
@@ -193,6 +194,7 @@ def _shadows(record: Any, view: ObjectView, head: Head) -> None:
 
 def _transition(record: Any, view: ObjectView, head: Head) -> None:
     frame, moving = record[2], view.moving
+    view.touched_ns = head[0]
     if record[5]:
         moving[frame] = moving.get(frame, 0) + 1
     elif frame in moving:

@@ -7,7 +7,7 @@ import pytest
 from protocol import records as r
 from protocol.messages.objects import OBJ_DEAD
 from protocol.pages import ACTIVE, FREE, NONE, OBJT_DEAD
-from tests.protocol.checks.stream import MAP, OBJECT, OTHER, Stream, judge, speaks_first
+from tests.protocol.checks.stream import MAP, OBJECT, OTHER, QUIET_NS, Stream, judge, speaks_first
 
 
 def unmapped_page() -> Stream:
@@ -114,6 +114,24 @@ def test_reflife_hears_an_object_that_goes_while_somebody_means_to_lock_it_again
     assert not judge(freed("slept"), "limit")[0]
     words = f"{OTHER}: freed while thread 1 slept for a page of it, and will lock it again"
     assert speaks_first(freed(), "I-REFLIFE", "limit").message == words
+
+
+# I-PIP --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_pip_excuses_a_completion_that_is_half_way_when_the_run_ends():
+    def completing(done: bool) -> Stream:
+        s = unmapped_page().at(OBJECT, (r.OBJECT_PIP, 0, 1)).on(0, (r.TRANSITION, 0, 3, OBJECT, 5, True))
+        s.enter(2, "swp_pager_async_iodone").on(2, (r.TRANSITION, 2, 3, OBJECT, 5, False))
+        if done:
+            s.leave(2, "swp_pager_async_iodone")
+        s.now += QUIET_NS
+        return s.flush(0, pmap="")
+
+    assert not judge(completing(False), names=("I-PIP",))[0]
+    assert [v.message for v in judge(completing(True), names=("I-PIP",))[0]] == [
+        f"{OBJECT}: paging_in_progress is 1, but nothing is under way"
+    ]
 
 
 # I-MAP --------------------------------------------------------------------------------------------------------------------------
