@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from protocol.checks.base import Check, Derived, Findings, Key, Violation, thread_name
+from protocol.checks.base import Check, Derived, Findings, Key, Violation, page_name, thread_name
 from protocol.checks.state import NEVER_NS, GlobalState
 from protocol.locks import CLASSES, GIANT_TYPE, LockClass, class_of
 from protocol.records import Head
 
 
 class Globals:
-    """The witness' graph of lock types, the graph of who waits for whom, and what refers to each object."""
+    """The witness' graph of lock types, the graph of who waits for whom, what refers to each object, and which cached pages are busy."""
 
     def __init__(self, state: GlobalState, checks: dict[str, Check], counting: bool) -> None:
         self.state = state
@@ -24,6 +24,7 @@ class Globals:
         self.refcount = _voice("I-REFCOUNT", checks, self.found)
         self.shadow = _voice("I-SHADOW", checks, self.found)
         self.reflife = _voice("I-REFLIFE", checks, self.found)
+        self.locked = _voice("I-BUSY-LOCKED", checks, self.found)
         self.counted = checks if counting else {}
         self.types: dict[str, LockClass] = {known.type: known for known in CLASSES.values()}
 
@@ -43,6 +44,9 @@ class Globals:
             "asleep": self._asleep,
             "awake": self._awake,
             "freed": self._freed,
+            "cached": self._cached,
+            "uncached": self._uncached,
+            "exposed": self._exposed,
         }
         for key, index, _, _, word, fields in facts:
             if word == "active":
@@ -53,7 +57,7 @@ class Globals:
         return self._take()
 
     def _take(self) -> list[Violation]:
-        for voice in (self.order, self.deadlock, self.refcount, self.shadow, self.reflife):
+        for voice in (self.order, self.deadlock, self.refcount, self.shadow, self.reflife, self.locked):
             if voice is not None and voice.name in self.counted:
                 self.counted[voice.name].evaluated += voice.evaluated
                 self.counted[voice.name].violations += voice.violations
@@ -221,6 +225,21 @@ class Globals:
         left = [thread_name(thread) for thread, obj in sorted(self.state.asleep.items()) if obj == name]
         if self.reflife is not None and left:
             self.reflife.violate(head, index, f"{name}: freed while {', '.join(left)} slept for a page of it, and will lock it again")
+
+    # Busy pages on the cache queue: what becomes of one is told by its home, who holds which lock by its thread ---------------------
+
+    def _cached(self, fields: Any, head: Head, index: int) -> None:
+        self.state.cached[fields[0]] = head[0]
+
+    def _uncached(self, fields: Any, head: Head, index: int) -> None:
+        self.state.cached.pop(fields[0], None)
+
+    def _exposed(self, fields: Any, head: Head, index: int) -> None:
+        """The thread that made it busy has given the last of its locks back."""
+        frame, thread, obj = fields
+        if self.state.cached.pop(frame, None) is not None and self.locked is not None:
+            text = f"on the cache queue and busy, but {thread_name(thread)} holds neither the page-queues lock nor {obj}"
+            self.locked.violate(head, index, f"{page_name(frame)}: {text}")
 
 
 def _exempt(outer: LockClass, inner: LockClass) -> bool:

@@ -233,6 +233,8 @@ class GlobalState(msgspec.Struct, array_like=True):
     """Object to how many shadow it."""
     asleep: dict[int, str] = {}
     """Thread that sleeps for a busy page to the object that it will lock again."""
+    cached: dict[int, int] = {}
+    """Page that was made busy on the cache queue and has not left it, to when. One that is no longer busy is asked after by nobody."""
 
 
 class SuiteState(msgspec.Struct, array_like=True):

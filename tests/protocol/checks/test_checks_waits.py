@@ -4,8 +4,27 @@ from __future__ import annotations
 
 from protocol import records as r
 from protocol.messages.locks import SHARED
-from protocol.pages import REFERENCED, WANTED
-from tests.protocol.checks.stream import MAP, OBJECT, Stream, judge, speaks_first
+from protocol.pages import INACTIVE, REFERENCED, WANTED
+from tests.protocol.checks.stream import MAP, OBJECT, PMAP, RW, Stream, judge, speaks_first
+
+# I-BUSY-LOCKED ------------------------------------------------------------------------------------------------------------------
+
+
+def cached_and_busied(*moves: int) -> Stream:
+    """Thread 1 makes a cached page busy under the page queues, moves it, and lets go."""
+    s = Stream().fault(0, 3, 5).at(PMAP, (r.PTE_CLEAR, 105, 3, RW)).flush(0).at("pq", (r.PV_DEL, 3, PMAP, 105, False, False)).to_cache(0, 3)
+    s.acquire(1, "pq").at("pq", (r.PAGE_BUSY, 3, 1), (r.PAGE_CACHED_BUSY, 3, OBJECT, 1))
+    for queue in moves:
+        s.queue(3, queue)
+    return s.release(1, "pq")
+
+
+def test_busy_locked_forgets_a_page_that_leaves_the_cache_queue():
+    words = f"vm page 0x3: on the cache queue and busy, but thread 1 holds neither the page-queues lock nor {OBJECT}"
+    assert speaks_first(cached_and_busied(), "I-BUSY-LOCKED", ended="limit").message == words
+    assert not judge(cached_and_busied(INACTIVE), ended="limit")[0]
+    assert not judge(cached_and_busied(INACTIVE).acquire(1, "pq").release(1, "pq"), ended="limit")[0]
+
 
 # I-WANT -------------------------------------------------------------------------------------------------------------------------
 
