@@ -60,9 +60,10 @@ class Tlb(Check):
         if record[5] or not view.changed:
             return
         self.evaluated += len(view.changed)
+        changed = sorted(view.changed)
         for cpu, entries in sorted(view.tlb.items()):
             if entries:
-                for vpn in sorted(view.changed):
+                for vpn in changed:
                     entry = entries.get(vpn)
                     if entry is not None and grants_more(entry[0], entry[1], view.ptes.get(vpn)):
                         self._stale(record, cpu, vpn, entry, view, head, index)

@@ -29,7 +29,7 @@ what the others still have in their TLBs they invalidate before they use it."""
 
 
 class Pmaps(Domain):
-    """All page tables of one shard. ``kernel``: the forms in force."""
+    """All page tables of one shard that have anything to them. ``kernel``: the forms in force."""
 
     name = "pmaps"
 
@@ -57,7 +57,7 @@ class Pmaps(Domain):
             (PMAP, r.TLB_FLUSH, self._flush),
             (PMAP, r.WINDOW_SET, self.compose(r.WINDOW_SET, pmaps, ACTOR, _window_set, make)),
             (PMAP, r.WINDOW_FILL, self.compose(r.WINDOW_FILL, pmaps, 1, self._window_fill, make)),
-            (PMAP, r.PMAP_ACTIVE, self.compose(r.PMAP_ACTIVE, pmaps, ACTOR, _active, make)),
+            (PMAP, r.PMAP_ACTIVE, self.compose(r.PMAP_ACTIVE, pmaps, ACTOR, self._active, make)),
             (PMAP, r.SHOOT_BEGIN, self.compose(r.SHOOT_BEGIN, pmaps, 2, _begin, make)),
             (PMAP, r.SHOOT_DONE, self.compose(r.SHOOT_DONE, pmaps, 2, _done, None)),
             (PMAP, r.LOCK_RELEASE, self.compose(r.LOCK_RELEASE, pmaps, 2, _released, None)),
@@ -88,6 +88,7 @@ class Pmaps(Domain):
         _, level, slot, _ = record
         _forget(view, (level, slot))
         self._child(view, level, slot, -1)
+        self._drop_if_over(head[3], view)
 
     def _child(self, view: PmapView, level: int, slot: int, entries: int) -> None:
         """A page-table page is an entry of the one above it; the root is no page of its own."""
@@ -140,6 +141,21 @@ class Pmaps(Domain):
             view = self.pmaps[name]
             _flush_one(view, cpu, 0, 0)
             view.tlb.pop(cpu, None)
+            self._drop_if_over(name, view)
+
+    def _active(self, record: Any, view: PmapView, head: Head) -> None:
+        _, cpu, active = record
+        if active:
+            view.active[cpu_name(cpu)] = view.clock
+        else:
+            view.active.pop(cpu_name(cpu), None)
+            self._drop_if_over(head[3], view)
+
+    def _drop_if_over(self, name: str, view: PmapView) -> None:
+        """An address space that has neither entries nor tables, that no CPU has loaded, and that nobody changes just now: its process is
+        gone, or it begins anew."""
+        if not (view.ptes or view.active or view.tlb or view.counts or view.uncounted or view.empty or view.changed or view.shoots):
+            self.pmaps.pop(name, None)
 
 
 def _flush_one(view: PmapView, cpu: str, start: int, end: int) -> None:
@@ -212,14 +228,6 @@ def _evict(record: Any, view: PmapView, head: Head) -> None:
     entries = view.tlb.get(head[3])
     if entries:
         entries.pop(record[2], None)
-
-
-def _active(record: Any, view: PmapView, head: Head) -> None:
-    _, cpu, active = record
-    if active:
-        view.active[cpu_name(cpu)] = view.clock
-    else:
-        view.active.pop(cpu_name(cpu), None)
 
 
 def _begin(record: Any, view: PmapView, head: Head) -> None:

@@ -129,6 +129,25 @@ def test_only_a_cached_m_lets_an_entry_write_by_itself():
     assert grants_more(1, PTE_V, None)
 
 
+def test_an_address_space_that_is_over_is_forgotten():
+    """A run creates address spaces without end."""
+    leaf, middle, top = (1, SLOT, TABLE), (2, 0, TABLE + 1), (3, 0, TABLE + 2)
+    s = Stream().at(PMAP, (r.PMAP_ACTIVE, 0, True))
+    s.entries_in[(PMAP, SLOT)] = 0
+    s.at(PMAP, (r.PT_REFS, *top, 0, 1), (r.PT_INSTALL, *middle), (r.PT_REFS, *middle, 0, 1), (r.PT_INSTALL, *leaf))
+    s.fault(0, 1, 0).acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW)).at("pq", (r.PV_DEL, 1, PMAP, 100, True, True)).flush(0)
+    s.at(PMAP, (r.PT_REFS, *middle, 1, 0), (r.PT_REMOVE, *leaf), (r.PT_REFS, *top, 1, 0), (r.PT_REMOVE, *middle), (r.PT_REMOVE, *top))
+    s.release(0, PMAP, "pq")
+    suite = Suite(("I-TLB", "I-PTREF"), MACHINE, {})
+    assert not suite.step(s.entries)
+    assert PMAP in suite.state().pmaps.pmaps
+    switch = Stream()
+    switch.now = s.now
+    assert not suite.step(switch.flush(0, pmap="").at(PMAP, (r.PMAP_ACTIVE, 0, False)).entries)
+    assert not suite.state().pmaps.pmaps
+    assert not suite.state().pmaps.loaded
+
+
 # I-PTREF ------------------------------------------------------------------------------------------------------------------------
 
 SLOT = 100 >> PAGING[MACHINE.pmap].bits
