@@ -113,12 +113,14 @@ class BusyVisible(Check):
     """Statement: while a page is being filled, mapped, moved or written with its object's lock dropped, it is busy or soft-busy, or in no
     object.
 
-    Evaluated: at every ``page.transition`` that begins, and at every record that ends BUSY or I/O on a page of which one is under way.
-    Detects: a page that others may find, free or map while it is in nobody's hands (C01 and C02 where they are done wrongly, C33).
+    Evaluated: at every ``page.transition`` that begins, and at every record that ends BUSY or I/O on a page of which one is under way, or
+    puts it into an object. Detects: a page that others may find, free or map while it is in nobody's hands (C01 and C02 where they are done
+    wrongly, C33).
     """
 
     name = "I-BUSY-VISIBLE"
     domains = ("pages",)
+    before = {"pages": {r.PAGE_REBIND: "inserted"}}
     after = {"pages": {r.TRANSITION: "begins", r.PAGE_UNBUSY: "ends", r.OBJECT_IO: "io"}}
 
     def begins(self, record: Any, view: PageView, head: Head, index: int) -> None:
@@ -133,6 +135,17 @@ class BusyVisible(Check):
         """BUSY is cleared; the page may leave its object in the same step."""
         if view.moving:
             self.findings.after_entry.append(lambda: self._left(record[1], view, head, index))
+
+    def inserted(self, record: Any, view: PageView, head: Head, index: int) -> None:
+        """A page that was in no object is in one now: it may be found."""
+        if view.moving and record[2] and not view.object:
+            self.findings.after_entry.append(lambda: self._found(record, view, head, index))
+
+    def _found(self, record: Any, view: PageView, head: Head, index: int) -> None:
+        self.evaluated += 1
+        if view.moving and not _visible(view):
+            text = f"put into {record[2]}, still in transition and not busy"
+            self.violate(head, index, f"{page_name(record[1])}: {text}")
 
     def io(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """I/O has ended."""

@@ -103,7 +103,8 @@ class FreeUnmapped(Check):
     """Statement: no CPU's TLB has a translation to a frame on a free list.
 
     Evaluated: at ``free.put`` and at ``tlb.fill``. Detects: a frame that left its owner before the shootdown covering it was acknowledged
-    (C10 when wrong, C11, C20, R02), an address-space switch that loses a CPU from the set of targets (R03).
+    (C10 when wrong, C11, C20, R02), an address-space switch that loses a CPU from the set of targets (R03). Translations of the kernel's
+    windows are not looked at.
     """
 
     name = "I-FREE-UNMAPPED"

@@ -143,12 +143,19 @@ class RefCount(Check):
     def _judge(self, name: str, view: ObjectView, known: GlobalState, head: Head) -> None:
         self.evaluated += 1
         entries, shadows = known.entries.get(name, 0), known.shadows.get(name, 0)
-        own = "" if view.created else " and the file itself does"
-        if is_pte_object(name):
-            own = " and its pmap does"
+        own = _own_reference(name, view)
         if view.refs != entries + shadows + bool(own):
             text = f"{entries} map entries and {shadows} shadows refer to it{own}"
             self.violate(head, 0, f"{name}: reference count {view.refs}, but {text}")
+
+
+def _own_reference(name: str, view: ObjectView) -> str:
+    """Who has a reference on the object that is neither a map entry's nor a shadow's, in words; "" if nobody has."""
+    if is_pte_object(name):
+        return " and its pmap does"
+    if view.created:
+        return ""
+    return " and the file itself does" if name.removeprefix("object.").isdecimal() else " and the kernel does"
 
 
 class Shadow(Check):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from protocol import records as r
+from protocol.checks import Suite
 from protocol.messages.objects import OBJ_DEAD
-from protocol.pages import ACTIVE, FREE, NONE, OBJT_DEAD
-from tests.protocol.checks.stream import MAP, OBJECT, OTHER, QUIET_NS, Stream, judge, speaks_first
+from protocol.pages import ACTIVE, BUSY, FREE, NONE, OBJT_DEAD, UNMANAGED
+from tests.protocol.checks.stream import MACHINE, MAP, OBJECT, OTHER, PMAP, QUIET_NS, Stream, judge, speaks_first
 
 
 def unmapped_page() -> Stream:
@@ -85,6 +86,19 @@ def test_single_owner_allows_a_frame_that_was_only_zeroed_to_go_back():
     assert spoken(Stream().take(0, 3).put(0, 3).take(1, 3)) == []
 
 
+@pytest.mark.parametrize(("obj", "excused"), [("object.pte1.cpu.0", True), (OBJECT, False)])
+def test_single_owner_lets_a_page_table_have_the_pages_of_its_own_object_only(obj, excused):
+    s = Stream().take(0, 4).at("pq", (r.PAGE_BIND, 4, obj, 0, 1, UNMANAGED, 0, 0)).at(PMAP, (r.PT_INSTALL, 1, 9, 4))
+
+    def found(form: str) -> list[str]:
+        suite = Suite(("I-SINGLE-OWNER",), MACHINE, {"C14": form})
+        return [v.message for v in suite.step(s.entries)]
+
+    words = [f"vm page 0x4: made a page-table page of {PMAP}, but it belongs to {obj} at 0"]
+    assert found("no-object") == words
+    assert found("pte-object") == ([] if excused else words)
+
+
 # I-TREE -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -114,6 +128,31 @@ def test_reflife_hears_an_object_that_goes_while_somebody_means_to_lock_it_again
     assert not judge(freed("slept"), "limit")[0]
     words = f"{OTHER}: freed while thread 1 slept for a page of it, and will lock it again"
     assert speaks_first(freed(), "I-REFLIFE", "limit").message == words
+
+
+# I-REFCOUNT ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("object.1", " and the file itself does"), ("object.kernel", " and the kernel does"), ("object.uma", " and the kernel does")],
+)
+def test_refcount_says_whose_reference_is_an_objects_own(name, own):
+    s = Stream().at(name, (r.OBJECT_REFS, 1, 3))
+    s.now += QUIET_NS
+    words = f"{name}: reference count 3, but 0 map entries and 0 shadows refer to it{own}"
+    assert [v.message for v in judge(s.flush(0), names=("I-REFCOUNT",))[0]] == [words]
+
+
+# I-BUSY-VISIBLE -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_busy_visible_judges_a_page_that_goes_into_an_object_in_transition(busy):
+    s = Stream().take(0, 4).at("pq", (r.PAGE_BIND, 4, "", 0, 0, BUSY if busy else 0, 0, 0)).on(0, (r.TRANSITION, 0, 4, OBJECT, 0, True))
+    s.at("pq", (r.PAGE_REBIND, 4, OBJECT, 0, "", 0))
+    words = f"vm page 0x4: put into {OBJECT}, still in transition and not busy"
+    assert [v.message for v in judge(s, "limit", ("I-BUSY-VISIBLE",))[0]] == ([] if busy else [words])
 
 
 # I-PIP --------------------------------------------------------------------------------------------------------------------------

@@ -148,7 +148,8 @@ def test_oneq_lets_a_held_page_go_when_nobody_holds_it():
 
 def test_count_lets_a_page_leave_the_hold_queue_by_a_move():
     """Whoever takes it off has taken it off: the last unhold does not do so again."""
-    s = unmapped().queue(1, HOLD).at("pq", (r.PAGE_HOLD, 1, 0, 1)).queue(1, NONE).at("pq", (r.PAGE_HOLD, 1, 1, 0), (r.PAGE_COUNTS, 0, 0, 0, 0))
+    s = unmapped().queue(1, HOLD).at("pq", (r.PAGE_HOLD, 1, 0, 1)).queue(1, NONE)
+    s.at("pq", (r.PAGE_HOLD, 1, 1, 0), (r.PAGE_COUNTS, 0, 0, 0, 0))
     assert not judge(s, "limit", ("I-COUNT",))[0]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from protocol import records as r
 from protocol.checks import Suite
 from protocol.checks.tlb import grants_more
+from protocol.identity import SHARED_WINDOW
 from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_U, PTE_V
 from protocol.paging import PAGING
 from tests.protocol.checks.stream import MACHINE, PMAP, RO, RW, TABLE, Stream, judge, speaks_first
@@ -59,6 +60,15 @@ def test_a_load_of_another_space_counts_as_a_flush():
     s = shared_page().acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW)).at("pq", (r.PV_DEL, 1, PMAP, 100, True, True))
     s.flush(1, pmap="").shoot(0, 100, 101).release(0, "pq", PMAP)
     assert not judge(s)[0]
+
+
+def test_tlb_names_a_window_and_its_lock():
+    """A kernel window is no address of a page table, and has a lock of its own."""
+    s = Stream().acquire(0, SHARED_WINDOW).at(SHARED_WINDOW, (r.WINDOW_SET, 5, 0, 0)).on(1, (r.WINDOW_FILL, SHARED_WINDOW, 5))
+    s.at(SHARED_WINDOW, (r.WINDOW_SET, 6, 5, 0)).release(0, SHARED_WINDOW)
+    still = f"cpu.1's TLB: {SHARED_WINDOW} still maps vm page 0x5 writable when thread 0 gives the lock of {SHARED_WINDOW} back"
+    words = f"{still}, but the window has vm page 0x6 writable; no completed shootdown covered it"
+    assert [v.message for v in judge(s, "limit", ("I-TLB",))[0]] == [words]
 
 
 def test_tlb_done_hears_an_acknowledgement_before_the_flush():

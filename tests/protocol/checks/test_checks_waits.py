@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from protocol import records as r
 from protocol.messages.locks import SHARED
 from protocol.pages import INACTIVE, REFERENCED, WANTED
@@ -63,6 +65,22 @@ def test_want_hears_a_sleep_on_a_page_whose_io_ended_long_ago():
 
     assert not judge(slept("meanwhile"), ended="limit")[0]
     assert "although it is not busy" in speaks_first(slept("before"), "I-WANT", ended="limit").message
+
+
+# I-NOLOST -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("runs", "words"), [(True, "runs only now"), (False, "has not run since")])
+def test_nolost_says_whether_the_thread_runs_at_last(runs, words):
+    s = sleeper_on_a_busy_page()
+    s.acquire(0, "pq").at("pq", (r.PAGE_UNBUSY, 3, 0), (r.PAGE_FLAGS, 3, WANTED, 0), (r.WAKEUP, "page.3", (1,))).release(0, "pq")
+    woken = s.entries[s.find(r.WAKEUP)[0]][0][0]
+    s.now += 10_000_000
+    if runs:
+        s.on(1, (r.WAKE, 1, "page.3", "wakeup"))
+    assert [v.message for v in judge(s, "stuck", ("I-NOLOST",))[0]] == [
+        f"vm page 0x3: thread 1 was woken off it at {woken} ns, and {words}"
+    ]
 
 
 # I-NOSLEEP, I-SPIN --------------------------------------------------------------------------------------------------------------
