@@ -10,6 +10,7 @@ from typing import Any
 
 from protocol import records as r
 from protocol.checks.base import Check, page_name, thread_name
+from protocol.checks.routing import PAGE, THREAD
 from protocol.checks.state import NOT_BUSY, PageView, ThreadView
 from protocol.checks.views.pages import Pages
 from protocol.identity import PAGE_QUEUES
@@ -27,10 +28,15 @@ class BusyLocked(Check):
 
     name = "I-BUSY-LOCKED"
     domains = ("pages", "threads")
-    after = {"pages": {r.PAGE_QUEUE: "queued", r.OBJECT_IO: "counted"}, "threads": {r.LOCK_RELEASE: "released", r.SLEEP: "released"}}
+    after = {
+        "pages": {r.PAGE_QUEUE: "queued", r.OBJECT_IO: "counted"},
+        "threads": {r.LOCK_RELEASE: "released", r.SLEEP: "released", r.PAGE_CACHED_BUSY: "busied"},
+    }
 
     def queued(self, record: Any, view: PageView, head: Head, index: int) -> None:
-        """vm_page_cache refuses a page that is busy."""
+        """vm_page_cache refuses a page that is busy. One that leaves the queue is nobody's concern any more; its thread is not heard of."""
+        if record[2] == CACHE and view.queue != CACHE and view.owner != NOT_BUSY:
+            self.findings.derive(head, index, PAGE, "uncached", record[1])
         if view.queue == CACHE:
             self.evaluated += 1
             if view.owner != NOT_BUSY or view.soft:
@@ -43,15 +49,18 @@ class BusyLocked(Check):
             if record[4] > record[3]:
                 self.violate(head, index, f"{page_name(record[2])}: I/O begins on it while it is on the cache queue")
 
+    def busied(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
+        """A cached page is made busy."""
+        self.findings.derive(head, index, THREAD, "cached", record[1])
+
     def released(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
-        """The thread that made a cached page busy lets go."""
+        """The thread that made a cached page busy lets go. Whether the page is on the queue still, the global stage knows."""
         if view.cached and PAGE_QUEUES not in view.held:
             for frame, obj in sorted(view.cached.items()):
                 self.evaluated += 1
                 if obj not in view.held:
                     del view.cached[frame]
-                    text = f"on the cache queue and busy, but {thread_name(record[1])} holds neither the page-queues lock nor {obj}"
-                    self.violate(head, index, f"{page_name(frame)}: {text}")
+                    self.findings.derive(head, index, THREAD, "exposed", frame, record[1], obj)
 
 
 def _busy(view: PageView) -> str:
@@ -104,12 +113,14 @@ class BusyVisible(Check):
     """Statement: while a page is being filled, mapped, moved or written with its object's lock dropped, it is busy or soft-busy, or in no
     object.
 
-    Evaluated: at every ``page.transition`` that begins, and at every record that ends BUSY or I/O on a page of which one is under way.
-    Detects: a page that others may find, free or map while it is in nobody's hands (C01 and C02 where they are done wrongly, C33).
+    Evaluated: at every ``page.transition`` that begins, and at every record that ends BUSY or I/O on a page of which one is under way, or
+    puts it into an object. Detects: a page that others may find, free or map while it is in nobody's hands (C01 and C02 where they are done
+    wrongly, C33).
     """
 
     name = "I-BUSY-VISIBLE"
     domains = ("pages",)
+    before = {"pages": {r.PAGE_REBIND: "inserted"}}
     after = {"pages": {r.TRANSITION: "begins", r.PAGE_UNBUSY: "ends", r.OBJECT_IO: "io"}}
 
     def begins(self, record: Any, view: PageView, head: Head, index: int) -> None:
@@ -124,6 +135,17 @@ class BusyVisible(Check):
         """BUSY is cleared; the page may leave its object in the same step."""
         if view.moving:
             self.findings.after_entry.append(lambda: self._left(record[1], view, head, index))
+
+    def inserted(self, record: Any, view: PageView, head: Head, index: int) -> None:
+        """A page that was in no object is in one now: it may be found."""
+        if view.moving and record[2] and not view.object:
+            self.findings.after_entry.append(lambda: self._found(record, view, head, index))
+
+    def _found(self, record: Any, view: PageView, head: Head, index: int) -> None:
+        self.evaluated += 1
+        if view.moving and not _visible(view):
+            text = f"put into {record[2]}, still in transition and not busy"
+            self.violate(head, index, f"{page_name(record[1])}: {text}")
 
     def io(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """I/O has ended."""

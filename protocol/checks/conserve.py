@@ -11,9 +11,9 @@ from typing import Any
 
 from protocol import records as r
 from protocol.checks.base import Check, page_name
-from protocol.checks.state import BOUND, NOT_BUSY, PHASE_NAMES, PRIVATE, RELEASED, FreeView, PageView
+from protocol.checks.state import BOUND, HELD, NOT_BUSY, PHASE_NAMES, PRIVATE, RELEASED, FreeView, PageView
 from protocol.checks.views.pages import Pages
-from protocol.pages import NONE
+from protocol.pages import FICTITIOUS, NONE
 from protocol.records import Head
 
 
@@ -61,6 +61,19 @@ class Conserve(Check):
 
     def _owned(self, frame: int, view: PageView, head: Head) -> None:
         if view.phase in (PRIVATE, RELEASED):
-            self.violate(head, 0, f"{page_name(frame)}: lost: {PHASE_NAMES[view.phase]} since {view.touched_ns} ns, and nobody works on it")
-        elif view.phase == BOUND and view.queue == NONE and not (view.object or view.wire or view.hold or view.owner != NOT_BUSY):
-            self.violate(head, 0, f"{page_name(frame)}: lost: on no queue, in no object, not wired, not busy since {view.touched_ns} ns")
+            found = f"{PHASE_NAMES[view.phase]} since {view.touched_ns} ns, and nobody works on it"
+        elif view.phase == HELD and not view.hold:
+            found = f"on the hold queue, and held by nobody since {view.touched_ns} ns"
+        elif view.phase == BOUND and view.queue == NONE and not (view.object or view.hold or view.owner != NOT_BUSY or _wirer(view)):
+            wired = f"wired {view.wire} times by nobody that is known" if view.wire else "not wired"
+            found = f"on no queue, in no object, {wired}, not busy since {view.touched_ns} ns"
+        else:
+            return
+        self.violate(head, 0, f"{page_name(frame)}: lost: {found}")
+
+
+def _wirer(view: PageView) -> bool:
+    """Is the page wired by somebody who needs no object for it: the page table whose page it is (or has been: I-PTREF's business), a
+    zero-copy send of a page that a store has taken out of its object, a device whose memory it is? The kernel's own wired memory, zones and
+    contiguous runs, belongs to the kernel's objects."""
+    return view.wire > 0 and bool(view.table or view.unlinked or view.cow or view.flags & FICTITIOUS)

@@ -23,7 +23,8 @@ class Dirty(Check):
     Evaluated: when a page moves to the cache queue, and when one is released that was put there, or that vm_page_try_to_free has found
     clean, and has not been used since. Detects: a modified bit lost between page table and page (C11), a page found clean while it could
     still be stored to (C20, C21), a write-out of which only a part has reached the device. A page that is freed with its mapping, its
-    file's end or its object is given up by its owner, stores and all.
+    file's end or its object is given up by its owner, stores and all. Stores are those of users, through their mappings: what the kernel
+    or a device has written into a page is not counted.
     """
 
     name = "I-DIRTY"

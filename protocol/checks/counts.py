@@ -44,8 +44,8 @@ class Count(Check):
 
 
 class Reserve(Check):
-    """Statement: an allocation of class NORMAL leaves at least free_reserved frames, one of class SYSTEM at least interrupt_free_min; only
-    class INTERRUPT may take the last.
+    """Statement: an allocation of class NORMAL leaves at least free_reserved frames, one of class SYSTEM at least interrupt_free_min; of
+    requests, only those of class INTERRUPT may take the last.
 
     Evaluated: at every ``free.take`` of the classes NORMAL and SYSTEM. Detects: a user's fault that drains what interrupts need (C08), a
     threshold tested outside the lock under which the frame is taken.

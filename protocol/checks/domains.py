@@ -47,7 +47,7 @@ def domains_for(
     if "objects" in needed:
         domains.append(Objects(state.objects, state.globals, findings, chosen))
     if "pmaps" in needed:
-        domains.append(Pmaps(state.pmaps, machine, findings, chosen))
+        domains.append(Pmaps(state.pmaps, machine, findings, chosen, kernel))
     if "shoots" in needed:
         domains.append(Shoots(state.shoots, findings, chosen))
     if "maps" in needed:

@@ -10,8 +10,9 @@ from typing import Any
 
 from protocol import records as r
 from protocol.checks.base import Check, page_name, thread_name
-from protocol.checks.state import FREE, ObjectView, PageView
+from protocol.checks.state import FREE, NOT_BUSY, ObjectView, PageView
 from protocol.checks.views.pages import Pages
+from protocol.pages import HOLD
 from protocol.records import KINDS, Head
 
 _FRAME_FIRST = (
@@ -26,8 +27,8 @@ class FreeClean(Check):
 
     Evaluated: at ``page.release`` and ``free.put``; at any record that would make a free frame dirty, busy, wired, held, mapped or
     written to; for soft busy at the later of ``page.release`` and ``object.remove``; for the object's half at the ``lock.acquire`` of the
-    object that follows. Detects: a live mapping of a freed page, a page
-    freed but left in its object (C09, C11, C24).
+    object that follows. Detects: a live mapping of a freed page, a page freed while it is wired, busy, held or being sent, one freed but
+    left in its object (C09, C11, C24).
     """
 
     name = "I-FREE-CLEAN"
@@ -39,10 +40,16 @@ class FreeClean(Check):
     after = {"pages": {r.STORE: "used"}}
 
     def released(self, record: Any, view: PageView, head: Head, index: int) -> None:
-        """vm_page_free asserts that the page is not mapped."""
+        """vm_page_free asserts that the page is neither mapped nor wired; its home un-busies it before, and puts a held one on HOLD. Here,
+        since the page record goes with all of it."""
         self.evaluated += 1
-        if view.pvs or view.ptes:
-            self.violate(head, index, f"{page_name(record[1])}: freed while mapped{_mappings(view)}")
+        faults = (
+            (view.pvs or view.ptes, f"mapped{_mappings(view)}"), (view.wire, f"wired {view.wire} times"),
+            (view.owner != NOT_BUSY, f"busied by {thread_name(view.owner)}"), (view.cow, f"being sent ({view.cow} in flight)"),
+            (view.hold and record[4] != HOLD, f"held {view.hold} times"),
+        )  # fmt: skip
+        if any(fault for fault, _ in faults):
+            self.violate(head, index, f"{page_name(record[1])}: freed while {', '.join(text for fault, text in faults if fault)}")
 
     def put(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """Nothing refers to it."""
@@ -96,7 +103,8 @@ class FreeUnmapped(Check):
     """Statement: no CPU's TLB has a translation to a frame on a free list.
 
     Evaluated: at ``free.put`` and at ``tlb.fill``. Detects: a frame that left its owner before the shootdown covering it was acknowledged
-    (C10 when wrong, C11, C20, R02), an address-space switch that loses a CPU from the set of targets (R03).
+    (C10 when wrong, C11, C20, R02), an address-space switch that loses a CPU from the set of targets (R03). Translations of the kernel's
+    windows are not looked at.
     """
 
     name = "I-FREE-UNMAPPED"

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from protocol.checks.base import Check, Derived, Findings, Key, Violation, thread_name
+from protocol.checks.base import Check, Derived, Findings, Key, Violation, page_name, thread_name
 from protocol.checks.state import NEVER_NS, GlobalState
-from protocol.locks import CLASSES, GIANT_TYPE, LockClass, class_of
+from protocol.checks.witness import is_exempt, order_fault
+from protocol.locks import class_of
 from protocol.records import Head
 
 
 class Globals:
-    """The witness' graph of lock types, the graph of who waits for whom, and what refers to each object."""
+    """The witness' graph of lock types, the graph of who waits for whom, what refers to each object, and which cached pages are busy."""
 
     def __init__(self, state: GlobalState, checks: dict[str, Check], counting: bool) -> None:
         self.state = state
@@ -24,8 +25,8 @@ class Globals:
         self.refcount = _voice("I-REFCOUNT", checks, self.found)
         self.shadow = _voice("I-SHADOW", checks, self.found)
         self.reflife = _voice("I-REFLIFE", checks, self.found)
+        self.locked = _voice("I-BUSY-LOCKED", checks, self.found)
         self.counted = checks if counting else {}
-        self.types: dict[str, LockClass] = {known.type: known for known in CLASSES.values()}
 
     def feed(self, facts: list[Derived]) -> list[Violation]:
         """Judge facts in ascending order. Returns the violations, sorted."""
@@ -43,6 +44,9 @@ class Globals:
             "asleep": self._asleep,
             "awake": self._awake,
             "freed": self._freed,
+            "cached": self._cached,
+            "uncached": self._uncached,
+            "exposed": self._exposed,
         }
         for key, index, _, _, word, fields in facts:
             if word == "active":
@@ -53,7 +57,7 @@ class Globals:
         return self._take()
 
     def _take(self) -> list[Violation]:
-        for voice in (self.order, self.deadlock, self.refcount, self.shadow, self.reflife):
+        for voice in (self.order, self.deadlock, self.refcount, self.shadow, self.reflife, self.locked):
             if voice is not None and voice.name in self.counted:
                 self.counted[voice.name].evaluated += voice.evaluated
                 self.counted[voice.name].violations += voice.violations
@@ -68,9 +72,9 @@ class Globals:
         thread, held, last, lock = fields
         outer, inner = class_of(held), class_of(lock)
         pair = (outer.type, inner.type)
-        if self.order is None or pair in self.state.edges or pair in self.state.squawked or _exempt(outer, inner):
+        if self.order is None or pair in self.state.edges or pair in self.state.squawked or is_exempt(outer, inner):
             return
-        fault = self._fault(outer, inner)
+        fault = order_fault(outer, inner, self.state.edges)
         if fault:
             self.state.squawked[pair] = head[0]
             locks = [held, lock] if held == last else [held, last, lock]
@@ -78,37 +82,6 @@ class Globals:
             self.order.violate(head, index, f"{fault.format(listed)}; by {thread_name(thread)}")
         else:
             self.state.edges[pair] = (head[0], thread, held, lock)
-
-    def _fault(self, outer: LockClass, inner: LockClass) -> str:
-        """What is wrong with acquiring ``inner`` while ``outer`` is held ("" if nothing): rules 4 to 6 of vm-facts 2.5, in witness' words,
-        with {} where the locks are listed."""
-        if outer.type == inner.type:
-            return f'acquiring duplicate lock of same type: "{inner.type}": {{}}'
-        if inner.type == GIANT_TYPE:
-            return "lock order reversal: (Giant after non-sleepable) {}"
-        if inner.sleepable and not outer.sleepable:
-            return "lock order reversal: (sleepable after non-sleepable) {}"
-        if outer.spin and inner.spin and inner.rank < outer.rank:
-            return "lock order reversal: {}: against the static order of spin locks"
-        path = self._path(inner.type, outer.type)
-        if not path:
-            return ""
-        time_ns, first, before, after = self.state.edges[(path[0], path[1])]
-        learnt = f"{' -> '.join(path)} was learnt before, when {thread_name(first)} acquired {after} with {before} held, at {time_ns} ns"
-        return f"lock order reversal: {{}}: {learnt}"
-
-    def _path(self, start: str, goal: str) -> list[str]:
-        """The learnt order from one type to another, or [] if there is none; breadth first, in the order of learning."""
-        paths = [[start]]
-        known = {start}
-        for path in paths:
-            for outer, inner in self.state.edges:
-                if outer == path[-1] and inner not in known:
-                    if inner == goal:
-                        return [*path, inner]
-                    known.add(inner)
-                    paths.append([*path, inner])
-        return []
 
     # Waiting ----------------------------------------------------------------------------------------------------------------
 
@@ -222,10 +195,20 @@ class Globals:
         if self.reflife is not None and left:
             self.reflife.violate(head, index, f"{name}: freed while {', '.join(left)} slept for a page of it, and will lock it again")
 
+    # Busy pages on the cache queue: what becomes of one is told by its home, who holds which lock by its thread ---------------------
 
-def _exempt(outer: LockClass, inner: LockClass) -> bool:
-    """Giant and sleepable locks may be taken in either order, for Giant is given up whenever its owner sleeps (rule 5)."""
-    return (inner.type == GIANT_TYPE and outer.sleepable) or (outer.type == GIANT_TYPE and inner.sleepable)
+    def _cached(self, fields: Any, head: Head, index: int) -> None:
+        self.state.cached[fields[0]] = head[0]
+
+    def _uncached(self, fields: Any, head: Head, index: int) -> None:
+        self.state.cached.pop(fields[0], None)
+
+    def _exposed(self, fields: Any, head: Head, index: int) -> None:
+        """The thread that made it busy has given the last of its locks back."""
+        frame, thread, obj = fields
+        if self.state.cached.pop(frame, None) is not None and self.locked is not None:
+            text = f"on the cache queue and busy, but {thread_name(thread)} holds neither the page-queues lock nor {obj}"
+            self.locked.violate(head, index, f"{page_name(frame)}: {text}")
 
 
 def _add(counts: dict[str, int], name: str, delta: int) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from protocol import records as r
 from protocol.checks.base import Check, page_name, thread_name
 from protocol.checks.state import BOUND, PHASE_NAMES, PRIVATE, ObjectView, PageView
+from protocol.identity import is_pte_object
 from protocol.records import Head
 
 
@@ -59,7 +60,8 @@ class SingleOwner(Check):
     def installed(self, record: Any, view: PageView, head: Head, index: int) -> None:
         """A page becomes a page-table page."""
         self.evaluated += 1
-        if view.table or (view.object and not self.tables_in_objects) or view.phase != BOUND:
+        elsewhere = view.object and not (self.tables_in_objects and is_pte_object(view.object))
+        if view.table or elsewhere or view.phase != BOUND:
             self.violate(head, index, f"{page_name(record[3])}: made a page-table page of {head[3]}, but it belongs to {_owner(view)}")
 
     def freed(self, record: Any, view: PageView, head: Head, index: int) -> None:

@@ -20,15 +20,19 @@ from protocol.messages.objects import OBJ_DEAD
 from protocol.pages import OBJT_DEAD
 from protocol.records import Head
 
-SLEEPS = "vm_page_sleep_if_busy"
+SLEEPS = {"vm_page_sleep_if_busy": 1, "vm_page_grab": 0}
+"""Routine that sleeps with an object unlocked, and locks it again, to the position of the object among its arguments."""
 QUIET_NS = 20_000
 """A run's end is judged if no thread has left the kernel for the longest that a message takes, and so much longer: what threads posted last
 has arrived by then, each message of a pair behind the one before."""
 
 
-def _at_rest(domain: Objects, head: Head, ended: str) -> Iterator[tuple[str, ObjectView]]:
-    """The objects of a run that has ended with its work done, in order of name; none if something may be under way."""
-    if ended == "finished" and domain.known.left_ns + QUIET_NS + domain.findings.late_ns <= head[0]:
+def _at_rest(domain: Any, head: Head, ended: str) -> Iterator[tuple[str, ObjectView]]:
+    """The objects of a run that has ended with its work done, in order of name; none if something may be under way.
+
+    Whether it may is known from the threads, which every check that asks must therefore read, if it is the only one.
+    """
+    if isinstance(domain, Objects) and ended == "finished" and domain.known.left_ns + QUIET_NS + domain.findings.late_ns <= head[0]:
         yield from sorted(domain.objects.items())
 
 
@@ -41,7 +45,7 @@ class Pip(Check):
     """
 
     name = "I-PIP"
-    domains = ("objects",)
+    domains = ("objects", "threads")
     before = {"objects": {r.OBJECT_PIP: "counted", r.LOCK_ACQUIRE: "locked", r.OBJECT_REMOVE: "removed"}}
 
     def counted(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
@@ -66,9 +70,9 @@ class Pip(Check):
                 self.violate(head, index, f"{head[3]}: dead and being emptied, but paging_in_progress is {view.pip}")
 
     def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:
-        """Every addition was taken back, but for writes that a device still works on."""
+        """Every addition was taken back, but for writes that a device still works on, and those whose end a thread is just at work on."""
         for name, view in _at_rest(domain, head, ended):
-            if not view.moving:
+            if not view.moving and view.touched_ns < active_since_ns:
                 self.evaluated += 1
                 if view.pip:
                     self.violate(head, 0, f"{name}: paging_in_progress is {view.pip}, but nothing is under way")
@@ -79,7 +83,7 @@ class RefLife(Check):
     page of it with the object to be locked again.
 
     Evaluated: at every ``object.type`` that makes an object dead, the last step of its termination. Detects: an object that goes while a
-    sleeper or a fault relies on it (C12, C33).
+    sleeper or a fault relies on it (C12, C33). A sleeper on a page is one in vm_page_sleep_if_busy or vm_page_grab.
     """
 
     name = "I-REFLIFE"
@@ -87,13 +91,14 @@ class RefLife(Check):
     before = {"objects": {r.OBJECT_TYPE: "changed"}, "threads": {r.ENTER: "sleeps", r.LEAVE: "wakes"}}
 
     def sleeps(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
-        """vm_page_sleep_if_busy remembers an object, which it will lock again."""
-        if record[2] == SLEEPS and record[3][1]:
-            self.findings.derive(head, index, THREAD, "asleep", record[1], record[3][1])
+        """vm_page_sleep_if_busy remembers an object, which it will lock again; vm_page_grab has it locked, and drops it to sleep."""
+        position = SLEEPS.get(record[2])
+        if position is not None and record[3][position]:
+            self.findings.derive(head, index, THREAD, "asleep", record[1], record[3][position])
 
     def wakes(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
         """It has."""
-        if record[2] == SLEEPS:
+        if record[2] in SLEEPS:
             self.findings.derive(head, index, THREAD, "awake", record[1])
 
     def changed(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
@@ -120,7 +125,7 @@ class RefCount(Check):
     """
 
     name = "I-REFCOUNT"
-    domains = ("objects", "maps")
+    domains = ("objects", "maps", "threads")
     before = {"objects": {r.OBJECT_REFS: "counted"}}
 
     def counted(self, record: Any, view: ObjectView, head: Head, index: int) -> None:
@@ -131,20 +136,26 @@ class RefCount(Check):
 
     def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:
         """Nobody holds it for a while any more."""
-        if isinstance(domain, Objects):
-            for name, view in _at_rest(domain, head, ended):
-                if view.refs >= 0 and not view.pip and (view.created or is_boot_object(name)):
-                    self._judge(name, view, domain.known, head)
+        for name, view in _at_rest(domain, head, ended):
+            if view.refs >= 0 and not view.pip and (view.created or is_boot_object(name)):
+                self._judge(name, view, domain.known, head)
 
     def _judge(self, name: str, view: ObjectView, known: GlobalState, head: Head) -> None:
         self.evaluated += 1
         entries, shadows = known.entries.get(name, 0), known.shadows.get(name, 0)
-        own = "" if view.created else " and the file itself does"
-        if is_pte_object(name):
-            own = " and its pmap does"
+        own = _own_reference(name, view)
         if view.refs != entries + shadows + bool(own):
             text = f"{entries} map entries and {shadows} shadows refer to it{own}"
             self.violate(head, 0, f"{name}: reference count {view.refs}, but {text}")
+
+
+def _own_reference(name: str, view: ObjectView) -> str:
+    """Who has a reference on the object that is neither a map entry's nor a shadow's, in words; "" if nobody has."""
+    if is_pte_object(name):
+        return " and its pmap does"
+    if view.created:
+        return ""
+    return " and the file itself does" if name.removeprefix("object.").isdecimal() else " and the kernel does"
 
 
 class Shadow(Check):
@@ -156,7 +167,7 @@ class Shadow(Check):
     """
 
     name = "I-SHADOW"
-    domains = ("objects",)
+    domains = ("objects", "threads")
     before = {"objects": {r.OBJECT_SHADOWS: "counted"}}
 
     def counted(self, record: Any, view: ObjectView, head: Head, index: int) -> None:

@@ -157,15 +157,21 @@ Owners = tuple[tuple[int, int], ...]
 """(shard, roles) of every shard that must read a record."""
 
 
+REMEMBERED = 1 << 12
+"""Keys of one kind of record whose owners are kept in mind: more than are in use at a time. A run creates objects without end."""
+
+
 class Router:
     """Routes records to ``shards`` shards, and remembers for each kind of record where its keys lead.
 
-    A number leads where its remainder does, so the memory is bounded by the names of actors. Working the owners out anew for each record
-    costs half as much again.
+    A number leads where its remainder does, so what there is to remember are the names of actors; when they are too many, all are
+    forgotten, for who was used last is not worth knowing. Working the owners out anew for each record costs half as much again.
     """
 
     def __init__(self, shards: int) -> None:
         self.shards = shards
+        self.known: dict[int, dict[Any, Owners]] = {number: {} for number in ROUTES}
+        """Number of the record to its keys to their owners."""
         self._finders = {number: self._finder(number) for number in ROUTES}
 
     def route(self, entries: list[Entry]) -> list[list[RoutedEntry]]:
@@ -193,20 +199,27 @@ class Router:
         routes = [route for route in ROUTES[number] if route[2] is not _every]
         positions = sorted({position for _, position, _ in routes})
         numbers = {position for _, position, place in routes if place in (_number, _frame)}
-        known: dict[Any, Owners] = {}
-        shards, work_out = self.shards, self._work_out
+        known, shards, learn = self.known[number], self.shards, self._learn
 
         def by_one(record: tuple[Any, ...], head: Head, position: int = positions[0] if positions else 0) -> Owners:
             key: Any = record[position] if position else head[3]
             if position in numbers and key >= shards:
                 key %= shards
-            return known.get(key) or known.setdefault(key, work_out(record, head))
+            return known.get(key) or learn(key, record, head)
 
         def by_several(record: tuple[Any, ...], head: Head) -> Owners:
             key = tuple([record[p] % shards if p in numbers and record[p] >= 0 else record[p] if p else head[3] for p in positions])
-            return known.get(key) or known.setdefault(key, work_out(record, head))
+            return known.get(key) or learn(key, record, head)
 
         return by_one if len(positions) <= 1 else by_several
+
+    def _learn(self, key: Any, record: tuple[Any, ...], head: Head) -> Owners:
+        """What was not known, or leads nowhere."""
+        known = self.known[record[0]]
+        if len(known) >= REMEMBERED:
+            known.clear()
+        owners = known[key] = self._work_out(record, head)
+        return owners
 
     def _work_out(self, record: tuple[Any, ...], head: Head) -> Owners:
         owners: dict[int, int] = {}

@@ -74,8 +74,8 @@ class PagesState(msgspec.Struct, array_like=True):
     pages: dict[int, PageView] = {}
     tlb: dict[str, dict[str, dict[int, int]]] = {}
     """CPU to pmap to vpn to frame."""
-    open_links: dict[tuple[int, str, int], int] = {}
-    """(frame, pmap, vpn) of mappings of which one half exists, to that half."""
+    open_links: dict[tuple[int, str, int], tuple[int, int]] = {}
+    """(frame, pmap, vpn) of mappings of which one half exists, to that half and the time since when it is alone."""
     shoots: dict[int, tuple[str, int, int]] = {}
     """Thread to (pmap, start, end) of its shootdown that is not acknowledged yet; for messages, and the same on all shards."""
     hold: int = 0
@@ -137,6 +137,9 @@ class ObjectView(msgspec.Struct, array_like=True):
     sleepers: dict[int, int] = {}
     """Thread to the time it went to sleep on the object."""
     touched_ns: int = 0
+    """When its references, shadows, paging in progress or pages in transition last changed."""
+    told: dict[tuple[int, int], int] = {}
+    """The halves of which it has been said that the other is missing; the one that comes late takes them back."""
 
 
 class PmapView(msgspec.Struct, array_like=True):
@@ -161,6 +164,10 @@ class PmapView(msgspec.Struct, array_like=True):
     """(level, slot) of page-table pages that count valid entries, to how many."""
     active: dict[str, int] = {}
     """CPU in pm_active to the clock since when."""
+    told: dict[tuple[int, int], int] = {}
+    """The differences of ``uncounted`` that have been said; the half that comes late takes them back."""
+    building: dict[tuple[int, int], int] = {}
+    """(level, slot) of page-table pages that have had no entry yet, to the frame."""
 
 
 class PmapsState(msgspec.Struct, array_like=True):
@@ -226,6 +233,8 @@ class GlobalState(msgspec.Struct, array_like=True):
     """Object to how many shadow it."""
     asleep: dict[int, str] = {}
     """Thread that sleeps for a busy page to the object that it will lock again."""
+    cached: dict[int, int] = {}
+    """Page that was made busy on the cache queue and has not left it, to when. One that is no longer busy is asked after by nobody."""
 
 
 class SuiteState(msgspec.Struct, array_like=True):

@@ -13,7 +13,7 @@ from protocol import records as r
 from protocol.checks.base import Check, thread_name
 from protocol.checks.state import PmapView
 from protocol.checks.views.pmaps import WINDOW_BITS, WINDOW_VPN
-from protocol.identity import cpu_name
+from protocol.identity import cpu_name, kind_of
 from protocol.pages import PTE_M, PTE_RW
 from protocol.records import Head
 
@@ -53,28 +53,29 @@ class Tlb(Check):
         self.evaluated += 1
         _, window, frame = record
         if grants_more(frame, WINDOW_BITS, view.ptes.get(WINDOW_VPN)):
-            self.violate(head, index, f"{head[3]}'s TLB: {window} filled with vm page {frame:#x}, but {_table(view.ptes.get(WINDOW_VPN))}")
+            self.violate(
+                head, index, f"{head[3]}'s TLB: {window} filled with vm page {frame:#x}, but {_table(view.ptes.get(WINDOW_VPN), True)}"
+            )
 
     def released(self, record: Any, view: PmapView, head: Head, index: int) -> None:
         """Everything that lost rights has been invalidated everywhere."""
         if record[5] or not view.changed:
             return
         self.evaluated += len(view.changed)
+        changed = sorted(view.changed)
         for cpu, entries in sorted(view.tlb.items()):
             if entries:
-                for vpn in sorted(view.changed):
+                for vpn in changed:
                     entry = entries.get(vpn)
                     if entry is not None and grants_more(entry[0], entry[1], view.ptes.get(vpn)):
                         self._stale(record, cpu, vpn, entry, view, head, index)
 
     def _stale(self, record: Any, cpu: str, vpn: int, entry: tuple[int, int, int], view: PmapView, head: Head, index: int) -> None:
-        _, thread, pmap, _, _, _ = record
-        self.violate(
-            head,
-            index,
-            f"{cpu}'s TLB: {pmap} va {vpn << 12:#x} still maps {_entry(entry[0], entry[1])} "
-            f"when {thread_name(thread)} gives the pmap lock back, but {_table(view.ptes.get(vpn))}; no completed shootdown covered it",
-        )
+        _, thread, name, _, _, _ = record
+        window = kind_of(name) == "window"
+        where, lock = (name, f"the lock of {name}") if window else (f"{name} va {vpn << 12:#x}", "the pmap lock")
+        still = f"{cpu}'s TLB: {where} still maps {_entry(entry[0], entry[1])} when {thread_name(thread)} gives {lock} back"
+        self.violate(head, index, f"{still}, but {_table(view.ptes.get(vpn), window)}; no completed shootdown covered it")
 
 
 def _flush_to_come(view: PmapView, cpu: str, vpn: int) -> bool:
@@ -88,8 +89,9 @@ def _entry(frame: int, bits: int) -> str:
     return f"vm page {frame:#x}{' writable' if bits & PTE_RW else ' read-only'}"
 
 
-def _table(pte: tuple[int, int] | None) -> str:
-    return "the page table has nothing there" if pte is None else f"the page table has {_entry(*pte)}"
+def _table(pte: tuple[int, int] | None, window: bool = False) -> str:
+    what = "the window" if window else "the page table"
+    return f"{what} has nothing there" if pte is None else f"{what} has {_entry(*pte)}"
 
 
 class TlbDone(Check):

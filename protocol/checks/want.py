@@ -136,11 +136,11 @@ class NoLost(Check):
         since_ns = view.woken.get(record[1])
         if since_ns is not None:
             self.evaluated += 1
-            self._in_time(page_of_channel(record[2]), record[1], since_ns, head, index)
+            self._in_time(page_of_channel(record[2]), record[1], since_ns, "runs only now", head, index)
 
-    def _in_time(self, frame: int, thread: int, since_ns: int, head: Head, index: int) -> None:
+    def _in_time(self, frame: int, thread: int, since_ns: int, what: str, head: Head, index: int) -> None:
         if head[0] - since_ns > PATIENCE_NS + self.findings.late_ns + self.findings.stalled_ns:
-            self.violate(head, index, f"{page_name(frame)}: {thread_name(thread)} was woken off it at {since_ns} ns, and has not run since")
+            self.violate(head, index, f"{page_name(frame)}: {thread_name(thread)} was woken off it at {since_ns} ns, and {what}")
 
     def finish(self, domain: Any, head: Head, ended: str, active_since_ns: int) -> None:
         """Nobody was woken and never ran."""
@@ -148,4 +148,4 @@ class NoLost(Check):
             for frame, view in sorted(domain.pages.items()):
                 for thread, since_ns in sorted(view.woken.items()):
                     self.evaluated += 1
-                    self._in_time(frame, thread, since_ns, head, 0)
+                    self._in_time(frame, thread, since_ns, "has not run since", head, 0)

@@ -63,7 +63,9 @@ class FreeCounts(Domain):
 
         def handler(record: Any, head: Head, index: int) -> None:
             _, frame, zeroed, aside, free = record
-            view = self.counts.setdefault(head[3], self._known(head[3]))
+            view = self.counts.get(head[3])
+            if view is None:
+                view = self.counts[head[3]] = self._known(head[3])
             if view.count != UNKNOWN:
                 for hook in hooks:
                     hook(record, view, head, index)

@@ -123,10 +123,12 @@ class Objects(Domain):
 
 
 def _half(view: ObjectView, pindex: int, frame: int, which: int) -> None:
-    """One half of residence came (or the other went): in step again if the other was missing."""
+    """One half of residence came (or the other went): in step again if the other was missing, though it may have been said already."""
     key = (pindex, frame)
     halves = view.halves
-    if key in halves:
+    if view.told.get(key) == -which:
+        del view.told[key]
+    elif key in halves:
         if halves[key] + which:
             halves[key] += which
         else:
@@ -177,6 +179,7 @@ def _rebound(record: Any, view: ObjectView, head: Head) -> None:
 
 def _pip(record: Any, view: ObjectView, head: Head) -> None:
     view.pip = record[2]
+    view.touched_ns = head[0]
 
 
 def _refs(record: Any, view: ObjectView, head: Head) -> None:
@@ -191,6 +194,7 @@ def _shadows(record: Any, view: ObjectView, head: Head) -> None:
 
 def _transition(record: Any, view: ObjectView, head: Head) -> None:
     frame, moving = record[2], view.moving
+    view.touched_ns = head[0]
     if record[5]:
         moving[frame] = moving.get(frame, 0) + 1
     elif frame in moving:
@@ -215,4 +219,5 @@ def _locked(record: Any, view: ObjectView, head: Head) -> None:
             view.released.clear()
             view.removed_soft.clear()
         if view.halves:
+            view.told.update(view.halves)
             view.halves.clear()

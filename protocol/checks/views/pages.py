@@ -21,7 +21,7 @@ from protocol.checks.views.domain import Domain, Handler, nothing
 from protocol.checks.views.page_channels import PageChannels
 from protocol.checks.views.page_tlb import PageTlb
 from protocol.identity import PAGE_QUEUES
-from protocol.pages import ACTIVE, BUSY, CACHE, FICTITIOUS, HOLD, INACTIVE, NONE, PTE_MANAGED, PTE_RW, PTE_V
+from protocol.pages import ACTIVE, BUSY, CACHE, FAKE, FICTITIOUS, HOLD, INACTIVE, NONE, PTE_MANAGED, PTE_RW, PTE_V, UNMANAGED
 from protocol.records import Head
 
 _WRITES = PTE_V | PTE_RW
@@ -95,7 +95,7 @@ class Pages(Domain):
     def _release(self, record: Any, view: PageView, head: Head) -> None:
         if view.pvs:
             for pmap, vpn in [key for key, halves in view.links.items() if halves & HAS_PV]:
-                self._unlink(record[1], view, pmap, vpn, HAS_PV)
+                self._unlink(record[1], view, pmap, vpn, HAS_PV, head[0])
             view.pvs = 0
         view.object = ""
         view.flags = view.wire = view.dirty = view.soft = view.cow = view.unsaved = view.moving = 0
@@ -126,11 +126,11 @@ class Pages(Domain):
 
     def _pv_add(self, record: Any, view: PageView, head: Head) -> None:
         view.pvs += 1
-        self._link(record[1], view, record[2], record[3], HAS_PV)
+        self._link(record[1], view, record[2], record[3], HAS_PV, head[0])
 
     def _pv_del(self, record: Any, view: PageView, head: Head) -> None:
         view.pvs -= 1
-        self._unlink(record[1], view, record[2], record[3], HAS_PV)
+        self._unlink(record[1], view, record[2], record[3], HAS_PV, head[0])
 
     def _pte_set(self, record: Any, view: PageView, head: Head) -> None:
         bits = record[3]
@@ -138,45 +138,50 @@ class Pages(Domain):
             view.ptes += 1
             if bits & PTE_RW:
                 view.writable += 1
-            if bits & PTE_MANAGED:
-                self._link(record[2], view, head[3], record[1], HAS_PTE)
+            if has_pv_entries(record[2], bits, view):
+                self._link(record[2], view, head[3], record[1], HAS_PTE, head[0])
 
     def _pte_clear(self, record: Any, view: PageView, head: Head) -> None:
-        self._pte_gone(record[2], view, head[3], record[1], record[3])
+        self._pte_gone(record[2], view, record[1], record[3], head)
 
     def _pte_replaced(self, record: Any, head: Head, index: int) -> None:
         frame = record[4]
         view = self.pages.get(frame) if frame >= 0 else None
         if view is not None:
-            self._pte_gone(frame, view, head[3], record[1], record[5])
+            self._pte_gone(frame, view, record[1], record[5], head)
 
-    def _pte_gone(self, frame: int, view: PageView, pmap: str, vpn: int, bits: int) -> None:
+    def _pte_gone(self, frame: int, view: PageView, vpn: int, bits: int, head: Head) -> None:
         if bits & PTE_V:
             view.ptes -= 1
             if bits & PTE_RW:
                 view.writable -= 1
-            if bits & PTE_MANAGED:
-                self._unlink(frame, view, pmap, vpn, HAS_PTE)
+            if view.links.get((head[3], vpn), 0) & HAS_PTE:
+                self._unlink(frame, view, head[3], vpn, HAS_PTE, head[0])
             if view.phase == FREE:
                 self.forget(frame, view)
 
-    def _link(self, frame: int, view: PageView, pmap: str, vpn: int, half: int) -> None:
+    def _link(self, frame: int, view: PageView, pmap: str, vpn: int, half: int, now: int) -> None:
         key = (pmap, vpn)
         halves = view.links[key] = view.links.get(key, 0) | half
         if halves == half:
-            self.open_links[(frame, pmap, vpn)] = half
+            self.open_links[(frame, pmap, vpn)] = (half, now)
         else:
             self.open_links.pop((frame, pmap, vpn), None)
 
-    def _unlink(self, frame: int, view: PageView, pmap: str, vpn: int, half: int) -> None:
+    def _unlink(self, frame: int, view: PageView, pmap: str, vpn: int, half: int, now: int) -> None:
         key = (pmap, vpn)
         halves = view.links.get(key, 0) & ~half
         if halves:
             view.links[key] = halves
-            self.open_links[(frame, pmap, vpn)] = halves
+            self.open_links[(frame, pmap, vpn)] = (halves, now)
         else:
             view.links.pop(key, None)
             self.open_links.pop((frame, pmap, vpn), None)
+
+
+def has_pv_entries(frame: int, bits: int, view: PageView) -> bool:
+    """Does a mapping of this page need a pv entry: does the PTE say so, or is the page one of which the kernel keeps a list?"""
+    return bool(bits & PTE_MANAGED) or (frame < FAKE and not view.flags & (UNMANAGED | FICTITIOUS))
 
 
 def _bind(record: Any, view: PageView, head: Head) -> None:

@@ -8,7 +8,7 @@ shard.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from protocol import records as r
@@ -29,14 +29,17 @@ what the others still have in their TLBs they invalidate before they use it."""
 
 
 class Pmaps(Domain):
-    """All page tables of one shard."""
+    """All page tables of one shard that have anything to them. ``kernel``: the forms in force."""
 
     name = "pmaps"
 
-    def __init__(self, state: PmapsState, machine: Machine, findings: Findings, checks: Sequence[Check]) -> None:
+    def __init__(
+        self, state: PmapsState, machine: Machine, findings: Findings, checks: Sequence[Check], kernel: Mapping[str, str] | None = None
+    ) -> None:
         self.pmaps = state.pmaps
         self.loaded = state.loaded
         self.paging = PAGING[machine.pmap]
+        self.kernel: Mapping[str, str] = kernel or {}
         super().__init__(findings, checks)
 
     def handlers(self) -> list[tuple[int, int, Handler]]:
@@ -54,7 +57,7 @@ class Pmaps(Domain):
             (PMAP, r.TLB_FLUSH, self._flush),
             (PMAP, r.WINDOW_SET, self.compose(r.WINDOW_SET, pmaps, ACTOR, _window_set, make)),
             (PMAP, r.WINDOW_FILL, self.compose(r.WINDOW_FILL, pmaps, 1, self._window_fill, make)),
-            (PMAP, r.PMAP_ACTIVE, self.compose(r.PMAP_ACTIVE, pmaps, ACTOR, _active, make)),
+            (PMAP, r.PMAP_ACTIVE, self.compose(r.PMAP_ACTIVE, pmaps, ACTOR, self._active, make)),
             (PMAP, r.SHOOT_BEGIN, self.compose(r.SHOOT_BEGIN, pmaps, 2, _begin, make)),
             (PMAP, r.SHOOT_DONE, self.compose(r.SHOOT_DONE, pmaps, 2, _done, None)),
             (PMAP, r.LOCK_RELEASE, self.compose(r.LOCK_RELEASE, pmaps, 2, _released, None)),
@@ -76,19 +79,21 @@ class Pmaps(Domain):
             view.empty[table] = frame
 
     def _install(self, record: Any, view: PmapView, head: Head) -> None:
-        _, level, slot, _ = record
+        _, level, slot, frame = record
+        _forget(view, (level, slot))
+        view.building[(level, slot)] = frame
         self._child(view, level, slot, 1)
 
     def _remove(self, record: Any, view: PmapView, head: Head) -> None:
         _, level, slot, _ = record
-        for account in (view.empty, view.uncounted, view.counts):
-            account.pop((level, slot), None)
+        _forget(view, (level, slot))
         self._child(view, level, slot, -1)
+        self._drop_if_over(head[3], view)
 
     def _child(self, view: PmapView, level: int, slot: int, entries: int) -> None:
         """A page-table page is an entry of the one above it; the root is no page of its own."""
         if level + 1 < self.paging.levels:
-            _uncounted(view, (level + 1, slot >> self.paging.bits), -entries)
+            _entries(view, (level + 1, slot >> self.paging.bits), entries)
 
     # PTEs -------------------------------------------------------------------------------------------------------------------
 
@@ -102,14 +107,14 @@ class Pmaps(Domain):
             _changed(view, vpn)
         entries = (bits & PTE_V) - (old_bits & PTE_V)
         if entries:
-            _uncounted(view, (1, vpn >> self.paging.bits), -entries)
+            _entries(view, (1, vpn >> self.paging.bits), entries)
 
     def _pte_clear(self, record: Any, view: PmapView, head: Head) -> None:
         vpn = record[1]
         view.ptes.pop(vpn, None)
         if record[3] & PTE_V:
             _changed(view, vpn)
-            _uncounted(view, (1, vpn >> self.paging.bits), 1)
+            _entries(view, (1, vpn >> self.paging.bits), -1)
 
     def _fill(self, record: Any, view: PmapView, head: Head) -> None:
         _, pmap, vpn, frame, bits = record
@@ -136,6 +141,21 @@ class Pmaps(Domain):
             view = self.pmaps[name]
             _flush_one(view, cpu, 0, 0)
             view.tlb.pop(cpu, None)
+            self._drop_if_over(name, view)
+
+    def _active(self, record: Any, view: PmapView, head: Head) -> None:
+        _, cpu, active = record
+        if active:
+            view.active[cpu_name(cpu)] = view.clock
+        else:
+            view.active.pop(cpu_name(cpu), None)
+            self._drop_if_over(head[3], view)
+
+    def _drop_if_over(self, name: str, view: PmapView) -> None:
+        """An address space that has neither entries nor tables, that no CPU has loaded, and that nobody changes just now: its process is
+        gone, or it begins anew."""
+        if not (view.ptes or view.active or view.tlb or view.counts or view.uncounted or view.empty or view.changed or view.shoots):
+            self.pmaps.pop(name, None)
 
 
 def _flush_one(view: PmapView, cpu: str, start: int, end: int) -> None:
@@ -156,8 +176,21 @@ def _flush_one(view: PmapView, cpu: str, start: int, end: int) -> None:
             del entries[vpn]
 
 
+def _forget(view: PmapView, table: tuple[int, int]) -> None:
+    """A page-table page comes or goes: nothing that was counted in this place is its own."""
+    for account in (view.empty, view.uncounted, view.counts, view.told, view.building):
+        account.pop(table, None)
+
+
+def _entries(view: PmapView, table: tuple[int, int], more: int) -> None:
+    """Valid entries came, or went."""
+    if view.building:
+        view.building.pop(table, None)
+    _uncounted(view, table, -more)
+
+
 def _uncounted(view: PmapView, table: tuple[int, int], more: int) -> None:
-    """References more than valid entries; a change of one is followed by that of the other."""
+    """References more than valid entries; a change of one is followed by that of the other, however late."""
     uncounted = view.uncounted
     if table not in uncounted:
         uncounted[table] = more
@@ -165,6 +198,8 @@ def _uncounted(view: PmapView, table: tuple[int, int], more: int) -> None:
         uncounted[table] += more
     else:
         del uncounted[table]
+        if view.told:
+            view.told.pop(table, None)
 
 
 def _pte_bits(record: Any, view: PmapView, head: Head) -> None:
@@ -195,14 +230,6 @@ def _evict(record: Any, view: PmapView, head: Head) -> None:
         entries.pop(record[2], None)
 
 
-def _active(record: Any, view: PmapView, head: Head) -> None:
-    _, cpu, active = record
-    if active:
-        view.active[cpu_name(cpu)] = view.clock
-    else:
-        view.active.pop(cpu_name(cpu), None)
-
-
 def _begin(record: Any, view: PmapView, head: Head) -> None:
     view.clock += 1
     view.shoots[record[1]] = view.clock
@@ -213,9 +240,6 @@ def _done(record: Any, view: PmapView, head: Head) -> None:
 
 
 def _released(record: Any, view: PmapView, head: Head) -> None:
-    if not record[5]:
-        if view.changed:
-            view.changed.clear()
-            view.flushes.clear()
-        if view.uncounted:
-            view.uncounted.clear()
+    if not record[5] and view.changed:
+        view.changed.clear()
+        view.flushes.clear()

@@ -41,6 +41,8 @@ def _moved(record: Any, view: QueuesView, head: Head) -> None:
     counts = view.counts
     counts[old] -= 1
     counts[new] += 1
+    if old == HOLD:
+        view.held.pop(frame, None)
     if new == HOLD:
         view.held[frame] = 1
 

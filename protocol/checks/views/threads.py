@@ -11,7 +11,7 @@ from typing import Any
 
 from protocol import records as r
 from protocol.checks.base import Check, Derived, Findings
-from protocol.checks.routing import THREAD
+from protocol.checks.routing import REMEMBERED, THREAD
 from protocol.checks.state import NEVER_NS, ThreadView
 from protocol.checks.views.domain import Domain, Handler, nothing
 from protocol.contracts import Contract
@@ -47,6 +47,8 @@ class Threads(Domain):
         """The class of a lock, remembered by name (a plain dictionary is half the price of two cached calls)."""
         known = self.classes.get(lock)
         if known is None:
+            if len(self.classes) >= REMEMBERED:
+                self.classes.clear()
             known = self.classes[lock] = class_of(lock)
         return known
 

@@ -246,6 +246,11 @@ def speaks_first(stream: Stream, check: str, ended: str = "finished") -> Violati
     return mine[0]
 
 
+def unmapped() -> Stream:
+    """A page that nobody maps any more."""
+    return Stream().fault(0, 1, 0).unmap(0, 1, 100)
+
+
 def story() -> Stream:
     """Everything at least once: faults, a shootdown, a page slept on, a contended lock, recursion, cache, free; and what is rare."""
     s = plain_story()

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from protocol import records as r
-from protocol.pages import ACTIVE, FREE, NONE
-from tests.protocol.checks.stream import MAP, OBJECT, OTHER, Stream, judge, speaks_first
+from protocol.checks import Suite
+from protocol.messages.objects import OBJ_DEAD
+from protocol.pages import ACTIVE, BUSY, FREE, NONE, OBJT_DEAD, UNMANAGED
+from tests.protocol.checks.stream import MACHINE, MAP, OBJECT, OTHER, PMAP, QUIET_NS, Stream, judge, speaks_first
 
 
 def unmapped_page() -> Stream:
@@ -82,6 +84,93 @@ def test_single_owner_hears_a_frame_taken_twice_before_it_is_a_page():
 
 def test_single_owner_allows_a_frame_that_was_only_zeroed_to_go_back():
     assert spoken(Stream().take(0, 3).put(0, 3).take(1, 3)) == []
+
+
+@pytest.mark.parametrize(("obj", "excused"), [("object.pte1.cpu.0", True), (OBJECT, False)])
+def test_single_owner_lets_a_page_table_have_the_pages_of_its_own_object_only(obj, excused):
+    s = Stream().take(0, 4).at("pq", (r.PAGE_BIND, 4, obj, 0, 1, UNMANAGED, 0, 0)).at(PMAP, (r.PT_INSTALL, 1, 9, 4))
+
+    def found(form: str) -> list[str]:
+        suite = Suite(("I-SINGLE-OWNER",), MACHINE, {"C14": form})
+        return [v.message for v in suite.step(s.entries)]
+
+    words = [f"vm page 0x4: made a page-table page of {PMAP}, but it belongs to {obj} at 0"]
+    assert found("no-object") == words
+    assert found("pte-object") == ([] if excused else words)
+
+
+# I-TREE -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_tree_says_once_that_a_half_is_missing_and_the_late_one_takes_it_back():
+    s = unmapped_page().acquire(0, OBJECT).at(OBJECT, (r.OBJECT_REMOVE, 5, 3)).release(0, OBJECT).acquire(1, OBJECT).release(1, OBJECT)
+    words = f"{OBJECT}: vm page 0x3 at 5 is not on its list, but names it as its owner"
+    assert speaks_first(s, "I-TREE", "limit").message == words
+    late = s.at("pq", (r.PAGE_QUEUE, 3, ACTIVE, NONE), (r.PAGE_RELEASE, 3, OBJECT, 5, FREE)).acquire(2, OBJECT).release(2, OBJECT)
+    assert [v.message for v in judge(late, "limit", ("I-TREE",))[0]] == [words]
+    again = late.at(OBJECT, (r.OBJECT_INSERT, 5, 3)).acquire(3, OBJECT).release(3, OBJECT)
+    assert [v.message for v in judge(again, "limit", ("I-TREE",))[0]][1:] == [
+        f"{OBJECT}: vm page 0x3 at 5 is on its list, but names another owner"
+    ]
+
+
+# I-REFLIFE ----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("routine", "arguments"), [("vm_page_sleep_if_busy", (3, OTHER)), ("vm_page_grab", (OTHER, 5))])
+def test_reflife_hears_an_object_that_goes_while_somebody_means_to_lock_it_again(routine, arguments):
+    def freed(*back: object) -> Stream:
+        s = Stream().on(0, (r.OBJECT_NEW, OTHER, 0, 8, 0, "", 0)).on(1, (r.ENTER, 1, routine, arguments, ()))
+        if back:
+            s.on(1, (r.LEAVE, 1, routine, *back, ()))
+        return s.at(OTHER, (r.OBJECT_FLAGS, 0, OBJ_DEAD), (r.OBJECT_TYPE, 0, OBJT_DEAD))
+
+    assert not judge(freed("slept"), "limit")[0]
+    words = f"{OTHER}: freed while thread 1 slept for a page of it, and will lock it again"
+    assert speaks_first(freed(), "I-REFLIFE", "limit").message == words
+
+
+# I-REFCOUNT ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "own"),
+    [("object.1", " and the file itself does"), ("object.kernel", " and the kernel does"), ("object.uma", " and the kernel does")],
+)
+def test_refcount_says_whose_reference_is_an_objects_own(name, own):
+    s = Stream().at(name, (r.OBJECT_REFS, 1, 3))
+    s.now += QUIET_NS
+    words = f"{name}: reference count 3, but 0 map entries and 0 shadows refer to it{own}"
+    assert [v.message for v in judge(s.flush(0), names=("I-REFCOUNT",))[0]] == [words]
+
+
+# I-BUSY-VISIBLE -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_busy_visible_judges_a_page_that_goes_into_an_object_in_transition(busy):
+    s = Stream().take(0, 4).at("pq", (r.PAGE_BIND, 4, "", 0, 0, BUSY if busy else 0, 0, 0)).on(0, (r.TRANSITION, 0, 4, OBJECT, 0, True))
+    s.at("pq", (r.PAGE_REBIND, 4, OBJECT, 0, "", 0))
+    words = f"vm page 0x4: put into {OBJECT}, still in transition and not busy"
+    assert [v.message for v in judge(s, "limit", ("I-BUSY-VISIBLE",))[0]] == ([] if busy else [words])
+
+
+# I-PIP --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_pip_excuses_a_completion_that_is_half_way_when_the_run_ends():
+    def completing(done: bool) -> Stream:
+        s = unmapped_page().at(OBJECT, (r.OBJECT_PIP, 0, 1)).on(0, (r.TRANSITION, 0, 3, OBJECT, 5, True))
+        s.enter(2, "swp_pager_async_iodone").on(2, (r.TRANSITION, 2, 3, OBJECT, 5, False))
+        if done:
+            s.leave(2, "swp_pager_async_iodone")
+        s.now += QUIET_NS
+        return s.flush(0, pmap="")
+
+    assert not judge(completing(False), names=("I-PIP",))[0]
+    assert [v.message for v in judge(completing(True), names=("I-PIP",))[0]] == [
+        f"{OBJECT}: paging_in_progress is 1, but nothing is under way"
+    ]
 
 
 # I-MAP --------------------------------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ import pytest
 
 from protocol import records as r
 from protocol.checks import CHECKS
-from protocol.pages import ACTIVE, CACHE, FREE, HOLD, INACTIVE, NONE, PTE_MANAGED, UNMANAGED, WANTED
-from tests.protocol.checks.stream import OBJECT, PMAP, RW, Stream, judge, plain_story, speaks_first, story
+from protocol.pages import ACTIVE, CACHE, FAKE, FREE, HOLD, INACTIVE, NONE, PTE_MANAGED, UNMANAGED, WANTED
+from tests.protocol.checks.stream import OBJECT, PMAP, QUIET_NS, RW, Stream, judge, plain_story, speaks_first, story, unmapped
 
 
 def test_a_correct_story_breaks_nothing_and_exercises_every_check():
@@ -23,109 +23,36 @@ def test_an_empty_run_exercises_nothing():
     assert all(counts == (0, 0) for counts in evaluated.values())
 
 
-# I-CONSERVE ---------------------------------------------------------------------------------------------------------------------
-
-
-def test_conserve_hears_a_wrong_count():
-    s = story().change(r.FREE_PUT, to=lambda record: (*record[:3], record[3] + 1))
-    assert "frames free after vm page 0x1 was put back" in speaks_first(s, "I-CONSERVE").message
-
-
-def test_conserve_follows_withheld_frames():
-    s = Stream()
-    s.at("fq", (r.FREE_WITHHOLD, 10, 54)).at("fq", (r.FREE_WITHHOLD, -4, 58))
-    s.free = 58
-    s.take(0, 1).put(0, 1)
-    assert not judge(s)[0]
-    s.at("fq", (r.FREE_WITHHOLD, -6, 63))
-    assert "63 frames free" in speaks_first(s, "I-CONSERVE").message
-
-
-def test_conserve_learns_the_count_of_another_home_of_free_lists():
-    s = Stream().at("fq.1", (r.FREE_PUT, 40, False, 8)).at("fq.1", (r.FREE_PUT, 41, False, 8))
-    assert [v.message for v in judge(s)[0] if v.check == "I-CONSERVE"] == [
-        "free lists: 8 frames free after vm page 0x29 was put back, but it must be 9"
-    ]
-
-
-def test_conserve_finds_a_leak_at_the_end():
-    s = Stream().fault(0, 1, 0).unmap(0, 1, 100)
-    s.enter(0).acquire(0, OBJECT, "pq").at(OBJECT, (r.OBJECT_REMOVE, 0, 1))
-    s.queue(1, NONE).at("pq", (r.PAGE_RELEASE, 1, OBJECT, 0, FREE)).release(0, "pq", OBJECT).leave(0)
-    found = speaks_first(s, "I-CONSERVE")
-    assert (found.actor, found.event) == ("end", ("end", 0))
-    assert "vm page 0x1: lost: released" in found.message
-
-
-def test_conserve_finds_a_page_without_owner_and_excuses_one_that_somebody_may_be_working_on():
-    def leaking(still_inside: bool) -> Stream:
-        s = Stream().enter(0, "vm_fault").enter(1, "long")
-        s.take(0, 4).at("pq", (r.PAGE_BIND, 4, "", 0, 0, 0, 0, 0)).leave(0)
-        return s if still_inside else s.leave(1)
-
-    assert "on no queue, in no object" in speaks_first(leaking(False), "I-CONSERVE").message
-    assert not judge(leaking(True))[0], "the long operation was there when the frame changed hands: it may own it"
-    later = Stream().take(0, 4).enter(1, "long")
-    assert speaks_first(later, "I-CONSERVE"), "an operation that began later cannot own it"
-
-
-def test_conserve_does_not_judge_a_run_that_reached_its_limit():
-    assert not judge(Stream().take(0, 4), ended="limit")[0]
-
-
-def test_conserve_takes_a_sleeping_daemon_for_idle():
-    s = Stream().enter(2, "vm_pageout").acquire(2, "pq")
-    s.on(2, (r.LOCK_RELEASE, 2, "pq", s.fences, 10, 0), (r.SLEEP, 2, "vm_pages_needed", "pq"))
-    assert "lost" in speaks_first(s.take(0, 4), "I-CONSERVE").message
-
-
-# I-ONEQ -------------------------------------------------------------------------------------------------------------------------
-
-
-def test_oneq_hears_a_frame_taken_twice():
-    s = Stream().take(0, 1).take(1, 1)
-    assert "vm page 0x1: taken from the free lists while it is taken and not yet a page" in speaks_first(s, "I-ONEQ").message
-
-
-def test_oneq_hears_a_frame_freed_twice():
-    s = Stream().take(0, 1).put(0, 1).put(0, 1)
-    assert "put on the free list while it is on the free list" in speaks_first(s, "I-ONEQ").message
-
-
-def test_oneq_hears_a_page_on_two_queues():
-    s = story().change(r.PAGE_QUEUE, to=lambda record: (record[0], record[1], INACTIVE, record[3]))
-    assert "taken off INACTIVE and put on ACTIVE, but it is on NONE" in speaks_first(s, "I-ONEQ").message
-
-
-def test_oneq_hears_a_move_that_no_operation_makes():
-    s = Stream().fault(0, 1, 0).unmap(0, 1, 100)
-    s.change(r.PAGE_DIRTY, to=lambda record: (record[0], record[1], 0, 0))
-    s.queue(1, CACHE).queue(1, CACHE)
-    assert "moved from CACHE to CACHE" in speaks_first(s, "I-ONEQ").message
-
-
-def test_oneq_hears_a_page_bound_that_was_never_taken():
-    s = story().drop(r.FREE_TAKE)
-    assert speaks_first(s, "I-ONEQ").message == "vm page 0x1: bound as a page while it is on the free list"
-
-
-def test_oneq_lets_a_held_page_go_when_nobody_holds_it():
-    def held(count: int) -> Stream:
-        s = Stream().fault(0, 1, 0).unmap(0, 1, 100)
-        s.at("pq", (r.PAGE_HOLD, 1, 0, 1)).acquire(0, OBJECT, "pq").at(OBJECT, (r.OBJECT_REMOVE, 0, 1)).queue(1, HOLD)
-        s.at("pq", (r.PAGE_RELEASE, 1, OBJECT, 0, HOLD)).at("pq", (r.PAGE_HOLD, 1, 1, count))
-        return s.put(0, 1).release(0, "pq", OBJECT)
-
-    assert not judge(held(0))[0]
-    assert "while hold count is 1" in speaks_first(held(1), "I-ONEQ").message
-
-
 # I-FREE-CLEAN, I-FREE-UNMAPPED --------------------------------------------------------------------------------------------------
 
 
 def test_free_clean_hears_a_page_freed_while_mapped():
     s = Stream().fault(0, 1, 0).flush(0).free_page(0, 1, 0)
     assert speaks_first(s, "I-FREE-CLEAN").message == f"vm page 0x1: freed while mapped ({PMAP} va 0x64000)"
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        ((r.PAGE_WIRE, 1, 0, 1), "wired 1 times"),
+        ((r.PAGE_BUSY, 1, 0), "busied by thread 0"),
+        ((r.PAGE_COW, 1, 0, 2), "being sent (2 in flight)"),
+        ((r.PAGE_HOLD, 1, 0, 1), "held 1 times"),
+    ],
+)
+def test_free_clean_hears_a_page_freed_while_somebody_relies_on_it(record, words):
+    s = unmapped().at("pq", (r.PAGE_QUEUE, 1, ACTIVE, NONE), record)
+    s.queues[1] = NONE
+    assert speaks_first(s.free_page(0, 1, 0), "I-FREE-CLEAN").message == f"vm page 0x1: freed while {words}"
+
+
+def test_free_clean_allows_a_held_page_to_wait_on_hold():
+    def freed(queue: int) -> Stream:
+        s = unmapped().at("pq", (r.PAGE_QUEUE, 1, ACTIVE, NONE), (r.PAGE_HOLD, 1, 0, 1)).acquire(0, OBJECT, "pq")
+        return s.at(OBJECT, (r.OBJECT_REMOVE, 0, 1)).at("pq", (r.PAGE_RELEASE, 1, OBJECT, 0, queue)).release(0, "pq", OBJECT)
+
+    assert not judge(freed(HOLD))[0]
+    assert speaks_first(freed(FREE), "I-FREE-CLEAN").message == "vm page 0x1: freed while held 1 times"
 
 
 @pytest.mark.parametrize(
@@ -279,6 +206,32 @@ def test_pv_pte_allows_half_a_mapping_under_the_lock_and_across_a_recursive_acqu
     s.at("pq", (r.PV_DEL, 1, PMAP, 100, False, False)).at("pq", (r.PV_ADD, 1, PMAP, 100)).release(0, "pq", depth=1)
     s.release(0, "pq", PMAP).acquire(1, "pq").release(1, "pq")
     assert not judge(s)[0]
+
+
+def test_pv_pte_knows_a_managed_page_whatever_its_entry_says():
+    def mapped(flags: int, frame: int) -> Stream:
+        s = Stream().take(0, 5).at("pq", (r.PAGE_BIND, 5, OBJECT, 0, 1, flags, 0, 0)).acquire(0, "pq", PMAP)
+        return s.at(PMAP, (r.PTE_SET, 7, frame, RW & ~PTE_MANAGED, -1, 0)).release(0, PMAP, "pq").acquire(1, "pq").release(1, "pq")
+
+    found, _ = judge(mapped(0, 5), "limit", ("I-PV-PTE",))
+    assert [v.message for v in found] == [
+        f"vm page 0x5: {PMAP} va 0x7000 has a PTE but no pv entry although the page-queues lock has changed hands"
+    ]
+    assert not judge(mapped(UNMANAGED, 5), "limit", ("I-PV-PTE",))[0]
+    assert not judge(mapped(0, FAKE + 5), "limit", ("I-PV-PTE",))[0], "a device's memory"
+
+
+def test_pv_pte_judges_half_a_mapping_at_the_end():
+    s = Stream().fault(0, 1, 0).enter(0).acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW))
+    assert not judge(s, names=("I-PV-PTE",))[0], "somebody is at work"
+    s.flush(0).release(0, PMAP, "pq").leave(0)
+    assert not judge(s, names=("I-PV-PTE",))[0], "what was posted may be on its way"
+    since = s.entries[s.find(r.PTE_CLEAR)[0]][0][0]
+    s.now += QUIET_NS
+    s.flush(0)
+    assert not judge(s, "limit", ("I-PV-PTE",))[0]
+    found = speaks_first(s, "I-PV-PTE")
+    assert found.message == f"vm page 0x1: {PMAP} va 0x64000 has a pv entry but no PTE since {since} ns, and nobody works on it"
 
 
 def test_pv_pte_waits_for_the_page_queues_lock_and_no_other():

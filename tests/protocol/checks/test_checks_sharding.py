@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from protocol import records as r
 from protocol.checks import Derived, Suite, SuiteState, Violation, decode_routed, encode_routed, merge
 from protocol.checks.reshard import join_states, split_state
-from protocol.checks.routing import ROUTES, shard_of_name
+from protocol.checks.routing import REMEMBERED, ROUTES, Router, shard_of_name
 from tests.protocol.checks.stream import MACHINE, MAP, OBJECT, PMAP, RO, RW, Stream, story
 
 Slices = list[list[Any]]
@@ -281,6 +281,15 @@ def test_every_record_that_a_check_or_view_reads_has_a_route():
         for role, _, _ in ROUTES.get(number, ()):
             routed |= role
         assert roles & ~routed == 0, f"{r.KINDS[number].name} is read in a role in which it is not routed"
+
+
+def test_what_is_remembered_of_names_has_a_bound():
+    """A run creates objects without end; where their records lead is kept in mind for some of them."""
+    router, names = Router(3), [f"object.{n}.cpu.0" for n in range(2 * REMEMBERED + 5)]
+    routed = router.route([((n, 1, 0, name, "cpu.0", n, "", 0), "w", [(r.OBJECT_PIP, 0, 1)]) for n, name in enumerate(names)])
+    assert [[head[3] for head, _ in part] for part in routed] == [[n for n in names if shard_of_name(n, 3) == shard] for shard in range(3)]
+    router.route([((n, 1, 0, "cpu.0", "cpu.0", n, "", 0), "w", [(r.LOCK_ACQUIRE, 0, name, 0, 1, 0, 1)]) for n, name in enumerate(names)])
+    assert 0 < max(map(len, router.known.values())) <= REMEMBERED
 
 
 def test_names_are_sharded_alike_in_every_process():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from protocol import records as r
+from protocol.checks import Suite
 from protocol.checks.tlb import grants_more
+from protocol.identity import SHARED_WINDOW
 from protocol.pages import PTE_A, PTE_M, PTE_RW, PTE_U, PTE_V
 from protocol.paging import PAGING
 from tests.protocol.checks.stream import MACHINE, PMAP, RO, RW, TABLE, Stream, judge, speaks_first
@@ -58,6 +60,15 @@ def test_a_load_of_another_space_counts_as_a_flush():
     s = shared_page().acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW)).at("pq", (r.PV_DEL, 1, PMAP, 100, True, True))
     s.flush(1, pmap="").shoot(0, 100, 101).release(0, "pq", PMAP)
     assert not judge(s)[0]
+
+
+def test_tlb_names_a_window_and_its_lock():
+    """A kernel window is no address of a page table, and has a lock of its own."""
+    s = Stream().acquire(0, SHARED_WINDOW).at(SHARED_WINDOW, (r.WINDOW_SET, 5, 0, 0)).on(1, (r.WINDOW_FILL, SHARED_WINDOW, 5))
+    s.at(SHARED_WINDOW, (r.WINDOW_SET, 6, 5, 0)).release(0, SHARED_WINDOW)
+    still = f"cpu.1's TLB: {SHARED_WINDOW} still maps vm page 0x5 writable when thread 0 gives the lock of {SHARED_WINDOW} back"
+    words = f"{still}, but the window has vm page 0x6 writable; no completed shootdown covered it"
+    assert [v.message for v in judge(s, "limit", ("I-TLB",))[0]] == [words]
 
 
 def test_tlb_done_hears_an_acknowledgement_before_the_flush():
@@ -128,6 +139,25 @@ def test_only_a_cached_m_lets_an_entry_write_by_itself():
     assert grants_more(1, PTE_V, None)
 
 
+def test_an_address_space_that_is_over_is_forgotten():
+    """A run creates address spaces without end."""
+    leaf, middle, top = (1, SLOT, TABLE), (2, 0, TABLE + 1), (3, 0, TABLE + 2)
+    s = Stream().at(PMAP, (r.PMAP_ACTIVE, 0, True))
+    s.entries_in[(PMAP, SLOT)] = 0
+    s.at(PMAP, (r.PT_REFS, *top, 0, 1), (r.PT_INSTALL, *middle), (r.PT_REFS, *middle, 0, 1), (r.PT_INSTALL, *leaf))
+    s.fault(0, 1, 0).acquire(0, "pq", PMAP).at(PMAP, (r.PTE_CLEAR, 100, 1, RW)).at("pq", (r.PV_DEL, 1, PMAP, 100, True, True)).flush(0)
+    s.at(PMAP, (r.PT_REFS, *middle, 1, 0), (r.PT_REMOVE, *leaf), (r.PT_REFS, *top, 1, 0), (r.PT_REMOVE, *middle), (r.PT_REMOVE, *top))
+    s.release(0, PMAP, "pq")
+    suite = Suite(("I-TLB", "I-PTREF"), MACHINE, {})
+    assert not suite.step(s.entries)
+    assert PMAP in suite.state().pmaps.pmaps
+    switch = Stream()
+    switch.now = s.now
+    assert not suite.step(switch.flush(0, pmap="").at(PMAP, (r.PMAP_ACTIVE, 0, False)).entries)
+    assert not suite.state().pmaps.pmaps
+    assert not suite.state().pmaps.loaded
+
+
 # I-PTREF ------------------------------------------------------------------------------------------------------------------------
 
 SLOT = 100 >> PAGING[MACHINE.pmap].bits
@@ -155,6 +185,51 @@ def test_ptref_hears_a_table_unlinked_with_a_valid_entry():
     assert speaks_first(still, "I-PTREF", ended="limit").message == f"{table} 1 references and has 1 valid entries"
     uncounted = table_goes(1, cleared=False, counted=True)
     assert speaks_first(uncounted, "I-PTREF", ended="limit").message == f"{table} 0 references and has 1 valid entries"
+
+
+def counted_early(s: Stream) -> Stream:
+    """An entry is counted in the table of a page; while it is not stored yet, another thread holds the pmap's lock and gives it back."""
+    s.at(PMAP, (r.PT_REFS, 1, SLOT, TABLE, 1, 2)).acquire(1, "pq", PMAP).release(1, PMAP, "pq")
+    s.entries_in[(PMAP, SLOT)] = 2
+    return s
+
+
+def said(s: Stream, **forms: str) -> list[str]:
+    """What I-PTREF says in this kernel."""
+    suite = Suite(("I-PTREF",), MACHINE, forms)
+    return [v.message for v in suite.step(s.entries) + suite.finish(s.now, "limit")]
+
+
+def test_ptref_says_a_difference_once_and_the_late_half_takes_it_back():
+    table = f"{PMAP}: the page-table page of level 1, slot {SLOT:#x}"
+    s = Stream()
+    s.entries_in[(PMAP, SLOT)] = 0
+    counted_early(s.fault(0, 1, 0)).acquire(1, PMAP).release(1, PMAP)
+    more = f"{table} counts 1 references more than it has entries"
+    assert said(s) == [more]
+    stored = [
+        (r.PTE_CLEAR, 100, 1, RW),
+        (r.PT_REFS, 1, SLOT, TABLE, 2, 1),
+        (r.PT_REFS, 1, SLOT, TABLE, 1, 0),
+        (r.PT_REMOVE, 1, SLOT, TABLE),
+    ]
+    s.entries.append(((s.now + 5, 1, 0, PMAP, "cpu.0", 900, "", 0), "word", stored))
+    assert said(s) == [more], "it goes with neither a reference nor an entry"
+
+
+def test_ptref_allows_an_entry_counted_early_in_a_table_that_never_had_one():
+    def built(*before: tuple[int, ...]) -> Stream:
+        above = (2, SLOT >> PAGING[MACHINE.pmap].bits, TABLE + 1)
+        s = Stream().at(PMAP, (r.PT_REFS, *above, 0, 1), (r.PT_INSTALL, 1, SLOT, TABLE), *before)
+        s.at(PMAP, (r.PT_REFS, 1, SLOT, TABLE, 0, 1)).acquire(1, PMAP).release(1, PMAP)
+        s.entries.append(((s.now + 5, 1, 0, PMAP, "cpu.0", 900, "", 0), "word", [(r.PTE_SET, 100, 1, RW, -1, 0)]))
+        s.now += 10
+        return s.acquire(1, PMAP).release(1, PMAP)
+
+    assert said(built(), C11="partial") == said(built(), C09="unlocked") == []
+    assert len(said(built(), C11="locked")) == 1
+    once = built((r.PTE_SET, 101, 2, RW, -1, 0))
+    assert len(said(once, C11="partial")) == 1, "what had an entry is no longer being built"
 
 
 def test_ptref_hears_a_table_unlinked_with_a_count():

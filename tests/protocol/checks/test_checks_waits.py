@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import pytest
+
 from protocol import records as r
 from protocol.messages.locks import SHARED
-from protocol.pages import REFERENCED, WANTED
-from tests.protocol.checks.stream import MAP, OBJECT, Stream, judge, speaks_first
+from protocol.pages import INACTIVE, REFERENCED, WANTED
+from tests.protocol.checks.stream import MAP, OBJECT, PMAP, RW, Stream, judge, speaks_first
+
+# I-BUSY-LOCKED ------------------------------------------------------------------------------------------------------------------
+
+
+def cached_and_busied(*moves: int) -> Stream:
+    """Thread 1 makes a cached page busy under the page queues, moves it, and lets go."""
+    s = Stream().fault(0, 3, 5).at(PMAP, (r.PTE_CLEAR, 105, 3, RW)).flush(0).at("pq", (r.PV_DEL, 3, PMAP, 105, False, False)).to_cache(0, 3)
+    s.acquire(1, "pq").at("pq", (r.PAGE_BUSY, 3, 1), (r.PAGE_CACHED_BUSY, 3, OBJECT, 1))
+    for queue in moves:
+        s.queue(3, queue)
+    return s.release(1, "pq")
+
+
+def test_busy_locked_forgets_a_page_that_leaves_the_cache_queue():
+    words = f"vm page 0x3: on the cache queue and busy, but thread 1 holds neither the page-queues lock nor {OBJECT}"
+    assert speaks_first(cached_and_busied(), "I-BUSY-LOCKED", ended="limit").message == words
+    assert not judge(cached_and_busied(INACTIVE), ended="limit")[0]
+    assert not judge(cached_and_busied(INACTIVE).acquire(1, "pq").release(1, "pq"), ended="limit")[0]
+
 
 # I-WANT -------------------------------------------------------------------------------------------------------------------------
 
@@ -44,6 +65,22 @@ def test_want_hears_a_sleep_on_a_page_whose_io_ended_long_ago():
 
     assert not judge(slept("meanwhile"), ended="limit")[0]
     assert "although it is not busy" in speaks_first(slept("before"), "I-WANT", ended="limit").message
+
+
+# I-NOLOST -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("runs", "words"), [(True, "runs only now"), (False, "has not run since")])
+def test_nolost_says_whether_the_thread_runs_at_last(runs, words):
+    s = sleeper_on_a_busy_page()
+    s.acquire(0, "pq").at("pq", (r.PAGE_UNBUSY, 3, 0), (r.PAGE_FLAGS, 3, WANTED, 0), (r.WAKEUP, "page.3", (1,))).release(0, "pq")
+    woken = s.entries[s.find(r.WAKEUP)[0]][0][0]
+    s.now += 10_000_000
+    if runs:
+        s.on(1, (r.WAKE, 1, "page.3", "wakeup"))
+    assert [v.message for v in judge(s, "stuck", ("I-NOLOST",))[0]] == [
+        f"vm page 0x3: thread 1 was woken off it at {woken} ns, and {words}"
+    ]
 
 
 # I-NOSLEEP, I-SPIN --------------------------------------------------------------------------------------------------------------
