@@ -83,7 +83,7 @@ class RefLife(Check):
     page of it with the object to be locked again.
 
     Evaluated: at every ``object.type`` that makes an object dead, the last step of its termination. Detects: an object that goes while a
-    sleeper or a fault relies on it (C12, C33). A sleeper on a page is one in vm_page_sleep_if_busy or vm_page_grab.
+    sleeper or a fault relies on it (C12, C33, R10). A sleeper on a page is one in vm_page_sleep_if_busy or vm_page_grab.
     """
 
     name = "I-REFLIFE"
