@@ -71,6 +71,29 @@ def test_every_change_can_be_put_back_under_way(run, change, tmp_path):
     assert made.stored.manifest.plan.model.kernel[change] == CHANGES[change].forms[0]
 
 
+SMALL = ("workload.parameters.cpus=4", "workload.parameters.pages=24", "workload.parameters.touches=16", "machine.cpus=4")
+
+
+@pytest.fixture(scope="module", params=["i386", "alpha"])
+def of_pmap(request, tmp_path_factory):
+    sets = [*SMALL, f"machine.pmap={request.param}"]
+    return sets, sd.run(sd.load("fork-cow", sets), out=tmp_path_factory.mktemp("pmap") / "run")
+
+
+def test_changes_of_one_pmap_can_be_put_back_under_way_there(of_pmap, tmp_path):
+    """What begins half-way does no damage that a whole run in the old form does not."""
+    sets, whole = of_pmap
+    pmap = whole.stored.manifest.plan.model.machine.pmap
+    changes = [name for name, change in CHANGES.items() if pmap in change.pmaps and name not in STRUCTURAL]
+    assert changes
+    for change in changes:
+        old = sd.run(sd.load("fork-cow", sets, revert=[change]), out=tmp_path / f"{change}-whole")
+        made = sd.fork(whole.path, whole.summary["virtual_ns"] // 2, revert=[change], out=tmp_path / change)
+        assert (made.ended, old.ended) == ("finished", "finished")
+        assert {found.check for found in made.violations} <= {found.check for found in old.violations}
+        assert made.stored.manifest.plan.model.kernel[change] == CHANGES[change].forms[0]
+
+
 def test_threads_under_way_keep_the_forms_they_began_with(run, tmp_path):
     from shootdown.forking import changed, refitted
     from shootdown.travelling import travel
