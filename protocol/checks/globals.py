@@ -9,7 +9,7 @@ from typing import Any
 
 from protocol.checks.base import Check, Derived, Findings, Key, Violation, thread_name
 from protocol.checks.state import NEVER_NS, GlobalState
-from protocol.locks import CLASSES, GIANT_TYPE, LockClass, class_of
+from protocol.locks import CLASSES, GIANT_TYPE, STATIC_ORDER, LockClass, class_of
 from protocol.records import Head
 
 
@@ -93,16 +93,18 @@ class Globals:
         path = self._path(inner.type, outer.type)
         if not path:
             return ""
+        if (path[0], path[1]) in STATIC_ORDER:
+            return f"lock order reversal: {{}}: against {' -> '.join(path)}, of which witness knows the first step from the start"
         time_ns, first, before, after = self.state.edges[(path[0], path[1])]
         learnt = f"{' -> '.join(path)} was learnt before, when {thread_name(first)} acquired {after} with {before} held, at {time_ns} ns"
         return f"lock order reversal: {{}}: {learnt}"
 
     def _path(self, start: str, goal: str) -> list[str]:
-        """The learnt order from one type to another, or [] if there is none; breadth first, in the order of learning."""
+        """The known order from one type to another, or [] if there is none; breadth first, in the order of learning."""
         paths = [[start]]
         known = {start}
         for path in paths:
-            for outer, inner in self.state.edges:
+            for outer, inner in (*STATIC_ORDER, *self.state.edges):
                 if outer == path[-1] and inner not in known:
                     if inner == goal:
                         return [*path, inner]
