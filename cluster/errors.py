@@ -5,6 +5,18 @@
 
 from __future__ import annotations
 
+import json
+
+
+def spelled(value: object) -> str:
+    """``repr``, and some words for what Python spells out no more: an integer of thousands of digits, a value nested a thousand deep."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "an integer of thousands of digits"
+    except RecursionError:
+        return "a value nested too deep to be shown"
+
 
 class ShootdownError(Exception):
     """Base: a sentence for a person and the fields of the JSON error."""
@@ -33,9 +45,18 @@ class ShootdownError(Exception):
             "file": self.file,
             "line": self.line,
             "key": self.key,
-            "found": self.found,
+            "found": _as_json(self.found),
             "allowed": self.allowed,
         }
+
+
+def _as_json(found: object) -> object:
+    """A found value as it is, or in words if JSON cannot hold it: a date of a TOML file, also inside a list."""
+    try:
+        json.dumps(found, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return spelled(found)
+    return found
 
 
 class InputError(ShootdownError):

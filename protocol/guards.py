@@ -4,6 +4,10 @@ A field's *home*, the actor that keeps it, never changes; its *guard* is a rule 
 lock when it performs an operation; whether the other locks of a guard were held as well is judged from the locks that the operation names.
 Writing the rules into the homes' handlers was rejected: C05 changes a rule and no handler.
 
+The phase is for who reads the table: no access asks for a guard by phase. What is in force for a page that is private or free is which
+operations ask for no lock at all (:data:`UNGUARDED_OPERATIONS`), and the locks that the handlers of the free lists ask for: a thread
+reaches a fresh page's fields by the one, and a free page by the other.
+
 A guard is a choice of lock sets: ``(("object", "pq"),)`` means both locks, ``(("object",), ("pq",))`` either, ``NO_LOCK`` none. Locks are
 named by the kind of their home, as in :mod:`protocol.locks`.
 """

@@ -60,20 +60,20 @@ def change_called(name: str) -> Change:
 
 
 def choose(
-    preset: str = DEFAULT_PRESET,
+    preset: str | Kernel = DEFAULT_PRESET,
     revert: Sequence[str] = (),
     apply: Sequence[str] = (),
     forms: Mapping[str, str] | None = None,
     pmap: str = "amd64",
 ) -> Chosen:
-    """The preset with ``revert`` in their oldest form, ``apply`` in their newest, and ``forms`` outright, together with what each needs.
+    """The preset, or a kernel already chosen, with ``revert`` in their oldest form, ``apply`` in their newest, and ``forms`` as named,
+    together with what each needs.
 
-    Raises KernelError for an unknown name or form, a change of another pmap, one change named twice, and forms that never stood together.
+    Raises KernelError for an unknown name or form, a change of another pmap, one change asked for in two forms, whichever way, and forms
+    that never stood together.
     """
-    if preset not in PRESETS:
-        raise KernelError(f"no kernel is called {preset!r}", preset, sorted(PRESETS))
+    kernel = _base(preset)
     asked = _asked(revert, apply, forms or {}, pmap)
-    kernel = dict(PRESETS[preset])
     ignored = _drop_other_pmaps(kernel, pmap)
     kernel.update(asked)
     brought = _bring(kernel, asked)
@@ -82,8 +82,16 @@ def choose(
     return Chosen(kernel, brought, ignored, remarks)
 
 
+def _base(preset: str | Kernel) -> dict[str, str]:
+    if not isinstance(preset, str):
+        return dict(preset)
+    if preset not in PRESETS:
+        raise KernelError(f"no kernel is called {preset!r}", preset, sorted(PRESETS))
+    return dict(PRESETS[preset])
+
+
 def kernel(
-    preset: str = DEFAULT_PRESET,
+    preset: str | Kernel = DEFAULT_PRESET,
     revert: Sequence[str] = (),
     apply: Sequence[str] = (),
     forms: Mapping[str, str] | None = None,
@@ -101,15 +109,14 @@ def applicable(forms: Kernel, pmap: str) -> dict[str, str]:
 def _asked(revert: Sequence[str], apply: Sequence[str], forms: Mapping[str, str], pmap: str) -> dict[str, str]:
     """The form asked for of every change that is named."""
     asked: dict[str, str] = {}
-    wanted = [(name, "oldest", "") for name in revert] + [(name, "newest", "") for name in apply]
-    for name, end, form in [*wanted, *((name, "", form) for name, form in forms.items())]:
+    wanted = [(name, change_called(name).oldest) for name in revert] + [(name, change_called(name).newest) for name in apply]
+    for name, form in [*wanted, *forms.items()]:
         change = change_called(name)
         if change.pmaps and pmap not in change.pmaps:
             where = " or ".join(change.pmaps)
             raise KernelError(f"{change.id} ({change.slug}) is a change of pmap {where}, not of {pmap}", name, [f"machine.pmap = {where}"])
-        form = form or (change.oldest if end == "oldest" else change.newest)
-        if form not in (*change.forms, *change.foils):
-            raise KernelError(f"{change.id} ({change.slug}) has no form {form!r}", form, change.forms)
+        if form not in (known := (*change.forms, *change.foils)):
+            raise KernelError(f"{change.id} ({change.slug}) has no form {form!r}", form, known)
         if asked.get(change.id, form) != form:
             text = f"{change.id} ({change.slug}) is asked for as {asked[change.id]} and as {form}"
             raise KernelError(text, name, ["one form of a change"])

@@ -4,6 +4,10 @@ A lock's name is its home's name; its *class* is the home's kind; witness works 
 have a class of their own, as the kernel's static objects and maps do: they are like others of their kind, but taken in another order, and a
 class by kind alone would let witness see reversals where there are none. A zone's private object is locked with the page queues held, the
 reverse of the order of vm objects, and is never locked otherwise (C07).
+
+Of the maps the sheet lets only the system map be held beside another of its type. Here user maps are let too: a fork locks the parent's map
+and then the child's, which nobody else can reach yet, and takes no other map with one held; so there is no order between two user maps that
+a thread could reverse.
 """
 
 from __future__ import annotations
@@ -28,7 +32,8 @@ class LockClass(NamedTuple):
     duplicates: bool
     """DUPOK: several locks of the type may be held at once."""
     rank: int
-    """Place in the static order: a lock may be acquired while only lower ranks (or equal ones with DUPOK) are held."""
+    """Place in the order the kernel means, outer locks first. Witness takes it as given between spin locks; between others it takes
+    :data:`STATIC_ORDER` as given and learns the rest from what threads do."""
 
 
 PAGE_QUEUES_TYPE = "vm page queue mutex"
@@ -55,6 +60,10 @@ CLASSES: dict[str, LockClass] = {
     ),
     "smp": LockClass("smp rendezvous", "smp_ipi", spin=True, sleepable=False, recursive=False, duplicates=False, rank=95),
 }
+
+STATIC_ORDER: tuple[tuple[str, str], ...] = ((PAGE_QUEUES_TYPE, CLASSES["vnode"].type),)
+"""Pairs of types, outer first, that witness knows from the start: those of its list of 2006 in which both locks are of this machine and
+no spin locks."""
 
 OWN_CLASS: dict[str, str] = {KERNEL_OBJECT: "kernel-object", KERNEL_MAP: "kernel-map", PV_OBJECT: "uma-object"}
 """Homes whose lock has a class that is not their kind's."""

@@ -12,8 +12,10 @@ from cluster.experiments.experiment import Experiment, load_experiment
 from cluster.experiments.judging import ArmResult, reasons_against
 from cluster.experiments.measures import Names, Said, counted_by, decisions, distance, matcher, measured, panics_of
 from cluster.experiments.telling import Telling, steps
+from cluster.recording.run_dir import refuse_taken
 from cluster.scenario import Scenario
 from protocol.workload import Workload
+from shootdown.placing import placement
 from shootdown.result import Run, open_run
 from shootdown.running import run
 
@@ -83,6 +85,7 @@ def reproduce(
     each arm are kept. ``transport``: as of :func:`shootdown.run`, for several workers. Raises InputError, RunError.
     """
     experiment = name if isinstance(name, Experiment) else load_experiment(name, sets)
+    refuse_unrunnable(experiment, workers, seed, keep)
     results: dict[str, ArmResult] = {}
     with TemporaryDirectory(prefix="shootdown-experiment-") as temporary:
         directory = keep or Path(temporary)
@@ -91,6 +94,14 @@ def reproduce(
         if experiment.table.figure.decisions:
             _compare_decisions(experiment, results, seed, Path(temporary))
     return Reproduction(experiment, results, reasons_against(experiment, results))
+
+
+def refuse_unrunnable(experiment: Experiment, workers: Sequence[int], seed: int, keep: Path | None) -> None:
+    """Every arm must be able to run on each number of workers, and find its place in ``keep``, before any does. Raises InputError."""
+    for arm in experiment.arms:
+        placement(experiment.scenario(arm), seed=seed, workers=max(workers), workload=experiment.workload(arm, seed))
+        for count in workers if keep is not None else ():
+            refuse_taken(keep / _name(experiment, arm, count))
 
 
 class Ways(NamedTuple):

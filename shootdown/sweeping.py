@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from cluster.scenario import load
+from cluster.scenario import Scenario, load
 from shootdown.many_seeds import Processes, runs
 
 
@@ -23,6 +23,12 @@ class Subject(NamedTuple):
     kernel: str | None = None
     revert: tuple[str, ...] = ()
     apply: tuple[str, ...] = ()
+
+    def load(self) -> Scenario:
+        """The scenario, with a workload that can be compiled. Raises InputError."""
+        scenario = load(*self)
+        scenario.compile(0)
+        return scenario
 
 
 class Seen(NamedTuple):
@@ -84,6 +90,7 @@ class Sweep(NamedTuple):
         subject = self.subject
         return {
             "scenario": subject.scenario, "sets": list(subject.sets), "kernel": subject.kernel, "revert": list(subject.revert),
+            "apply": list(subject.apply),
             "seeds": len(self.seen), "first": self.seen[0].seed, "silent": self.silent, "endings": self.endings(),
             "violations": self.violations(), "evaluated": self.evaluated(), "not_evaluated": self.not_evaluated, "metrics": self.metrics(),
         }  # fmt: skip
@@ -91,7 +98,7 @@ class Sweep(NamedTuple):
 
 def sweep(subject: Subject, seeds: Sequence[int], processes: Processes) -> Sweep:
     """Run the subject on every seed. Raises InputError, RunError."""
-    load(*subject)
+    subject.load()
     return Sweep(subject, [one for batch in processes.over(seeds, partial(_batch, subject)) for one in batch])
 
 

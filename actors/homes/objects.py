@@ -84,10 +84,13 @@ class VmObject(ObjectHeader, kw_only=True):
     """The splay tree itself, where a page may be removed without the lock (C15 ``exempt``)."""
 
     def equip(self, forms: Mapping[str, str]) -> None:
-        """Where nobody asserts the lock, the tree's shape can be seen."""
+        """Where nobody asserts the lock, the tree's shape can be seen. An object that has pages by then, in a run forked off one in which
+        the lock was asserted, has a whole tree of them: nothing could have damaged it so far."""
         super().equip(forms)
         if forms.get("C15") == "exempt" and self.tree is None:
             self.tree = Splay()
+            for pindex in sorted(self.pages):
+                self.tree.insert(pindex)
 
     # Pages ----------------------------------------------------------------------------------------------------------------
 

@@ -101,6 +101,8 @@ class Asking(Interrupts, kw_only=True):
         if may_recurse(lock, self.tables.kernel):
             depth = thread.depths[lock] = thread.depths.get(lock, 0) + 1
             self.record((LOCK_ACQUIRE, thread.tid, lock, mode, thread.fence_of(lock), 0, depth + 1))
+            if thread.spins and mode not in (SPIN, TRY, TRY_SHARED):
+                raise KernelPanic(_blockable(lock))
             return True
         if mode in (TRY, TRY_SHARED):
             self.record((LOCK_FAIL, thread.tid, lock, thread.tid))
@@ -108,6 +110,8 @@ class Asking(Interrupts, kw_only=True):
         # The kernel's assertion comes before the wait; without it the thread would wait for itself, which is what is put on record.
         self.record((LOCK_WAIT, thread.tid, lock, thread.tid))
         known = class_of(lock)
+        if known.sleepable:
+            raise KernelPanic(f"recursed on non-recursive sx {known.type} @ {lock}")
         how = "mtx_lock_spin" if known.spin else "_mtx_lock_sleep"
         raise KernelPanic(f"{how}: recursed on non-recursive mutex {known.type} @ {lock}")
 
@@ -139,7 +143,7 @@ class Asking(Interrupts, kw_only=True):
         The kernel panics before it asks for the lock; here the home has been asked already, for the record of what was tried.
         """
         if thread.want_mode not in (TRY, TRY_SHARED):
-            self.panic(thread.tid, f"blockable sleep lock ({SORTS[class_of(lock).sleepable]}) {class_of(lock).type} @ {lock}")
+            self.panic(thread.tid, _blockable(lock))
 
     def do_release(self, thread: Thread, request: Release) -> Any:
         """Give a lock back. Leaving the last spin lock lets pending interrupts in."""
@@ -198,3 +202,7 @@ class Asking(Interrupts, kw_only=True):
         if request.chan == CHAN_FREE:
             thread.memory_waits += 1
         return WAIT
+
+
+def _blockable(lock: str) -> str:
+    return f"blockable sleep lock ({SORTS[class_of(lock).sleepable]}) {class_of(lock).type} @ {lock}"

@@ -38,10 +38,12 @@ def command(
     """Run the experiments of changes and hazards, and say which are reproduced."""
     from cluster.cli.experiment_pages import Catalogue
     from cluster.experiments.experiment import parameter_sets
-    from shootdown.experimenting import experiments, reproduce
+    from shootdown.experimenting import experiments, refuse_unrunnable, reproduce
 
     counts = worker_counts("experiments", workers)
     chosen = _each_once(experiments(ids or (), parameter_sets(sets)), kept=out is not None or pages is not None)
+    for experiment in chosen:
+        refuse_unrunnable(experiment, counts, seed, out)
     catalogue = Catalogue(pages) if pages is not None else None
     done = []
     for experiment in chosen:

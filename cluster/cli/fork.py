@@ -35,10 +35,7 @@ def command(
     from cluster.cli.at import nanoseconds
     from cluster.cli.making import watched
     from cluster.cli.summary_text import summary_lines
-    from cluster.scenario.kernel_options import changes_named
 
-    for option, texts in (("--revert", revert), ("--apply", apply)):
-        changes_named(option, texts)
     at_ns = nanoseconds(at)
     options = {"sets": sets, "revert": revert, "apply": apply, "faults": faults, "workers": workers, "out": out, "backend": backend}
     options |= {"transport": transport, "snapshot_ms": snapshot_ms, "at_ns": at_ns}

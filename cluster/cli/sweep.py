@@ -36,10 +36,12 @@ def command(
     from shootdown.sweeping import sweep as swept
 
     chosen = seeds_from(first, seeds)
+    subjects = [Subject(scenario, tuple(sets), kernel, tuple(revert), tuple(apply)) for scenario in scenarios]
+    for subject in subjects:
+        subject.load()
     found: list[Sweep] = []
     with Processes(jobs or os.cpu_count() or 1) as processes:
-        for scenario in scenarios:
-            subject = Subject(scenario, tuple(sets), kernel, tuple(revert), tuple(apply))
+        for subject in subjects:
             found.append(swept(subject, chosen, processes))
             if not as_json:
                 say(*_told(found[-1]))

@@ -32,6 +32,7 @@ from protocol.workload import Workload
 
 DIGITS_MAX = 4000
 """Of a parameter as it is typed: fewer than Python converts at once, and far more than any parameter takes."""
+NO_PARAMETER = "no parameter: this experiment has none"
 _INTEGER = re.compile(f"-?[0-9]{{1,{DIGITS_MAX}}}")
 
 
@@ -62,7 +63,8 @@ class Experiment:
         table = self.arms[arm]
         for name in table.switches:
             if name not in self.table.switches:
-                raise self.place.refuse(f"arms.{arm}.switches.{name}", name, sorted(self.table.switches), "unknown switch")
+                known = sorted(self.table.switches) or "no switch: this experiment has none"
+                raise self.place.refuse(f"arms.{arm}.switches.{name}", name, known, "unknown switch")
         return {**self.table.switches, **table.switches, **self.values, **self._values(table.parameters, f"arms.{arm}.parameters")}
 
     def scenario(self, arm: str) -> Scenario:
@@ -147,7 +149,8 @@ class Experiment:
         found = {}
         for name, value in given.items():
             if name not in self.table.parameters:
-                raise self.place.refuse(f"{key}.{name}", name, sorted(self.table.parameters), "unknown parameter")
+                known = sorted(self.table.parameters) or NO_PARAMETER
+                raise self.place.refuse(f"{key}.{name}", name, known, "unknown parameter")
             found[name] = value if isinstance(value, int) else self._evaluated(value, self.values, f"{key}.{name}")
         return found
 
@@ -220,7 +223,7 @@ def _set(table: ExperimentTable, sets: Mapping[str, int]) -> dict[str, int]:
         parameter = table.parameters.get(name)
         place = f"experiment {table.id}"
         if parameter is None:
-            known = sorted(table.parameters) or "no parameter: this experiment has none"
+            known = sorted(table.parameters) or NO_PARAMETER
             raise refuse(place, f"--set {name}", name, known, why="unknown parameter")
         if not parameter.min <= value <= parameter.max:
             allowed = f"{parameter.min} to {parameter.max}: {parameter.meaning}"

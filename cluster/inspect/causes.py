@@ -20,13 +20,15 @@ from protocol.identity import BOOT
 from protocol.records import Entry
 
 Identity = tuple[str, int]
+DIGITS_MAX = 18
+"""Of an event's number: no run has so many, and Python converts them."""
 
 
 def parse_event(text: str) -> Identity:
     """An event's identity from ``sender:seq``. Raises InputError."""
     sender, colon, number = text.rpartition(":")
     digits = number.removeprefix("-")  # a second copy of a message has its number, negative
-    if not (colon and sender and digits.isascii() and digits.isdigit()):
+    if not (colon and sender and digits.isascii() and digits.isdigit() and len(digits) <= DIGITS_MAX):
         sentence = f"--cause: {text!r} is no event; an event is sender:seq, as in cpu.0:812"
         raise InputError(sentence, key="cause", found=text, allowed="sender:seq")
     return sender, int(number)

@@ -34,31 +34,23 @@ of another task is complete (or ``for_ns``). ``[[inject]]`` tables are passed th
 
 from __future__ import annotations
 
-import tomllib
 from hashlib import blake2b
 from pathlib import Path
 
 import msgspec
 
-from cluster.errors import InputError
 from cluster.intake.script_inject import injection
 from cluster.intake.script_kernel import point
 from cluster.intake.script_steps import Names, make_step
 from cluster.intake.tables import Table
+from cluster.scenario.read import parse, read_text
 from protocol.workload import Account, AnyStep, Exec, Exit, File, Fork, Hold, Mmap, Task, Workload
 
 
 def load_script(path: str | Path) -> Workload:
     """The script in a TOML file of its own. Raises InputError."""
     path = Path(path)
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read: {error.strerror}", file=str(path), found=error.strerror, allowed="a TOML file"
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: not TOML: {error}", file=str(path), found=str(error), allowed="a TOML file") from error
+    tables = parse(read_text(path, "script", "[[task]]"), str(path), "script")
     return compile_script(tables, path.stem, file=str(path))
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cluster.errors import InputError
+from cluster.errors import InputError, spelled
 
 UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
+DIGITS_MAX = 19
+"""Of a time's number, in whatever unit: what is longer is beyond 2^62 ns."""
+FOUND_CHARACTERS_MAX = 200
 REQUIRED: Any = object()
 """Given as a default: the key must be there."""
 
@@ -35,7 +38,7 @@ class Table:
         """The error about key ``name``."""
         place, words = self.path(name) or "the script", ", ".join(map(str, allowed)) if isinstance(allowed, list | tuple) else allowed
         prefix = f"{self.file}: " if self.file else ""
-        sentence = f"{prefix}{place}: found {found!r}, allowed: {words}"
+        sentence = f"{prefix}{place}: found {_short(spelled(found))}, allowed: {words}"
         return InputError(sentence, file=self.file, key=place, found=found, allowed=allowed)
 
     def take(self, name: str, default: object = REQUIRED) -> Any:
@@ -67,9 +70,9 @@ class Table:
         value = self.take(name, default)
         if isinstance(value, str):
             number, _, unit = value.strip().partition(" ")
-            if number.isascii() and number.isdigit() and unit.strip() in UNITS:
-                return int(number) * UNITS[unit.strip()]
-        elif isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62:
+            known = number.isascii() and number.isdigit() and len(number) <= DIGITS_MAX and unit.strip() in UNITS
+            value = int(number) * UNITS[unit.strip()] if known else value
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62:
             return value
         raise self.error(name, value, 'a number of ns, or text such as "120 ns", "3 us", "1 ms"')
 
@@ -107,3 +110,7 @@ class Table:
         for name in self._value:
             if name not in self._taken:
                 raise self.error(name, name, allowed or sorted(set(self._taken)))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= FOUND_CHARACTERS_MAX else text[: FOUND_CHARACTERS_MAX - 1] + "…"

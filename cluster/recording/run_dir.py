@@ -41,7 +41,7 @@ _PRIVATE = re.compile(r"w\d+\.\d+|blackbox-\d+|\d+\.snapshot")
 PATIENCE_S = 3.0
 """How long to wait for the workers of a parent that was killed."""
 
-__all__ = ["PARTIAL", "RUNS", "SNAPSHOT_DIR", "RunDirectory", "StoredRun", "open_run"]
+__all__ = ["PARTIAL", "RUNS", "SNAPSHOT_DIR", "RunDirectory", "StoredRun", "open_run", "refuse_taken"]
 
 
 class RunDirectory:
@@ -159,14 +159,20 @@ class RunDirectory:
 
 
 def _given(out: Path) -> RunDirectory:
+    out, partial = refuse_taken(out)
+    partial.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial.chmod(0o700)
+    return RunDirectory(partial, out)
+
+
+def refuse_taken(out: Path) -> tuple[Path, Path]:
+    """Where a run for ``out`` will be, and where it is made. Raises InputError for something else than a new or empty directory."""
     if out.name in ("", ".."):
         out = out.resolve()
     partial = out.with_name((out.name or "root") + PARTIAL)
     _refuse_used(out, "the output directory")
     _refuse_used(partial, "an unfinished run of that name")
-    partial.mkdir(mode=0o700, parents=True, exist_ok=True)
-    partial.chmod(0o700)
-    return RunDirectory(partial, out)
+    return out, partial
 
 
 def _refuse_used(path: Path, what: str) -> None:

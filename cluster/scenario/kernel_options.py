@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from cluster.errors import InputError
 from cluster.scenario.overrides import PLACE
 from cluster.scenario.read import Raw
-from cluster.scenario.refusal import refuse
-from protocol.kernels import KernelError, change_called
+from cluster.scenario.refusal import Place, refuse
+from protocol.kernels import Chosen, KernelError, change_called
 
 EXAMPLE = "C10,pmap-copy-window"
 
@@ -82,3 +83,17 @@ def change_id(name: object) -> object:
         return change_called(str(name)).id
     except KernelError:
         return name
+
+
+def kernel_refusal(error: KernelError, named: Sequence[tuple[str, str]], place: Place) -> InputError:
+    """What cannot be chosen, at the key below ``kernel`` that asked for it; ``named`` are those keys with what they name."""
+    found = change_id(error.found)
+    key = next((key for key, name in named if found in (name, change_id(name))), "preset")
+    return place.refuse(f"kernel.{key}", error.found, error.allowed, str(error))
+
+
+def kernel_notes(chosen: Chosen, preset: str = "") -> tuple[str, ...]:
+    """What a run says of its kernel."""
+    brought = tuple(f"{name} = {why}" for name, why in chosen.brought.items())
+    ignored = (f"not of this pmap, and left out of {preset}: {', '.join(chosen.ignored)}",) if chosen.ignored else ()
+    return brought + ignored + chosen.remarks

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import Any
 
-from cluster.scenario.read import Raw
+from cluster.scenario.read import Raw, toml, too_long
 from cluster.scenario.refusal import refuse
 
 PROMISED = (
@@ -20,6 +20,8 @@ PROMISED = (
 """Keys that keep their meaning from version to version; every other key of a scenario file can be set too."""
 
 PLACE = "--set"
+INDEX_DIGITS_MAX = 9
+"""Of an entry's number: more than any list in a scenario has entries."""
 _KEY = re.compile(r"[a-z][A-Za-z0-9_]*(\[[0-9]+\])?(\.[A-Za-z0-9_-]+(\[[0-9]+\])?)+")
 
 
@@ -30,9 +32,11 @@ def parse_set(text: str) -> tuple[str, Any]:
     if not equals or not _KEY.fullmatch(key):
         raise refuse(PLACE, key or "KEY", text, f"KEY=VALUE with a dotted key, such as {', '.join(PROMISED)}")
     try:
-        return key, tomllib.loads(f"value = {value}")["value"]
+        return key, toml(f"value = {value}")["value"]
     except (tomllib.TOMLDecodeError, RecursionError):
         return key, value
+    except ValueError:
+        raise too_long(value, PLACE, key) from None
 
 
 def apply_sets(raw: Raw, sets: Iterable[str]) -> dict[str, str]:
@@ -67,8 +71,8 @@ def _step(here: Any, name: str, key: str) -> Any:
     below = here.setdefault(name, {})
     if not bracket:
         return below
-    index = int(number.rstrip("]"))
-    if not isinstance(below, list) or index >= len(below):
-        length = len(below) if isinstance(below, list) else 0
+    index = number.rstrip("]")
+    length = len(below) if isinstance(below, list) else 0
+    if len(index) > INDEX_DIGITS_MAX or int(index) >= length:
         raise refuse(PLACE, key, f"{name}[{index}]", f"one of the {length} entries of {name}, counted from 0")
-    return below[index]
+    return below[int(index)]

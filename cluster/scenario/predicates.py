@@ -40,7 +40,7 @@ def possible_side(patterns: tuple[str, ...], key: str, machine: Machine, place: 
     for index, pattern in enumerate(patterns):
         if pattern.startswith(DOMAIN):
             number = pattern.removeprefix(DOMAIN)
-            if not number.isdecimal() or int(number) >= machine.domains:
+            if not number.isdecimal() or _at_least(number, machine.domains):
                 allowed = f"{DOMAIN}0 to {DOMAIN}{machine.domains - 1}: the machine has {machine.domains} domains"
                 raise place.refuse(f"{key}[{index}]", pattern, allowed)
         else:
@@ -50,11 +50,17 @@ def possible_side(patterns: tuple[str, ...], key: str, machine: Machine, place: 
 def possible_actor(pattern: str, key: str, machine: Machine, place: Place) -> None:
     """Raises InputError for a pattern that no actor of this machine can match."""
     match = _CPU.fullmatch(pattern)
-    if match and int(match[1]) >= machine.cpus:
+    if match and _at_least(match[1], machine.cpus):
         raise place.refuse(key, pattern, f"cpu.0 to cpu.{machine.cpus - 1}: the machine has {machine.cpus} CPUs")
     kinds = actor_kinds()
     if not any(can_be(pattern, kind) for kind in kinds):
         raise place.refuse(key, pattern, [f"{kind}*" for kind in kinds], why="no actor is called so")
+
+
+def _at_least(digits: str, least: int) -> bool:
+    """Python converts a few thousand digits at most, and a name can have more."""
+    digits = digits.lstrip("0")
+    return len(digits) > len(str(least)) or int(digits or "0") >= least
 
 
 def can_be(pattern: str, kind: str) -> bool:

@@ -5,17 +5,25 @@ A recording given by itself is a scenario of two lines: the recordings' machine 
 
 from __future__ import annotations
 
+import re
 import stat
 import tomllib
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from cluster.errors import InputError
 from cluster.scenario.places import RECORDING_SUFFIXES, names, stem_of
 from cluster.scenario.refusal import refuse
 
 Raw = dict[str, Any]
 DEFAULT_MACHINE = "recordings-2cpu"
 FILE_BYTES_MAX = 4 << 20
+DIGITS_MAX = 4300
+"""Of an integer in a TOML text: Python converts no more, and says so with an error that is none of TOML's."""
+_BEYOND = 1 << 14_000
+"""Hexadecimal ones it converts, and then cannot spell out what was found."""
+_LONG = re.compile("[0-9][0-9A-Fa-fxob_]{3500,}", re.ASCII)
+"""An integer so long, in any base."""
 
 
 class Source(NamedTuple):
@@ -103,18 +111,43 @@ def read_text(path: Path, what: str = "scenario", least: str = "[workload]") -> 
         raise refuse(str(path), what, f"bytes that are no text (at byte {error.start})", "a TOML file in UTF-8") from None
 
 
+def toml(text: str) -> Raw:
+    """What a TOML text says. Raises TOMLDecodeError, RecursionError, and ValueError for an integer that is too long."""
+    tables = tomllib.loads(text)
+    waiting: list[object] = [tables]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            waiting += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, int) and abs(value) >= _BEYOND:
+            raise ValueError("an integer that is too long")
+    return tables
+
+
 def parse(text: str, file: str, what: str = "scenario") -> Raw:
     """The tables of a TOML text, and of what it is. Raises InputError with file and line."""
     try:
-        return tomllib.loads(text)
+        return toml(text)
     except RecursionError:
         raise refuse(file, "TOML", "arrays or tables nested too deep to be read", f"valid TOML, as flat as {_a(what)} file is") from None
     except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        digits = message.partition("(at line ")[2].partition(",")[0]
-        line = int(digits) if digits.isdigit() else text.count("\n") + 1
-        content = text.splitlines()[line - 1].strip() if line <= text.count("\n") + 1 and text else ""
-        raise refuse(file, "TOML", content or "the end of the file", "valid TOML", line=line, why=message.partition(" (at")[0]) from None
+        raise _no_toml(text, file, str(error)) from None
+    except ValueError:
+        raise too_long(text, file, "TOML") from None
+
+
+def _no_toml(text: str, file: str, message: str) -> InputError:
+    digits = message.partition("(at line ")[2].partition(",")[0]
+    line = int(digits) if digits.isdigit() else text.count("\n") + 1
+    content = text.splitlines()[line - 1].strip() if line <= text.count("\n") + 1 and text else ""
+    return refuse(file, "TOML", content or "the end of the file", "valid TOML", line=line, why=message.partition(" (at")[0])
+
+
+def too_long(text: str, file: str, key: str) -> InputError:
+    """The InputError about the integer in ``text`` that has more digits than Python converts."""
+    digits = _LONG.search(text)
+    line = text.count("\n", 0, digits.start()) + 1 if digits and "\n" in text else None
+    return refuse(file, key, digits[0] if digits else text, f"integers of at most {DIGITS_MAX} digits", line=line)
 
 
 def with_preset(machine: object, file: str) -> Raw:

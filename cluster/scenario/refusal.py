@@ -15,7 +15,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
-from cluster.errors import InputError
+from cluster.errors import InputError, spelled
 
 FOUND_CHARACTERS_MAX = 80
 _KEY = re.compile(r"[A-Za-z0-9_.-]+")
@@ -23,7 +23,7 @@ _KEY = re.compile(r"[A-Za-z0-9_.-]+")
 
 def shown(value: object) -> str:
     """A found value as a short, printable text (control characters escaped)."""
-    text = value if isinstance(value, str) and value.isprintable() and value else repr(value)
+    text = value if isinstance(value, str) and value.isprintable() and value else spelled(value)
     return text if len(text) <= FOUND_CHARACTERS_MAX else text[: FOUND_CHARACTERS_MAX - 1] + "…"
 
 
@@ -32,7 +32,7 @@ def refuse(file: str, key: str, found: object, allowed: str | Iterable[str], *, 
     text = allowed if isinstance(allowed, str) else ", ".join(allowed)
     place = f"{file}:{line}" if line else file
     reason = f"{why}; " if why else ""
-    sentence = f"{place}: {key}: {reason}found {shown(found)}, allowed: {text}"
+    sentence = f"{place}: {shown(key)}: {reason}found {shown(found)}, allowed: {text}"
     return InputError(sentence, file=file, line=line, key=key, found=_plain(found), allowed=text)
 
 
@@ -165,4 +165,4 @@ def _array_index(table: str) -> tuple[str, int | None]:
 
 
 def _plain(value: object) -> object:
-    return value if isinstance(value, str | int | bool | list | dict | None) else str(value)
+    return value if isinstance(value, str | int | bool | list | dict | None) else spelled(value)

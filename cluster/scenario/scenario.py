@@ -19,7 +19,7 @@ from cluster.scenario.checks_named import all_known, checks_of
 from cluster.scenario.cross import faults_of
 from cluster.scenario.expand import declared_expanded, machine_expanded
 from cluster.scenario.fault_tables import SwarmTable
-from cluster.scenario.kernel_options import change_id, lay_changes, lay_preset, refuse_two_presets
+from cluster.scenario.kernel_options import kernel_notes, kernel_refusal, lay_changes, lay_preset, refuse_two_presets
 from cluster.scenario.overrides import apply_sets, parse_set
 from cluster.scenario.read import Raw, Source, read_source, with_preset
 from cluster.scenario.refusal import Place, refusal_of
@@ -173,7 +173,7 @@ def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:
         machine=machine,
         kernel_preset=table.kernel.preset,
         kernel=chosen.forms,
-        kernel_notes=_notes(chosen, table.kernel.preset),
+        kernel_notes=kernel_notes(chosen, table.kernel.preset),
         work=work,
         declared=faults_of(table, machine, place),
         swarm=table.swarm,
@@ -199,13 +199,4 @@ def _kernel(table: KernelTable, pmap: str, place: Place) -> Chosen:
         named += [(f"revert[{index}]", name) for index, name in enumerate(table.revert)]
         named += [(f"apply[{index}]", name) for index, name in enumerate(table.apply)]
         named += [(f"forms.{name}", word) for name, form in table.forms.items() for word in (name, form)]
-        found = change_id(error.found)
-        key = next((key for key, name in named if found in (name, change_id(name))), "preset")
-        raise place.refuse(f"kernel.{key}", error.found, error.allowed, str(error)) from None
-
-
-def _notes(chosen: Chosen, preset: str) -> tuple[str, ...]:
-    """What a run says of its kernel."""
-    brought = tuple(f"{name} = {why}" for name, why in chosen.brought.items())
-    ignored = (f"not of this pmap, and left out of {preset}: {', '.join(chosen.ignored)}",) if chosen.ignored else ()
-    return brought + ignored + chosen.remarks
+        raise kernel_refusal(error, named, place) from None

@@ -27,7 +27,8 @@ Ending = Literal["finished", "stuck", "panic", "limit"]
 class KernelTable(Table):
     """``[kernel]``: a preset, with changes put back to their oldest form (``revert``) or on to their newest (``apply``).
 
-    ``forms`` names a form outright (``R03 = "clear-set-load"``) and has the last word: a change can have more than two.
+    ``forms`` names a form (``R03 = "clear-set-load"``), for a change can have more than two. A change is named once: what ``forms`` and
+    one of the lists say of it must agree.
     """
 
     preset: str = DEFAULT_PRESET

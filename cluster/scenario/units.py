@@ -18,6 +18,8 @@ SIZE_BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 NS_MAX = 10**15
 """About eleven days of virtual time: far beyond any run, far below 64 bits."""
 BYTES_MAX = 1 << 46
+DIGITS_MAX = 30
+"""Of the number before a unit: enough for any time or size with all its decimals, and fewer than Python refuses to convert."""
 
 _QUANTITY = re.compile(r"\s*([0-9][0-9_]*)(?:\.([0-9]+))?\s*([A-Za-zµ]+)\s*", re.ASCII)
 
@@ -27,8 +29,10 @@ def quantity(text: str, units: dict[str, int], base: str) -> int:
     match = _QUANTITY.fullmatch(text)
     if match is None or match[3] not in units:
         raise impossible(text, f'an integer number of {base}, or a text with one of the units {", ".join(units)}, such as "120 {base}"')
-    fraction = match[2] or ""
-    scaled = int(match[1].replace("_", "") + fraction) * units[match[3]]
+    digits, fraction = match[1].replace("_", ""), match[2] or ""
+    if len(digits) + len(fraction) > DIGITS_MAX:
+        raise impossible(text, f"a number of at most {DIGITS_MAX} digits and its unit")
+    scaled = int(digits + fraction) * units[match[3]]
     whole, rest = divmod(scaled, int("1" + "0" * len(fraction)))
     if rest:
         raise impossible(text, f"a whole number of {base}")

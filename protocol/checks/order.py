@@ -1,8 +1,8 @@
 """I-ORDER: the lock-order witness (vm-facts 2.5, the 2006 kernel's subr_witness.c), in the kernel's own words.
 
-Order is learnt between *types* of locks from single chains of acquisitions, so a deadlock is proved although the two threads never met.
-Each shard reports the first time it sees an acquisition with given types held; the global stage learns and judges these sightings in the
-order of their keys.
+Order is learnt between *types* of locks from single chains of acquisitions, so a deadlock is proved although the two threads never met;
+a pair of types is known from the start, as in the kernel's list. Each shard reports the first time it sees an acquisition with given types
+held; the global stage learns and judges these sightings in the order of their keys.
 
 Of the ten rules, 4 to 8 are this check's: duplicates, sleepable and Giant after non-sleepable, reversals, try-locks, types. Rules 1, 3
 and 10 are panics of the machine (``blockable sleep lock``, ``recursed on non-recursive mutex``, ``not owned``), which I-SPIN and I-RECURSE

@@ -75,16 +75,16 @@ class Spin(Check):
         self.threads: Threads = domain
 
     def acquire(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
-        """Only spin locks, and try-locks of others; and nobody spins for ever."""
-        _, thread, lock, mode, _, wait_ns, depth = record
+        """Only spin locks, and try-locks of others, even of one held already; and nobody spins for ever."""
+        _, thread, lock, mode, _, wait_ns, _ = record
         if view.spins:
             self.evaluated += 1
             known = self.threads.lock_class(lock)
-            if not known.spin and mode not in NOT_WAITING and depth == 1 and view.waiting != lock:
+            if not known.spin and mode not in NOT_WAITING and view.waiting != lock:
                 self._blocks(record, known.type, view, head, index)
         if wait_ns > SPIN_LIMIT_NS and self.threads.lock_class(lock).spin:
             self.evaluated += 1
-            self.violate(head, index, f"{thread_name(thread)}: spun {wait_ns} ns for {lock}, limit {SPIN_LIMIT_NS} ns")
+            self._too_long(thread, lock, f"spun {wait_ns} ns for it", head, index)
 
     def wait(self, record: Any, view: ThreadView, head: Head, index: int) -> None:
         """Waiting for another spin lock keeps the CPU; waiting for anything else does not."""
@@ -116,9 +116,10 @@ class Spin(Check):
         if view.spins and not record[5] and self.threads.lock_class(record[2]).spin:
             self.evaluated += 1
             if record[4] > SPIN_LIMIT_NS:
-                self.violate(
-                    head, index, f"{thread_name(record[1])}: spin lock {record[2]} held too long: {record[4]} ns, limit {SPIN_LIMIT_NS} ns"
-                )
+                self._too_long(record[1], record[2], f"{record[4]} ns", head, index)
+
+    def _too_long(self, thread: int, lock: str, figure: str, head: Head, index: int) -> None:
+        self.violate(head, index, f"{thread_name(thread)}: spin lock held too long: {lock} ({figure}, limit {SPIN_LIMIT_NS} ns)")
 
 
 def _spins(threads: Threads, view: ThreadView) -> str:

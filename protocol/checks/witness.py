@@ -6,7 +6,7 @@ Types and not locks are compared: an order that was proper between two objects i
 from __future__ import annotations
 
 from protocol.checks.base import thread_name
-from protocol.locks import GIANT_TYPE, LockClass
+from protocol.locks import GIANT_TYPE, STATIC_ORDER, LockClass
 
 Edges = dict[tuple[str, str], tuple[int, int, str, str]]
 """(outer type, inner type) to (time, thread, outer lock, inner lock) of the first sight."""
@@ -31,17 +31,19 @@ def order_fault(outer: LockClass, inner: LockClass, edges: Edges) -> str:
     path = _path(inner.type, outer.type, edges)
     if not path:
         return ""
+    if (path[0], path[1]) in STATIC_ORDER:
+        return f"lock order reversal: {{}}: against {' -> '.join(path)}, of which witness knows the first step from the start"
     time_ns, first, before, after = edges[(path[0], path[1])]
     learnt = f"{' -> '.join(path)} was learnt before, when {thread_name(first)} acquired {after} with {before} held, at {time_ns} ns"
     return f"lock order reversal: {{}}: {learnt}"
 
 
 def _path(start: str, goal: str, edges: Edges) -> list[str]:
-    """The learnt order from one type to another, or [] if there is none; breadth first, in the order of learning."""
+    """The known order from one type to another, or [] if there is none; breadth first, in the order of learning."""
     paths = [[start]]
     known = {start}
     for path in paths:
-        for outer, inner in edges:
+        for outer, inner in (*STATIC_ORDER, *edges):
             if outer == path[-1] and inner not in known:
                 if inner == goal:
                     return [*path, inner]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +117,7 @@ def test_what_cannot_stand_beside_a_change_asked_for_goes():
         ({"revert": ["C10"]}, "C10", "is a change of pmap i386, not of amd64"),
         ({"apply": ["C15"], "pmap": "i386"}, "C15", "is a change of pmap alpha, not of i386"),
         ({"forms": {"C30": "helper"}}, "helper", "C30 (copy-sets-valid) has no form 'helper'"),
+        ({"forms": {"R03": ""}}, "", "R03 (pm-active-order) has no form ''"),
         ({"revert": ["C99"]}, "C99", "no change is called 'C99'"),
     ],
 )
@@ -133,6 +136,23 @@ def test_a_foil_is_a_form_only_by_name():
     for change in CHANGES.values():
         for foil in change.foils:
             assert kernel(forms={change.id: foil})[change.id] == foil and foil not in change.forms
+        with pytest.raises(KernelError) as raised:
+            choose(forms={change.id: "nothing"}, pmap=(*change.pmaps, "amd64")[0])
+        assert raised.value.allowed == [*change.forms, *change.foils]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("id", ANYWHERE)
+def test_over_a_kernel_already_chosen_it_is_as_over_its_preset(preset, id):
+    """Forms that a kernel has because somebody chose it are not asked for: what a change needs comes with it, and what it ends goes."""
+    for how in ({"revert": [id]}, {"apply": [id]}):
+        try:
+            expected = choose(preset, **how)
+        except KernelError as error:
+            with pytest.raises(KernelError, match=re.escape(str(error))):
+                choose(kernel(preset), **how)
+        else:
+            assert choose(kernel(preset), **how) == expected._replace(ignored=())
 
 
 def test_odd_combinations_are_allowed_and_remarked_on():

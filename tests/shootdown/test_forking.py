@@ -5,7 +5,8 @@ import pytest
 
 import shootdown as sd
 from protocol.changes import CHANGES
-from shootdown.forking import STRUCTURAL
+from protocol.kernels import KernelError, choose, kernel
+from shootdown.changing import STRUCTURAL, changed
 
 SETS = ("workload.lines_max=200",)
 
@@ -71,13 +72,35 @@ def test_every_change_can_be_put_back_under_way(run, change, tmp_path):
     assert made.stored.manifest.plan.model.kernel[change] == CHANGES[change].forms[0]
 
 
+SMALL = ("workload.parameters.cpus=4", "workload.parameters.pages=24", "workload.parameters.touches=16", "machine.cpus=4")
+
+
+@pytest.fixture(scope="module", params=["i386", "alpha"])
+def of_pmap(request, tmp_path_factory):
+    sets = [*SMALL, f"machine.pmap={request.param}"]
+    return sets, sd.run(sd.load("fork-cow", sets), out=tmp_path_factory.mktemp("pmap") / "run")
+
+
+def test_changes_of_one_pmap_can_be_put_back_under_way_there(of_pmap, tmp_path):
+    """What begins half-way does no damage that a whole run in the old form does not."""
+    sets, whole = of_pmap
+    pmap = whole.stored.manifest.plan.model.machine.pmap
+    changes = [name for name, change in CHANGES.items() if pmap in change.pmaps and name not in STRUCTURAL]
+    assert changes
+    for change in changes:
+        old = sd.run(sd.load("fork-cow", sets, revert=[change]), out=tmp_path / f"{change}-whole")
+        made = sd.fork(whole.path, whole.summary["virtual_ns"] // 2, revert=[change], out=tmp_path / change)
+        assert (made.ended, old.ended) == ("finished", "finished")
+        assert {found.check for found in made.violations} <= {found.check for found in old.violations}
+        assert made.stored.manifest.plan.model.kernel[change] == CHANGES[change].forms[0]
+
+
 def test_threads_under_way_keep_the_forms_they_began_with(run, tmp_path):
-    from shootdown.forking import changed, refitted
+    from shootdown.forking import refitted
     from shootdown.travelling import travel
 
     instant = travel(run.path, run.summary["virtual_ns"] // 2)
-    model = changed(instant.manifest.plan.model, ["R02"], [], [])
-    refitted(instant, model)
+    refitted(instant, changed(instant.manifest.plan, ["R02"], [], []).model)
     threads = [thread for cpu in ("cpu.0", "cpu.1") for thread in instant.share.engine.actors[cpu].threads.values()]
     started = [thread for thread in threads if thread.started]
     assert started
@@ -88,11 +111,32 @@ def test_threads_under_way_keep_the_forms_they_began_with(run, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"sets": ["machine.cpus=8"]}, "machine.cpus: that cannot change while a run is under way"),
-        ({"sets": ["limits.wait_ns=never"]}, "limits.wait_ns"),
-        ({"sets": ["checks.stop_at_first=5"]}, "true or false"),
-        ({"revert": ["C99"]}, "C99"),
-        ({"at_ns": 1 << 40}, "the run ended finished at"),
+        (
+            {"sets": ["machine.cpus=8"]},
+            r"^--set: machine\.cpus: that cannot change while a run is under way; found machine\.cpus, allowed: l",
+        ),
+        ({"sets": ["checks.enable=[]"]}, r"^--set: checks\.enable: that cannot change while a run is under way; found "),
+        ({"sets": ["limits.foo=8"]}, r"^--set: limits\.foo: unknown key; found foo, allowed: events, memory_waits, "),
+        ({"sets": ["checks.foo=8"]}, r"^--set: checks\.foo: unknown key; found foo, allowed: stop_at_first$"),
+        (
+            {"sets": ["limts.wait_ns=8"]},
+            r"^fork with --set limts\.wait_ns: limts: unknown key; found limts, allowed: limits \(did you mean that\?\), or",
+        ),
+        ({"sets": ["limits.wait_ns.x=8"]}, r"^--set: limits\.wait_ns\.x: found a value, allowed: a key inside a table$"),
+        ({"sets": ["limits.wait_ns=never"]}, r"^--set: limits\.wait_ns: found never, allowed: an integer number of ns, or "),
+        ({"sets": ["limits.wait_ns=0"]}, r"^--set: limits\.wait_ns: found 0, allowed: an integer of 1 or more$"),
+        ({"sets": ["limits.events=1.5"]}, r"^--set: limits\.events: found 1\.5, allowed: an integer$"),
+        ({"sets": ["checks.stop_at_first=5"]}, r"^--set: checks\.stop_at_first: found 5, allowed: true or false$"),
+        ({"revert": ["C99"]}, r"^--revert: kernel\.revert\[0\]: no change is called 'C99'; found C99, allowed: C01 "),
+        ({"revert": ["C01"], "apply": ["C02,C99"]}, r"^--apply: kernel\.apply\[1\]: no change is called 'C99'; found C99, allowed: C01 "),
+        ({"revert": ["C01"], "apply": ["C01"]}, r"^--revert: kernel\.revert\[0\]: C01 .* is asked for as .*; found C01, allowed: one form"),
+        ({"revert": ["C24", "C19"]}, r"^--revert: kernel\.revert\[1\]: C19 = held exists only with .*; found C19, allowed: C24 = fq-held$"),
+        (
+            {"revert": ["C10"]},
+            r"^--revert: kernel\.revert\[0\]: C10 .* is a change of pmap i386.*; found C10, allowed: machine\.pmap = i386$",
+        ),
+        ({"revert": ["C01,"]}, r"^--revert: CHANGE: an empty name; found C01,, allowed: names of changes"),
+        ({"at_ns": 1 << 40}, r"^--at: the run ended finished at \d+ ns; found 1099511627776, allowed: less than \d+$"),
         ({"workers": 99}, "99"),
     ],
 )
@@ -104,11 +148,63 @@ def test_what_cannot_change_is_refused_and_leaves_nothing(run, options, said, tm
 
 
 def test_what_the_machine_consists_of_cannot_change():
-    from shootdown.forking import changed
+    plan = sd.load("redis-bgsave", ["machine.pmap=alpha"]).to_plan(1)
+    said = (
+        r"^--revert: kernel\.revert\[1\]: C14 cannot change while a run is under way: .*; found pt-page-object, allowed: any other change$"
+    )
+    with pytest.raises(sd.InputError, match=said):
+        changed(plan, ["C01", "pt-page-object"], [], [])
+    plan = sd.load("redis-bgsave", ["machine.pmap=alpha"], kernel="freebsd-2004").to_plan(1)
+    with pytest.raises(
+        sd.InputError, match=r"^--apply: kernel\.apply\[0\]: C14 cannot .*; found C15, allowed: any other change$"
+    ) as caught:
+        changed(plan, ["C03"], ["C15"], [])
+    assert (caught.value.key, caught.value.found) == ("kernel.apply[0]", "C15")
 
-    model = sd.load("redis-bgsave", ["machine.pmap=alpha"]).to_plan(1).model
-    with pytest.raises(sd.InputError, match="C14 cannot change while a run is under way"):
-        changed(model, ["C14"], [], [])
+
+@pytest.mark.parametrize("preset", ["freebsd-2004", "freebsd-2006", "repaired"])
+@pytest.mark.parametrize("pmap", ["amd64", "i386", "alpha"])
+def test_a_change_brings_with_it_what_it_brings_in_a_run(preset, pmap):
+    """Whatever the kernel is that the run began with."""
+    plan = sd.load("redis-bgsave", [f"machine.pmap={pmap}"], kernel=preset).to_plan(1)
+    for option in ("revert", "apply"):
+        for name in CHANGES:
+            asked = {"revert": [], "apply": [], option: [name]}
+            try:
+                chosen = choose(preset, **asked, pmap=pmap)
+            except KernelError:
+                chosen = None
+            if chosen is None or any(chosen.forms[one] != plan.model.kernel[one] for one in STRUCTURAL):
+                with pytest.raises(sd.InputError):
+                    changed(plan, **asked, sets=[])
+                continue
+            found = changed(plan, **asked, sets=[])
+            assert found.model.kernel == chosen.forms
+            assert [note for note in found.notes if " = " in note] == [f"{one} = {why}" for one, why in chosen.brought.items()]
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "forms"),
+    [
+        ("apply", "C01", {"C01": "plain", "C03": "busy-each-try"}),
+        ("revert", "C19", {"C19": "held", "C24": "fq-held"}),
+        ("revert", "C04", {"C04": "busy-again", "C03": "busy-each-try"}),
+        ("revert", "C07", {"C07": "no", "C11": "locked"}),
+    ],
+)
+def test_what_comes_along_over_the_kernel_of_2004(option, name, forms):
+    plan = sd.load("redis-bgsave", kernel="freebsd-2004").to_plan(1)
+    found = changed(plan, **{"revert": [], "apply": [], option: [name]}, sets=[])
+    assert found.model.kernel == {**kernel("freebsd-2004"), **forms}
+    assert found.notes
+
+
+def test_what_is_said_of_the_forms_is_said_of_the_fork(run, tmp_path):
+    made = sd.fork(run.path, 1000, revert=["C03"], out=tmp_path / "fork")
+    (note,) = made.summary["kernel_notes"]
+    assert note.startswith("from 1000 ns on: C01 = busy-first, for C03: ")
+    again = sd.fork(made.path, 2000, sets=["limits.events=500000"], out=tmp_path / "again")
+    assert again.summary["kernel_notes"] == [note]
 
 
 LATE = """
@@ -140,7 +236,7 @@ def test_faults_begin_at_the_fork(run, tmp_path):
 def test_a_fault_in_the_past_or_of_no_sense_is_refused(run, tmp_path):
     file = tmp_path / "late.toml"
     for text, said in (
-        (LATE.replace("AT", "5"), "before the fork at"),
+        (LATE.replace("AT", "5"), r"faults\[1\]\.at_ns: nap is before the fork at 1000 ns; found 5, allowed: 1000 or later$"),
         (LATE.replace("AT", "10000000").replace("cpu = 1", "cpu = 7"), "0 to 1"),
         ("[[faults]]\nkind = 'delay'\n", "late.toml"),
         ("[swarm]\n", "late.toml"),

@@ -65,6 +65,17 @@ def test_bad_input_is_refused_before_anything_is_run():
         sweep(Subject("fault-storm", ("machine.frames=1",)), range(1, 9), processes)
 
 
+def test_the_value_of_the_json_names_all_that_was_asked_for():
+    found = Sweep(Subject("demo", ("machine.cpus=2",), "freebsd-2006", ("C24",), ("R03", "R04")), [seen(5)]).as_json()
+    assert {key: found[key] for key in Subject._fields} == {
+        "scenario": "demo",
+        "sets": ["machine.cpus=2"],
+        "kernel": "freebsd-2006",
+        "revert": ["C24"],
+        "apply": ["R03", "R04"],
+    }
+
+
 def test_a_run_that_fails_is_told_with_its_seed(monkeypatch):
     def fails(scenario, **_):
         raise RunError("cpu.0 failed")

@@ -62,3 +62,19 @@ def test_without_the_exemption_there_is_no_tree():
     assert b.home.tree is None
     b.ask(Remove(2))
     assert found(b, 4) == [0, 1, 3]
+
+
+def test_an_object_that_is_exempted_under_way_has_all_its_pages_in_the_tree():
+    b = holder(16, exempt=False)
+    b.home.equip({"C15": "exempt"})
+    assert b.home.tree.reachable() == 16
+    assert found(b, 16) == list(range(16))
+    remove(b, 5, [], 0)
+    assert b.port.records[-1] == (OBJECT_TREE, 15, 15)
+
+
+def test_a_tree_that_is_there_is_kept_as_damaged_as_it_is():
+    b = holder(16)
+    remove(b, 15, [3], 1)
+    b.home.equip({"C15": "exempt"})
+    assert found(b, 16) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.kernel import step
-from protocol.identity import FREE_QUEUES, vnode_lock, vnode_of
+from protocol.identity import FREE_QUEUES, PAGE_QUEUES, vnode_lock, vnode_of
 from protocol.locks import class_of
 from protocol.records import LOCK_ACQUIRE, LOCK_WAIT, PANIC, VNODE_HOLD
 from protocol.workload import Access, File, Inject, Kernel, Mmap, Munmap
@@ -70,6 +70,33 @@ def test_with_a_spin_lock_held_no_lock_is_acquired_that_may_block(lock, taken, m
     waits = [record[2] for record in done.records(LOCK_WAIT)]
     waits_for_itself = ["fq"] if lock == "fq" else []
     assert waits == (["vnode.1"] if taken and lock == "vnode.1" else waits_for_itself)
+
+
+async def take_again_under_spin_lock(k):
+    await k.acquire(PAGE_QUEUES)
+    await k.acquire(FREE_QUEUES)
+    await k.acquire(PAGE_QUEUES)
+    return "ok"
+
+
+def test_nor_is_one_that_is_held_already(monkeypatch):
+    """The page-queues lock may be acquired again by its holder, which would wait for nobody: witness asks before it looks who that is."""
+    monkeypatch.setitem(step.SCRIPTED, "take", take_again_under_spin_lock)
+    done = run(workload([Kernel(routine="take")], files=(ONE,)))
+    assert [record[2] for record in done.records(PANIC)] == ["blockable sleep lock (sleep mutex) vm page queue mutex @ pq"]
+    assert judged(done).names == {"I-SPIN"}
+
+
+async def take_map_twice(k):
+    await k.acquire("map.0")
+    await k.acquire("map.0")
+    return "ok"
+
+
+def test_a_map_s_lock_that_is_acquired_again_is_called_no_mutex(monkeypatch):
+    monkeypatch.setitem(step.SCRIPTED, "take", take_map_twice)
+    done = run(workload([Kernel(routine="take")], files=(ONE,)))
+    assert [record[2] for record in done.records(PANIC)] == ["recursed on non-recursive sx user map @ map.0"]
 
 
 async def try_under_spin_lock(k):

@@ -109,6 +109,44 @@ def test_bad_options(shootdown, tmp_path, small, options, words):
     assert leftovers(tmp_path, "small.toml") == []
 
 
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "allowed"),
+    [
+        (f"machine.cpus={LONG}", "machine.cpus", "integers of at most 4300 digits"),
+        (f"machine.cpu_domains=[0, {LONG}]", "machine.cpu_domains", "integers of at most 4300 digits"),
+        (f"machine.cpus=0x{LONG}", "machine.cpus", "integers of at most 4300 digits"),
+        (f"machine.cpu_domains=[0x{LONG}]", "machine.cpu_domains", "integers of at most 4300 digits"),
+        (f"machine.cpus={{ a = [0x{LONG}] }}", "machine.cpus", "integers of at most 4300 digits"),
+        (f"faults[{LONG}].cpu=1", f"faults[{LONG}].cpu", "one of the 0 entries of faults, counted from 0"),
+        (f'limits.wait_ns="{LONG} ns"', "limits.wait_ns", "a number of at most 30 digits and its unit"),
+        (f'limits.wait_ns="1.{LONG} s"', "limits.wait_ns", "a number of at most 30 digits and its unit"),
+        ("machine.cpus=[1979-05-27]", "machine.cpus", "an integer"),
+    ],
+    ids=range(9),
+)
+def test_numbers_longer_than_python_converts(shootdown, tmp_path, small, text, key, allowed):
+    error = check(shootdown("run", small, "--json", "--set", text), 2, allowed)
+    assert error["key"].startswith(key) and allowed in error["allowed"] and error["found"]
+    assert len(str(error)) < 16_000
+    assert leftovers(tmp_path, "small.toml") == []
+
+
+def test_a_sentence_is_short_whatever_was_found(shootdown, small):
+    for option in (f"machine.cpus={LONG}", f"faults[{LONG}].cpu=1", f'limits.wait_ns="{LONG} ns"'):
+        assert len(shootdown("run", small, "--set", option).err) < 400
+
+
+def test_a_long_number_in_a_file_is_found_on_its_line(shootdown, small):
+    small.write_text(f"{small.read_text()}[machine]\ncpus = {LONG}\n")
+    for text in (small.read_text(), small.read_text().replace("cpus = ", "cpus = 0x")):
+        small.write_text(text)
+        error = check(shootdown("check", small, "--json"), 2, "small.toml:6: TOML: found ", "9…, allowed: integers of at most 4300 digits")
+        assert (error["line"], error["key"]) == (6, "TOML")
+
+
 def test_a_worker_for_every_root_actor_is_the_most(shootdown, small):
     allowed = shootdown("run", small, "--json", "--workers", "4000").json["error"]["allowed"]
     most = int(str(allowed).rpartition(" ")[2])

@@ -122,9 +122,18 @@ def test_what_cannot_be_meant_is_refused_before_anything_runs(case, shootdown, t
     assert [path.name for path in tmp_path.iterdir()] == ["endless.toml"]
 
 
-def test_more_workers_than_actors(shootdown):
-    ended = shootdown("experiments", "C25", "--workers", "1000", "--json")
+def test_more_workers_than_actors(shootdown, tmp_path):
+    ended = shootdown("experiments", "C19", "C25", "--workers", "1,1000", "--out", "kept", "--json")
     assert ended.status == 2 and "1000 workers were asked for" in ended.err and ended.json["error"]["kind"] == "input"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("taken", ["C25-before", "C25-clean-2-workers", "C25-clean-2-workers.partial"])
+def test_where_something_is_already_no_run_is_put(shootdown, tmp_path, taken):
+    (tmp_path / "kept" / taken / "precious").mkdir(parents=True)
+    ended = shootdown("experiments", "C19", "C25", "--out", "kept", "--json")
+    assert ended.status == 2 and f"kept/{taken}: " in ended.err and ended.json["error"]["key"] == "out"
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == [taken]
 
 
 # Density ---------------------------------------------------------------------------------------------------------------------------
@@ -204,3 +213,12 @@ def test_a_density_that_is_continued_says_what_was_lost_of_it(shootdown, counted
     assert (ended.status, ended.out) == (0, table.out)
     assert ended.err.startswith("shootdown: ") and "rows.jsonl, line " in ended.err and "half a row" in ended.err
     assert shootdown("density", "R03", "--keep", "/dev/full").status == 2
+
+
+@pytest.mark.parametrize(("other", "said"), [("nope", "no scenario or recording has this name"), ("narrow.toml", "machine.cpus")])
+def test_every_scenario_is_loaded_before_one_is_swept(shootdown, tmp_path, monkeypatch, other, said):
+    (tmp_path / "narrow.toml").write_text('[machine]\ncpus = 1\n[workload]\ngenerator = "fork_cow"\nparameters = { cpus = 2 }\n')
+    swept = []
+    monkeypatch.setattr("shootdown.sweeping.sweep", lambda *given: swept.append(given))
+    ended = shootdown("sweep", "demo", other, "--seeds", 1, "--json")
+    assert ended.status == 2 and said in ended.err and "demo" not in ended.json and swept == []

@@ -109,6 +109,21 @@ def test_an_arm_that_names_forms_has_those(loaded, says, forms):
     assert experiment.scenario("before").kernel == {**PRESETS["repaired"], **forms}
 
 
+def test_an_arms_form_is_named(loaded):
+    with pytest.raises(InputError, match=r"small\.toml: arms\.before\.forms\.C25: .*has no form ''; found '', allowed: dequeue-as-you-go"):
+        loaded(("[arms.before]", '[arms.before]\nforms = { C25 = "" }')).scenario("before")
+
+
+def test_a_switch_where_there_is_none_is_told_so(loaded):
+    experiment = loaded(
+        ("[switches]\nreads = 0\n", ""),
+        ('write = "${reads == 0}"', "write = true"),
+        ("[arms.clean]", "[arms.clean]\nswitches = { reads = 1 }"),
+    )
+    with pytest.raises(InputError, match=r"unknown switch; found reads, allowed: no switch: this experiment has none$"):
+        experiment.scenario("clean")
+
+
 def test_an_arm_as_a_scenario(loaded):
     experiment = loaded(('shows = ["I-LOCKSET"]', 'shows = ["I-LOCKSET", "panic"]\nmay = ["I-TLB"]\nended = ["panic", "stuck"]'))
     scenario = experiment.scenario("before")

@@ -272,6 +272,8 @@ def test_what_is_no_event_is_refused(run, text):
 
 def test_a_second_copy_of_a_message_is_an_event():
     assert parse_event("cpu.0:-261") == ("cpu.0", -261)
+    with pytest.raises(InputError, match="is no event"):
+        parse_event("cpu.0:" + "9" * 5000)
 
 
 def test_an_event_that_is_not_in_the_trace_is_named(run):

@@ -1,3 +1,4 @@
+import json
 import tomllib
 
 import pytest
@@ -194,8 +195,21 @@ def test_a_script_can_be_a_file_of_its_own(tmp_path):
     path = tmp_path / "busy.toml"
     path.write_text(LITMUS)
     assert load_script(path) == compile_script(tomllib.loads(LITMUS), "busy")
-    path.write_text("[[task]")
-    with pytest.raises(InputError, match="not TOML"):
-        load_script(path)
-    with pytest.raises(InputError, match="cannot be read"):
+    for text, said in (
+        ("[[task]", r"busy\.toml:1: TOML: .*found \[\[task\], allowed: valid TOML"),
+        ("\n[[task]]\ncpu = " + "9" * 5000, r"busy\.toml:3: TOML: found 9{79}…, allowed: integers of at most 4300 digits$"),
+    ):
+        path.write_text(text)
+        with pytest.raises(InputError, match=said):
+            load_script(path)
+    with pytest.raises(InputError, match=r"none\.toml: script: found no such file, allowed: a script file"):
         load_script(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("value", ["9" * 5000 + " ns", "9" * 20 + " ns", "9" * 19 + " s", 1 << 62, int("9" * 4000, 16)], ids=range(5))
+def test_a_time_beyond_all_runs_is_refused(value):
+    """Whether it is a text or an integer, and whether or not Python would spell it out."""
+    steps = [{"do": "access", "vpn": 1, "delay_ns": value}]
+    with pytest.raises(InputError, match=r"delay_ns: found .{1,220}, allowed: a number of ns") as caught:
+        compile_script({"task": [{"name": "a", "steps": steps}]}, "t")
+    assert json.dumps(caught.value.as_json())

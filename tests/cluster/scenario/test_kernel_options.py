@@ -74,6 +74,14 @@ def test_an_empty_name_is_refused(scenario_file, option, text):
         load(scenario_file(WORK), **{option: [text]})
 
 
+def test_an_empty_form_is_none_and_the_foils_are_told_with_the_forms(scenario_file):
+    path = scenario_file(WORK)
+    with pytest.raises(InputError, match=r"--set: kernel\.forms\.R03: .*has no form ''; found '', allowed: clear-set-load, set-load-clear"):
+        forms(path, "kernel.forms.R03=")
+    with pytest.raises(InputError, match=r"found new, allowed: test-then-remove, remove-then-test, protect-then-test"):
+        forms(path, "kernel.forms.C20=new")
+
+
 def test_names_are_taken_apart():
     assert changes_named("--revert", ["C10, pmap-copy-window", "C24"]) == ["C10", "pmap-copy-window", "C24"]
     assert changes_named("--revert", []) == []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from cluster.errors import InputError
 from cluster.scenario import load
-from cluster.scenario.predicates import actor_kinds, can_be, receivers, words_of
+from cluster.scenario.predicates import actor_kinds, can_be, possible_actor, possible_side, receivers, words_of
+from cluster.scenario.refusal import Place
 from protocol.faults import Fault, When
 
 WORK = '[workload]\ngenerator = "fault_storm"\n'
@@ -28,6 +30,22 @@ WORK = '[workload]\ngenerator = "fault_storm"\n'
 )
 def test_what_a_pattern_can_be(pattern, kind, possible):
     assert can_be(pattern, kind) == possible
+
+
+@pytest.mark.parametrize(
+    ("pattern", "possible"),
+    [("cpu.007", True), ("cpu.8", False), ("cpu." + "0" * 5000 + "7", True), ("cpu." + "9" * 5000, False)],
+    ids=range(4),
+)
+def test_a_number_in_a_name_can_be_of_any_length(pattern, possible):
+    machine, found = load("fork-cow").machine, ""
+    try:
+        possible_actor(pattern, "faults[0].when.to", machine, Place("x.toml"))
+    except InputError as error:
+        found = error.key
+    assert found == ("" if possible else "faults[0].when.to")
+    with pytest.raises(InputError, match=r"allowed: domain\.0 to domain\.0"):
+        possible_side(("domain." + "9" * 5000,), "faults[0].side", machine, Place("x.toml"))
 
 
 def test_who_gets_what_is_asked_of_the_actors():

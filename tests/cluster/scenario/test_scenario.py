@@ -59,6 +59,8 @@ def test_unknown_kernels_at_the_option(scenario_file, options, place, found):
         ('revert = "R01"', "kernel.revert"),
         ('[kernel.forms]\nR01 = "maybe"', "kernel.forms.R01"),
         ('[kernel.forms]\nR99 = "maybe"', "kernel.forms.R99"),
+        ('[kernel.forms]\nR03 = ""', "kernel.forms.R03"),
+        ('revert = ["R03", ""]', "kernel.revert[1]"),
     ],
 )
 def test_unknown_kernels_in_the_file(refused, text, key):

@@ -64,6 +64,16 @@ def test_order_knows_the_rules_that_need_no_learning(locks, words):
     assert words in speaks_first(s, "I-ORDER").message
 
 
+def test_order_knows_from_the_start_that_page_queues_come_before_an_interlock():
+    s = Stream().acquire(0, "vnode.1", "pq").release(0, "pq", "vnode.1")
+    found = speaks_first(s, "I-ORDER").message
+    assert "1st vnode.1 (vnode interlock), 2nd pq (vm page queue mutex): against vm page queue mutex -> vnode interlock, of which" in found
+    s = Stream().acquire(0, OBJECT, "pq").release(0, "pq", OBJECT).acquire(1, "vnode.1", OBJECT).release(1, OBJECT, "vnode.1")
+    assert "vm object -> vm page queue mutex -> vnode interlock was learnt before" in speaks_first(s, "I-ORDER").message
+    s = Stream().acquire(0, "pq", "vnode.1").release(0, "vnode.1", "pq").acquire(1, "vnode.1").release(1, "vnode.1")
+    assert not judge(s)[0]
+
+
 def test_order_allows_several_locks_of_a_type_that_says_so():
     s = Stream().acquire(0, OBJECT, OTHER, "pq", PMAP, "pmap.2.cpu.1").release(0, "pmap.2.cpu.1", PMAP, "pq", OTHER, OBJECT)
     found, evaluated = judge(s)
@@ -136,9 +146,16 @@ def test_spin_allows_another_spin_lock_and_waiting_for_one():
 
 def test_spin_hears_a_lock_held_or_waited_for_too_long():
     s = Stream().acquire(0, "fq").on(0, (r.LOCK_RELEASE, 0, "fq", 1, SPIN_LIMIT_NS + 1, 0))
-    assert "held too long" in speaks_first(s, "I-SPIN").message
+    assert speaks_first(s, "I-SPIN").message == "thread 0: spin lock held too long: fq (5000000001 ns, limit 5000000000 ns)"
     s = Stream().acquire(0, "fq", wait_ns=SPIN_LIMIT_NS + 1)
-    assert "spun" in speaks_first(s, "I-SPIN").message
+    assert speaks_first(s, "I-SPIN").message == "thread 0: spin lock held too long: fq (spun 5000000001 ns for it, limit 5000000000 ns)"
+
+
+def test_spin_hears_a_lock_that_is_held_already_acquired_again():
+    s = Stream().acquire(0, "pq").acquire(0, "fq").acquire(0, "pq", depth=2)
+    assert "blockable sleep lock (vm page queue mutex) pq with fq held" in speaks_first(s, "I-SPIN").message
+    s = Stream().acquire(0, "pq").acquire(0, "fq").acquire(0, "pq", mode=TRY, depth=2)
+    assert not judge(s)[0]
 
 
 # I-RECURSE ----------------------------------------------------------------------------------------------------------------------
