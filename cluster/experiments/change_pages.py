@@ -14,6 +14,7 @@ from cluster.experiments.diagrams import diagram
 from cluster.experiments.experiment import Experiment
 from cluster.experiments.judging import ArmResult, figure_in_words
 from cluster.experiments.stories import common
+from cluster.experiments.stretches import Sought
 from cluster.experiments.telling import named
 from protocol.changes import CHANGES, Change
 
@@ -91,7 +92,8 @@ def _failing(shown: Shown) -> Iterator[str]:
     table, result = shown.experiment.arms[arm], shown.arms[arm]
     head = "How it fails" if table.shows else "What it costs, step by step"
     yield from _section(head, f"Arm `{arm}`{f', {escape(table.title)}' if table.title else ''}: {old_forms(result)}.", "", "```mermaid")
-    lines = diagram(result.steps, shown.arms[_like(shown, arm)].steps, table.shows)
+    sought = Sought(shown.arms[_like(shown, arm)].steps, table.shows, _costs(shown.experiment), shown.experiment.table.picture)
+    lines = diagram(result.steps, sought)
     yield from lines
     yield "```"
     yield ""
@@ -99,6 +101,11 @@ def _failing(shown: Shown) -> Iterator[str]:
         KERNEL_THREADS if any(_KERNEL_THREAD.search(line) for line in lines) else ""
     )
     yield from _words(result)
+
+
+def _costs(experiment: Experiment) -> bool:
+    """Is it what the change saves that is drawn, and not a failure?"""
+    return experiment.change.kinds[0] == "cost"
 
 
 def drawn_arm(experiment: Experiment) -> str | None:
