@@ -67,6 +67,11 @@ def stretch(found: Sequence[Step], sought: Sought) -> list[Part]:
     return [Part(before, False, silent=True), *_parted(list(gathered(_said_once(shown))), subject)]
 
 
+def names_pages(found: Sequence[Step], sought: Sought) -> bool:
+    """Are there pages that the picture is about, so that it is not about others?"""
+    return bool(_frames(found[: _end(found, sought)], sought))
+
+
 def lock_of(step: Step) -> str:
     """The home of the lock in a lock's step: ``+vm object object.1 (held 20 ns)``."""
     return step.text.partition(" (")[0].split()[-1]
@@ -120,7 +125,9 @@ def _still_acting(stretch: Sequence[Entry], differs: int) -> list[Entry]:
 
 def _frames(found: Sequence[Step], sought: Sought) -> set[str]:
     """The frames that the picture is about: those of the first words of each check it must show, and of what is counted beside them; none
-    if the words name none."""
+    if the words name none, or if it is not of a violation."""
+    if sought.costs:
+        return set()
     firsts: dict[str, str] = {}
     for step in found:
         if step.spoken and (not sought.shows or step.kind in sought.shows):
