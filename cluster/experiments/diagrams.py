@@ -11,7 +11,8 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from cluster.experiments.stretches import NOTHING, Part, Sought, lock_of, stretch, upgrades
+from cluster.experiments.sections import lock_of, upgrades
+from cluster.experiments.stretches import NOTHING, Part, Sought, stretch
 from cluster.experiments.telling import Step
 
 LABEL_WIDTH, NOTE_WIDTH = 34, 84

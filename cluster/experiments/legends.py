@@ -18,9 +18,7 @@ def legend(lines: Sequence[str], found: Sequence[Step], sought: Sought) -> str:
 
 def _sentences(lines: Sequence[str], found: Sequence[Step], sought: Sought) -> Iterator[str]:
     begin = "Where it begins to go wrong" if sought.picture.begins else "From before the first step that differs"
-    spoken = any(step.spoken for step in found) and sought.shows
-    end = "the steps that cost" if sought.costs else "the violation" if spoken else "the end of the run"
-    yield f"{begin}, to {end}{' and on to what comes too late' if sought.picture.ends else ''}."
+    yield f"{begin}, to {_end(found, sought)}{' and on to what comes too late' if sought.picture.ends else ''}."
     if any(line.strip().startswith("activate") for line in lines):
         yield "A bar on a home lasts as long as its lock is held."
     if any("●" in line for line in lines):
@@ -28,6 +26,14 @@ def _sentences(lines: Sequence[str], found: Sequence[Step], sought: Sought) -> I
     if names_pages(found, sought):
         yield "Pages that the violation does not name are left out, and threads that do nothing to those it names."
     yield from _kernel_threads(lines)
+
+
+def _end(found: Sequence[Step], sought: Sought) -> str:
+    if sought.costs:
+        return "the steps that cost"
+    if sought.shows and any(step.spoken for step in found):
+        return "the violation"
+    return "the first steps that the figure counts" if any(step.counted for step in found) else "the end of the run"
 
 
 def _kernel_threads(lines: Sequence[str]) -> Iterator[str]:

@@ -1,9 +1,7 @@
 """Which steps of an arm a picture is made of: from the first that differs to the violation, without what only prepares or follows.
 
-What a thread posts to a lock's home under that lock is put before the release, as the thread did it: by the clock it arrives a little
-later, and would look as if it had been done without the lock. Pages that the violation does not name are left out, so are threads that
-have nothing to do with one it names, and critical sections in which nothing is seen to happen, unless they fall into a gap in which another
-thread is held: who could take the lock there is what the gap is about. What is still too long is cut by :mod:`cluster.experiments.cutting`.
+Pages that the violation does not name are left out, so are threads that have nothing to do with one it names, and critical sections in
+which nothing is seen to happen (:mod:`cluster.experiments.sections`). What is still too long is cut by :mod:`cluster.experiments.cutting`.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from typing import NamedTuple
 
 from cluster.experiments.cutting import ARROWS_MAX, LEAD_ARROWS, Subject, drawn, gathered
 from cluster.experiments.form import PictureTable
+from cluster.experiments.sections import Entry, in_hand, merged
 from cluster.experiments.stories import begins, common
 from cluster.experiments.telling import Step
 
@@ -28,8 +27,6 @@ _IDLE = (
 _GIVEN_UP = ("page.release", "free.put")
 _KERNEL_THREAD = re.compile(r"k[0-9]+\.[0-9]+")
 _FRAME = re.compile(r"\b(?:pages?|frames?) (0x[0-9a-f]+)")
-Entry = tuple[int, Step]
-"""A step with its number in the run."""
 
 
 class Part(NamedTuple):
@@ -59,10 +56,10 @@ def stretch(found: Sequence[Step], sought: Sought) -> list[Part]:
     end = _end(found, sought)
     frames = frozenset(_frames(found[:end], sought))
     subject = Subject(frames, frames or _touched_last(found[:end], sought), sought.picture)
-    matter = [entry for entry in _in_hand(found[:end]) if _matters(entry[1], subject) and _to_the_point(entry[1], subject, sought)]
-    kept = _merged(_concerned(_without_idle(matter), subject))
+    matter = [entry for entry in in_hand(found[:end]) if _matters(entry[1], subject) and _to_the_point(entry[1], subject, sought)]
+    kept = merged(_concerned(_without_idle(matter), subject))
     start = _start(kept, found, sought)
-    told = kept[start:] if sought.picture.begins else _still_acting(kept[start:], common(found, sought.compared))
+    told = kept[start:] if sought.picture.begins else _still_acting(kept[start:], max(common(found, sought.compared), begins(found)))
     before, shown = ([step for _, step in part] for part in (kept[:start], told))
     return [Part(before, False, silent=True), *_parted(list(gathered(_said_once(shown))), subject)]
 
@@ -70,16 +67,6 @@ def stretch(found: Sequence[Step], sought: Sought) -> list[Part]:
 def names_pages(found: Sequence[Step], sought: Sought) -> bool:
     """Are there pages that the picture is about, so that it is not about others?"""
     return bool(_frames(found[: _end(found, sought)], sought))
-
-
-def lock_of(step: Step) -> str:
-    """The home of the lock in a lock's step: ``+vm object object.1 (held 20 ns)``."""
-    return step.text.partition(" (")[0].split()[-1]
-
-
-def upgrades(step: Step) -> bool:
-    """Is a shared lock that is held made exclusive here? It is not taken another time, and is given back once."""
-    return step.kind == "lock.acquire" and "(upgrade" in step.text
 
 
 def _end(found: Sequence[Step], sought: Sought) -> int:
@@ -117,10 +104,10 @@ def _start(kept: Sequence[Entry], found: Sequence[Step], sought: Sought) -> int:
     return max(0, min(differing, roomy))
 
 
-def _still_acting(stretch: Sequence[Entry], differs: int) -> list[Entry]:
-    """Without the lead of kernel threads that have done what they do when the first step that differs comes: they set the scene."""
-    acting = {step.who for number, step in stretch if number >= differs}
-    return [(number, step) for number, step in stretch if number >= differs or step.who in acting or not _KERNEL_THREAD.fullmatch(step.who)]
+def _still_acting(stretch: Sequence[Entry], begin: int) -> list[Entry]:
+    """Without the lead of kernel threads that have done what they do when it begins: they set the scene."""
+    acting = {step.who for number, step in stretch if number >= begin}
+    return [(number, step) for number, step in stretch if number >= begin or step.who in acting or not _KERNEL_THREAD.fullmatch(step.who)]
 
 
 def _frames(found: Sequence[Step], sought: Sought) -> set[str]:
@@ -172,56 +159,10 @@ def _concerned(kept: Sequence[Entry], subject: Subject) -> list[Entry]:
     return [(number, step) for number, step in kept if not idle & ({*step.text.split(), step.who} if step.spoken else {step.who})]
 
 
-def _in_hand(found: Sequence[Step]) -> list[Entry]:
-    """The steps, numbered, each that was posted to a lock's home under the lock put before the lock's release."""
-    made = {step.event: number for number, step in reversed(list(enumerate(found)))}
-    order: list[Entry] = []
-    released: dict[tuple[str, str], Entry] = {}
-    for entry in enumerate(found):
-        number, step = entry
-        lock = released.get((step.who, step.where))
-        if step.kind == "lock.release":
-            released[step.who, lock_of(step)] = entry
-        elif step.kind == "lock.acquire":
-            released.pop((step.who, lock_of(step)), None)
-        elif lock is not None and not step.spoken and made.get(step.cause, number) <= lock[0]:
-            order.insert(_place(order, lock), entry)
-            continue
-        order.append(entry)
-    return order
-
-
-def _place(order: Sequence[Entry], lock: Entry) -> int:
-    """Where the release stands, which is near the end."""
-    return next(place for place in range(len(order) - 1, -1, -1) if order[place] is lock)
-
-
 def _without_idle(kept: Sequence[Entry]) -> list[Entry]:
     """Kernel threads that only take locks and give them back are no part of the story."""
     busy = {step.who for _, step in kept if not step.kind.startswith(("lock.", "sleep", "wake"))}
     return [(number, step) for number, step in kept if step.who in busy or not _KERNEL_THREAD.fullmatch(step.who)]
-
-
-def _merged(kept: Sequence[Entry]) -> list[Entry]:
-    """Locks taken and given back with nothing between left out, or one step if they are counted or another thread is held meanwhile."""
-    merged: list[Entry] = []
-    held: set[str] = set()
-    for number, step in kept:
-        last = merged[-1][1] if merged else None
-        held.discard(step.who)
-        if step.kind == "held":
-            held.add(step.who)
-        if step.kind == "lock.release" and last is not None and last.kind == "lock.acquire" and _of_one_lock(last, step):
-            place, _ = merged.pop()
-            if last.counted or held:
-                merged.append((place, last._replace(kind="lock.both")))
-        else:
-            merged.append((number, step))
-    return merged
-
-
-def _of_one_lock(taken: Step, given: Step) -> bool:
-    return taken.who == given.who and lock_of(taken) == lock_of(given) and not upgrades(taken)
 
 
 def _said_once(shown: Sequence[Step]) -> list[Step]:

@@ -140,6 +140,17 @@ def test_what_is_locked_while_another_is_held_is_drawn():
     assert sum("acquire, release" in line for line in diagram(found)) == 1
 
 
+def test_what_is_locked_again_and_again_while_another_is_held_is_drawn_once():
+    pair = [lock("b", "acquire", "object.1"), lock("b", "release", "object.1")]
+    lines = arrows(diagram([page("a", "x"), held("a"), *pair, *pair, *pair, page("b", "y"), page("a", "z")]))
+    assert sum("acquire, release" in line for line in lines) == 1
+
+
+def test_a_kernel_thread_that_only_sets_the_scene_is_left_out():
+    found = [page("k0.0", "page 0x1 busy"), page("a", "page 0x1: dirty"), held("a"), page("a", "page 0x1 freed")]
+    assert arrows(diagram(found))[0] == "p_a->>p_pq: page 0x1: dirty"
+
+
 def test_a_thread_that_the_violation_does_not_concern_is_left_out():
     found = [page("a", "page 0x1 busy"), lock("b", "acquire", "object.1"), page("b", "computes"), lock("b", "release", "object.1")]
     lines = diagram([*found, word("I-COW", "vm page 0x1: sent")], Sought(shows=["I-COW"]))
