@@ -152,8 +152,15 @@ def _arm(experiment: Experiment, arm: str, workers: Sequence[int], ways: Ways) -
     if ways.tell:
         looked_at = figure.records or counted_by(figure.metric)
         counts = matcher(looked_at, names) if looked_at is not None else None
-        result.steps = list(steps(first.stored, Telling(said, names.tasks, experiment.arms[arm].shows, counts)))
+        result.steps = list(steps(first.stored, _telling(experiment, arm, Telling(said, names.tasks, counts=counts))))
     return result
+
+
+def _telling(experiment: Experiment, arm: str, telling: Telling) -> Telling:
+    """Up to where an arm is told: to what it must show, and beyond if its picture does; a cost to the end."""
+    picture = experiment.table.picture
+    until = experiment.arms[arm].shows if experiment.change.kinds[0] != "cost" else ()
+    return telling._replace(until=until, ends=(lambda step: picture.ends_at(step.who, step.text)) if picture.ends else None)
 
 
 def _name(experiment: Experiment, arm: str, workers: int) -> str:

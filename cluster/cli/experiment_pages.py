@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cluster.errors import RunError
-from cluster.experiments.change_pages import Shown, change_page, index_page, index_row
+from cluster.experiments.change_index import index_page, index_row
+from cluster.experiments.change_pages import Shown, change_page
 from cluster.experiments.experiment import experiment_files
 
 if TYPE_CHECKING:

@@ -38,13 +38,14 @@ def row(done: Reproduction) -> Iterator[str]:
 
 
 def _spoke(done: Reproduction) -> str:
-    """What spoke of that which the arms must show."""
-    before, after = (", ".join(_shown(done, arm)) for arm in ("before", "after"))
+    """What spoke in the two arms, that which each must show first; where nothing spoke after, only what spoke before."""
+    before, after = (", ".join(_ordered(done, arm)) for arm in ("before", "after"))
     return f"{before or 'nothing'} | {after}" if after else before
 
 
-def _shown(done: Reproduction, arm: str) -> list[str]:
-    return [name for name in done.experiment.arms[arm].shows if name in done.arms[arm].spoke]
+def _ordered(done: Reproduction, arm: str) -> list[str]:
+    shows, spoke = done.experiment.arms[arm].shows, done.arms[arm].spoke
+    return [name for name in shows if name in spoke] + sorted(spoke - set(shows))
 
 
 def _number(figure: int | None) -> str:

@@ -6,25 +6,21 @@ times on the wall, paths) is in them, so that a page written again is the same t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cluster.experiments.diagrams import diagram
 from cluster.experiments.experiment import Experiment
 from cluster.experiments.judging import ArmResult, figure_in_words
+from cluster.experiments.legends import legend
+from cluster.experiments.markdown import escape, linked
 from cluster.experiments.stories import common
+from cluster.experiments.stretches import Sought
 from cluster.experiments.telling import named
 from protocol.changes import CHANGES, Change
 
 WORDS_MAX = 6
 """How many checks' words a page quotes."""
-LEGEND = (
-    "The stretch from the first step that differs{}. A bar on a home lasts as long as its lock is held; ● marks what the "
-    "figure counts; pages that the violation does not name are left out."
-)
-KERNEL_THREADS = " `k0.1` would be the second kernel thread of CPU 0: a daemon or an interrupt's thread."
-_KERNEL_THREAD = re.compile(r"participant \S+ as k[0-9]")
 MAIN = ("before", "after", "clean")
 
 
@@ -89,16 +85,20 @@ def _failing(shown: Shown) -> Iterator[str]:
         yield from _section("How it fails", "It does not: what is shown is that the forms cannot be told apart.")
         return
     table, result = shown.experiment.arms[arm], shown.arms[arm]
-    head = "How it fails" if table.shows else "What it costs, step by step"
+    head = "What it costs, step by step" if _costs(shown.experiment) else "How it fails"
     yield from _section(head, f"Arm `{arm}`{f', {escape(table.title)}' if table.title else ''}: {old_forms(result)}.", "", "```mermaid")
-    lines = diagram(result.steps, shown.arms[_like(shown, arm)].steps, table.shows)
+    sought = Sought(shown.arms[_like(shown, arm)].steps, table.shows, _costs(shown.experiment), shown.experiment.table.picture)
+    lines = diagram(result.steps, sought)
     yield from lines
     yield "```"
     yield ""
-    yield LEGEND.format(" to the violation" if table.shows else "") + (
-        KERNEL_THREADS if any(_KERNEL_THREAD.search(line) for line in lines) else ""
-    )
+    yield legend(lines, result.steps, sought)
     yield from _words(result)
+
+
+def _costs(experiment: Experiment) -> bool:
+    """Is it what the change saves that is drawn, and not a failure?"""
+    return experiment.change.kinds[0] == "cost"
 
 
 def drawn_arm(experiment: Experiment) -> str | None:
@@ -128,7 +128,7 @@ def _words(result: ArmResult) -> Iterator[str]:
     for said in spoke[:WORDS_MAX]:
         count = sum(other.check == said.check for other in result.said)
         times = f" ({count} times)" if count > 1 else ""
-        yield f"- {said.check}{times}: {escape(named(said.message, result.tasks))}"
+        yield f"- {linked(said.check)}{times}: {escape(named(said.message, result.tasks))}"
 
 
 def _measured(shown: Shown) -> Iterator[str]:
@@ -170,7 +170,7 @@ def _numbers(shown: Shown, arm: str) -> str:
     predicted = shown.experiment.predicted(arm)
     formula = f"`{table.predict}`" if table.predict is not None else ""
     cells = [figure_in_words(result, ""), "" if predicted is None else f"{predicted:,}"]
-    return " | ".join([*cells, formula, ", ".join(sorted(result.spoke)) or "nothing", result.ended])
+    return " | ".join([*cells, formula, ", ".join(map(linked, sorted(result.spoke))) or "nothing", result.ended])
 
 
 def old_forms(result: ArmResult) -> str:
@@ -200,31 +200,3 @@ def _section(head: str, *lines: str) -> Iterator[str]:
 
 def _flowed(text: str) -> str:
     return escape(" ".join(text.split()))
-
-
-def escape(text: str) -> str:
-    """Text that Markdown shows as it is, in a cell of a table too."""
-    return "".join(f"\\{letter}" if letter in "\\|*" else {"<": "&lt;", ">": "&gt;"}.get(letter, letter) for letter in text)
-
-
-def index_page(rows: list[str]) -> Iterator[str]:
-    """docs/changes/README.md, from the rows of all changes."""
-    changes, hazards = ([row for row in rows if row.startswith(f"| [{letter}")] for letter in "CR")
-    yield "# The catalogue of changes"
-    yield ""
-    yield f"{len(changes)} changes made to a real kernel's page and lock protocols, and {len(hazards)} hazards that its 2006 code kept."
-    yield "Each page tells what was wrong, draws the failing interleaving, and says what the change did and what it is measured to have"
-    yield "done. Pages and figures are written from the experiments, by `shootdown experiments --pages docs/changes`."
-    for head, part in (("Changes", changes), ("Hazards left in the 2006 code", hazards)):
-        yield from _section(head, "| id | slug | kind | when | what | before | after | figure |")
-        yield "|---|---|---|---|---|--:|--:|---|"
-        yield from part
-
-
-def index_row(shown: Shown) -> str:
-    """A change's row of the index."""
-    experiment, change = shown.experiment, shown.experiment.change
-    figures = [shown.arms[arm].figure for arm in ("before", "after")]
-    before, after = ("" if figure is None else f"{figure:,}" for figure in figures)
-    cells = [f"[{change.id}]({change.id}.md)", change.slug, change.kinds[0], escape(experiment.table.dated), escape(experiment.title)]
-    return f"| {' | '.join([*cells, before, after, escape(experiment.table.figure.name)])} |"

@@ -11,17 +11,19 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
-from cluster.experiments.stretches import Part, lock_of, stretch
+from cluster.experiments.sections import lock_of, upgrades
+from cluster.experiments.stretches import NOTHING, Part, Sought, stretch
 from cluster.experiments.telling import Step
 
 LABEL_WIDTH, NOTE_WIDTH = 34, 84
 _TITLES = {"pq": "page queues", "fq": "free lists", "smp": "rendezvous"}
-_VERBS = {"lock.acquire": "acquire", "lock.release": "release", "lock.wait": "acquire, must wait", "lock.fail": "try, not got"}
+_MODES = {"(shared": "acquire shared", "(upgrade": "upgrade", "(try-shared": "try shared, got", "(try": "try, got"}
+_VERBS = {"lock.release": "release", "lock.wait": "acquire, must wait", "lock.fail": "try, not got"}
 
 
-def diagram(found: Sequence[Step], other: Sequence[Step] = (), shows: Sequence[str] = ()) -> list[str]:
-    """The lines of a ``sequenceDiagram`` of an arm: ``other`` is the arm it is compared with, ``shows`` what it must show."""
-    parts = stretch(found, other, shows)
+def diagram(found: Sequence[Step], sought: Sought = NOTHING) -> list[str]:
+    """The lines of a ``sequenceDiagram`` of an arm."""
+    parts = stretch(found, sought)
     people = _participants(step for part in parts if part.drawn for step in part.steps)
     lines = ["sequenceDiagram", *(f"    participant {_id(name)} as {_title(name)}" for name in people)]
     return lines + list(_drawn(parts, people))
@@ -69,7 +71,7 @@ class Bars:
         """The lines for what these steps, together, take and give back."""
         now = self._held.copy()
         for step in steps:
-            if step.kind in ("lock.acquire", "lock.release") and step.who in self._people:
+            if step.kind in ("lock.acquire", "lock.release") and step.who in self._people and not upgrades(step):
                 now[lock_of(step)] += 1 if step.kind == "lock.acquire" else -1
         for lock in self._people:
             now[lock] = max(now[lock], 0)
@@ -94,11 +96,17 @@ def _arrow(step: Step) -> str:
     who = _id(step.who)
     mark = " ●" if step.counted else ""
     if step.kind.startswith("lock."):
-        return f"    {who}->>{_id(lock_of(step))}: {_VERBS.get(step.kind, 'acquire, release')}{_depth(step)}{mark}"
+        return f"    {who}->>{_id(lock_of(step))}: {_verb(step)}{_depth(step)}{mark}"
     text = _wrapped(step.text, LABEL_WIDTH) + mark
     if step.where.startswith("cpu.") or step.where == step.who:
         return f"    Note over {who}: {text}"
     return f"    {who}->>{_id(step.where)}: {text}"
+
+
+def _verb(step: Step) -> str:
+    """What is done to a lock, with the mode of what is not simply acquired."""
+    mode = next((word for sign, word in _MODES.items() if sign in step.text), "acquire")
+    return {"lock.acquire": mode, "lock.both": f"{mode}, release"}.get(step.kind) or _VERBS[step.kind]
 
 
 def _depth(step: Step) -> str:

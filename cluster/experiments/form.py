@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -148,6 +149,32 @@ class DensityTable(Table):
     note: str = ""
 
 
+class PictureTable(Table):
+    """``[picture]``: what the drawing of an interleaving must have, where what decides cannot be told from the violation's words.
+
+    Patterns as in a shell, of ``who what``. ``begins``: the first step like this begins the picture. ``keeps``: steps like these are drawn,
+    whatever else is left out. ``check``: whose first words end it, if not the first of those that the arm must show. ``ends``: it goes on
+    after these until the first step like this.
+    """
+
+    begins: str = ""
+    check: str = ""
+    ends: str = ""
+    keeps: list[str] = []
+
+    def begins_at(self, who: str, text: str) -> bool:
+        """Does the picture begin with this step?"""
+        return fnmatchcase(f"{who} {text}", self.begins)
+
+    def keeps_step(self, who: str, text: str) -> bool:
+        """Is this step asked for?"""
+        return any(fnmatchcase(f"{who} {text}", pattern) for pattern in (*self.keeps, self.begins, self.ends) if pattern)
+
+    def ends_at(self, who: str, text: str) -> bool:
+        """Does the picture end with this step, if the violation has been told?"""
+        return fnmatchcase(f"{who} {text}", self.ends)
+
+
 class ExperimentTable(Table):
     """A whole experiment file. ``wrong``, ``did`` and ``uncertain`` are the catalogue's words."""
 
@@ -168,6 +195,7 @@ class ExperimentTable(Table):
     arms: dict[str, ArmTable]
     figure: FigureTable
     density: DensityTable | None = None
+    picture: PictureTable = PictureTable()
 
     @field_validator("parameters", "switches", "arms")
     @classmethod

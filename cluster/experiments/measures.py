@@ -34,8 +34,9 @@ def seen(run: StoredRun) -> Iterator[Seen]:
     for batch in run.trace.entries(0, None, None):
         for entry in batch:
             head = entry[0]
+            threads.event(head)
             for record in entry[2]:
-                thread, _ = threads.thread_of(head[3], head[4], record)
+                thread, _ = threads.thread_of(head, record)
                 stack = routines.setdefault(thread, []) if thread is not None else []
                 if record[0] == kinds.ENTER:
                     stack.append(str(record[2]))

@@ -15,6 +15,8 @@ from cluster.experiments.plain_phrases import PLAIN
 from cluster.inspect.escape import escaped
 from cluster.inspect.lines import what
 from cluster.inspect.words import UNKNOWN, in_words, kind_name
+from protocol.checks.lockset import both
+from protocol.pages import FIRST_FRAME
 from protocol.points import POINTS
 from protocol.records import Record
 
@@ -26,8 +28,8 @@ def phrase(record: Record) -> str:
     if kind == "lock.acquire":
         return _acquire(record)
     if kind in _SPECIAL:
-        return escaped(_SPECIAL[kind](words))
-    return escaped(PLAIN[kind].format_map(words)) if kind in PLAIN else what(record)
+        return escaped(with_pages(_SPECIAL[kind](words)))
+    return escaped(with_pages(PLAIN[kind].format_map(words))) if kind in PLAIN else what(record)
 
 
 def _text(value: object) -> str:
@@ -37,6 +39,18 @@ def _text(value: object) -> str:
 
 
 Words = dict[str, Any]
+
+_PAGE = re.compile(r"\bpage\.(\d+)\b")
+
+
+def with_pages(text: str) -> str:
+    """Pages that are named by their number, as channels to sleep on and what a lock guards, as pages are named everywhere else."""
+    return _PAGE.sub(lambda found: _page(int(found[1])), text)
+
+
+def _page(frame: int) -> str:
+    """A page; below the first there is none, and what is looked up there is whatever lies below the array (C27)."""
+    return f"page {frame:#x}" if frame >= FIRST_FRAME else f"vm_page_array[{frame - FIRST_FRAME}]"
 
 
 def _bind(words: Words) -> str:
@@ -149,6 +163,11 @@ def _dma(words: Words) -> str:
     return f"transfer on channel {words['channel']} through {through}"
 
 
+def _unguarded(words: Words) -> str:
+    what = f"{words['field']} of {words['subject']}" if words["field"] != "vm_page_array" else words["subject"]
+    return f"unguarded: {what} without {both(words['needed'])}"
+
+
 _SPECIAL: dict[str, Callable[[Words], str]] = {
     "free.aside": _aside,
     "map.wire": _wire,
@@ -169,4 +188,5 @@ _SPECIAL: dict[str, Callable[[Words], str]] = {
     "free.withhold": _withhold,
     "held": _held,
     "dma.start": _dma,
+    "unguarded": _unguarded,
 }

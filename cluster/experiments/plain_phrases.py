@@ -82,7 +82,6 @@ PLAIN = {
     "task.step": "step {index}: {operation}",
     "tlb.evict": "TLB evicts {pmap} {vpn}",
     "tlb.fill": "TLB takes {pmap} {vpn}: page {frame} {bits}",
-    "unguarded": "unguarded: {field} of {subject} without {needed}",
     "vnode.hold": "hold count {old} -> {new}",
     "wake": "runs again ({why})",
     "wakeup": "wakes who sleeps on {chan}",

@@ -20,6 +20,7 @@ def refuse_unknown(table: ExperimentTable, place: Place) -> None:
     """Raises InputError for the first name that nothing has."""
     for key, figure in _figures(table):
         _refuse_in_figure(figure, key, place)
+    _refuse_checks(filter(None, [table.picture.check]), "picture.check", place)
     for name, arm in table.arms.items():
         _refuse_checks(arm.shows, f"arms.{name}.shows", place)
         _refuse_checks(arm.may, f"arms.{name}.may", place)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from cluster.experiments.form import PANIC
 from cluster.experiments.measures import Said, Seen, seen
-from cluster.experiments.phrases import phrase
+from cluster.experiments.phrases import phrase, with_pages
 from cluster.inspect.escape import escaped
 from cluster.inspect.lines import thread_name
 from cluster.recording.stored import StoredRun
@@ -25,7 +25,7 @@ LEFT_OUT = frozenset(
     {
         kinds.COMPUTE, kinds.SWITCH, kinds.TASK_END, kinds.PAGE_ACT, kinds.PT_REFS, kinds.OBJECT_REFS, kinds.OBJECT_PIP,
         kinds.OBJECT_FLAGS, kinds.OBJECT_TREE, kinds.OBJECT_NEW, kinds.FREE_COUNTS, kinds.PAGE_COUNTS, kinds.PAGES_NEEDED, kinds.LOOP,
-        kinds.ALLOC_COLOUR, kinds.PMAP_ACTIVE, kinds.MAP_ADD, kinds.MAP_OBJECT, kinds.PT_INSTALL, kinds.PT_REMOVE, kinds.BELIEF,
+        kinds.ALLOC_COLOUR, kinds.MAP_ADD, kinds.MAP_OBJECT, kinds.PT_INSTALL, kinds.PT_REMOVE, kinds.BELIEF,
         kinds.TRANSITION, kinds.ARRAY, kinds.PAGE_CACHED_BUSY,
     }
 )  # fmt: skip
@@ -57,8 +57,10 @@ class Telling(NamedTuple):
     tasks: Mapping[str, int]
     """Threads by the names of their tasks."""
     until: Sequence[str] = ()
-    """Checks: the run is told until each of them has spoken, to its end if one does not."""
+    """Checks: the run is told until each of them has spoken, to its end if one does not or there is none."""
     counts: Callable[[Seen], bool] | None = None
+    ends: Callable[[Step], bool] | None = None
+    """The run is told beyond ``until``, to the first such step."""
 
 
 class Cast(NamedTuple):
@@ -89,16 +91,20 @@ def steps(run: StoredRun, telling: Telling) -> Iterator[Step]:
     for word in telling.said:
         words.setdefault((word.time_ns, word.event), []).append(_word(word, names))
     last = _last(telling)
+    over = False
     for event, found in _events(seen(run)):
-        panicked = ""
+        panicked, ends = "", telling.ends is None
         for one in found:
             if one.record[0] == kinds.PANIC and one.thread is not None:
                 panicked = _thread(one.thread, names)
             counted = telling.counts is not None and telling.counts(one)
             if one.record[0] != kinds.PANIC and (counted or one.record[0] not in LEFT_OUT):
-                yield _step(one, cast, counted)
+                step = _step(one, cast, counted)
+                ends = ends or (telling.ends is not None and telling.ends(step))
+                yield step
         yield from (word._replace(who=panicked) if word.kind == PANIC and panicked else word for word in words.get(event, ()))
-        if event == last:
+        over = over or event == last
+        if over and ends:
             return
     yield from (_word(one, names) for one in telling.said if one.event == "end:0")
 
@@ -161,5 +167,5 @@ def _word(one: Said, names: Mapping[int, str]) -> Step:
 
 
 def named(message: str, names: Mapping[int, str]) -> str:
-    """A message with the threads that it numbers by the names of their tasks."""
-    return re.sub(r"\bthread (\d+)\b", lambda found: f"thread {_thread(int(found[1]), names)}", escaped(message))
+    """A message with the threads that it numbers by the names of their tasks, and pages as everywhere else."""
+    return re.sub(r"\bthread (\d+)\b", lambda found: f"thread {_thread(int(found[1]), names)}", with_pages(escaped(message)))

@@ -100,11 +100,12 @@ def selected(run: StoredRun, selection: Selection) -> Iterator[Event]:
 def events_of(entry: Entry, threads: Threads, selection: Selection) -> Iterator[Event]:
     """An entry's selected records, ``threads`` going along."""
     head, word, records = entry
-    actor, sender = head[3], head[4]
+    actor = head[3]
+    threads.event(head)
     for position, record in enumerate(records):
         kind = kind_name(record)
         known = kind != UNKNOWN
-        thread, own = threads.thread_of(actor, sender, record) if known else (None, False)
+        thread, own = threads.thread_of(head, record) if known else (None, False)
         if known:
             threads.before(record)
         if selection.takes(actor, record, thread):

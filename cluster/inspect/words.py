@@ -116,6 +116,7 @@ _BY_KIND: dict[str, dict[str, Word]] = {
     "object.new": {"type": _one_of(OBJECT_TYPE_NAMES)},
     "object.type": {"old": _one_of(OBJECT_TYPE_NAMES), "new": _one_of(OBJECT_TYPE_NAMES)},
     "pte.bits": {"old": _PTE, "new": _PTE},
+    "map.clip": {"at": _hex},
     "map.add": {"flags": _bits(ENTRY_NAMES)},
     "map.object": {"flags": _bits(ENTRY_NAMES)},
 }

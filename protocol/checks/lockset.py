@@ -32,13 +32,18 @@ class LockSet(Check):
     def unguarded(self, record: Any, view: None, head: Head, index: int) -> None:
         """An access without its guard, performed all the same."""
         _, field, subject, thread, needed = record
-        self.violate(head, index, f"{subject}: {thread_name(thread)} accesses {field} without {needed}")
+        self.violate(head, index, f"{subject}: {thread_name(thread)} accesses {field} without {both(needed)}")
 
     def peeked(self, record: Any, view: None, head: Head, index: int) -> None:
         """A declared unlocked read."""
         self.evaluated += 1
         if record[1] not in PEEKS:
             self.violate(head, index, f"{thread_name(record[2])} reads {record[1]} without a lock, which is not among the declared reads")
+
+
+def both(needed: str) -> str:
+    """What an access lacks, where it may lack one of two and hold the other."""
+    return f"both {needed}" if " and " in needed else needed
 
 
 class RemoveObject(Check):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from cluster.cli.experiment_pages import INDEX, Catalogue
 from cluster.cli.main import main
 from cluster.cli.output import FAILED
-from cluster.experiments.change_pages import index_page
+from cluster.experiments.change_index import index_page
 from cluster.experiments.experiment import experiment_files, load_experiment
 from protocol.changes import CHANGES
 from protocol.kernels import PRESETS
@@ -24,8 +25,12 @@ AGAIN = "write docs/changes again: shootdown experiments --workers 1 --pages doc
 
 
 def regenerated(name, directory):
+    done = reproduce(name, tell=True)
+    picture = done.experiment.table.picture
+    for pattern in filter(None, (picture.begins, picture.ends, *picture.keeps)):
+        assert any(fnmatchcase(f"{step.who} {step.text}", pattern) for step in done.arms["before"].steps), pattern
     catalogue = Catalogue(directory)
-    catalogue.add(reproduce(name, tell=True))
+    catalogue.add(done)
     catalogue.finish()
     return (directory / f"{name}.md").read_text("utf-8"), catalogue._rows[name]
 
@@ -83,6 +88,12 @@ def test_dates_agree_with_the_presets():
         early = PRESETS["freebsd-2004"][name] == change.newest
         words = "2006" if change.hazard else "2002 or 2003|cannot be dated" if early else "2004"
         assert re.search(words, dated), (name, dated)
+
+
+def test_every_check_that_is_linked_is_on_the_page_of_checks():
+    heads = {line[3:].lower() for line in (PAGES.parent / "checks.md").read_text("utf-8").splitlines() if line.startswith("## ")}
+    for path in PAGES.iterdir():
+        assert set(re.findall(r"checks\.md#([a-z-]+)", path.read_text("utf-8"))) <= heads, path.name
 
 
 def test_pictures_are_short_enough_to_be_looked_at():

@@ -66,6 +66,7 @@ WRONG = {
     "need no value": ("[figure]", '[[needs]]\nthat = "x"\nwhy = "y"\n[figure]', "needs[0].that", "x", "integers and names"),
     "need without a reason": ("[figure]", '[[needs]]\nthat = "1"\n[figure]', "needs[0].why", "nothing", "why must be given"),
     "density key": ("[figure]", "[density]\nseed = 3\n[figure]", "density.seed", "seed", "scenario, sets"),
+    "picture's check": ("[figure]", '[picture]\ncheck = "I-NOPE"\n[figure]', "picture.check[0]", "I-NOPE", "I-ONEQ"),
     "machine key": ("cpus = 2", "cpu = 2", "scenario.machine.cpu", "cpu", "cpus (did you mean that?)"),
     "machine value": ("cpus = 2", "cpus = 0", "scenario.machine.cpus", "0", "1 or more"),
     "hole": ("cpus = 2", 'cpus = "${nope}"', "scenario.machine.cpus", "nope", "integers and names"),
