@@ -22,6 +22,7 @@ from time import perf_counter_ns
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from cluster.errors import ShootdownError  # noqa: E402
 from cluster.inspect.metrics import Metrics  # noqa: E402
 from cluster.recording.digest import Digest  # noqa: E402
 from cluster.recording.encode import encoded  # noqa: E402
@@ -39,7 +40,9 @@ def batches(run: Path | None) -> Iterator[tuple[int, list[Entry]]]:
 
         yield from slices(machine_entries(4000, cpus=8, think_ns=20_000))
         return
-    trace = open_run(run).trace
+    stored = open_run(run)
+    stored.need_trace()
+    trace = stored.trace
     for index in trace.slices:
         yield index, trace.slice_entries(index)
 
@@ -73,8 +76,11 @@ def main() -> None:
     parser.add_argument("run", nargs="?", type=Path)
     parser.add_argument("--repeat", type=int, default=5)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        passes = [Pass(options.run, Path(folder) / "worker-0.trace") for _ in range(options.repeat)]
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            passes = [Pass(options.run, Path(folder) / "worker-0.trace") for _ in range(options.repeat)]
+    except ShootdownError as error:
+        parser.exit(error.status, f"{error}\n")
     one = passes[0]
     print(f"{one.events} events, {one.records} records, {one.bytes / one.records:.1f} bytes per record on disk")
     each = {step: median(p.spent_ns[step] for p in passes) / one.events for step in STEPS}

@@ -65,6 +65,8 @@ def cases(ids: Sequence[str] = ()) -> list[Case]:
     Raises InputError for a name that has no experiment, or whose experiment does not say where to look for it.
     """
     loaded = [load_experiment(name) for name in ids or experiment_files()]
+    for one in loaded:
+        one.refuse_density()
     found = [
         Case(one.change.id, density.scenario, tuple(density.sets), tuple(density.ignores))
         for one in loaded

@@ -100,8 +100,9 @@ def refuse_unrunnable(experiment: Experiment, workers: Sequence[int], seed: int,
     """Every arm must be able to run on each number of workers, and find its place in ``keep``, before any does. Raises InputError."""
     for arm in experiment.arms:
         placement(experiment.scenario(arm), seed=seed, workers=max(workers), workload=experiment.workload(arm, seed))
-        for count in workers if keep is not None else ():
-            refuse_taken(keep / _name(experiment, arm, count))
+        for name in [_name(experiment, arm, count) for count in workers]:
+            if keep is not None:
+                refuse_taken(keep / name)
 
 
 class Ways(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from cluster.cli.options import Json, RunArgument
+from cluster.cli.options import Json, RunArgument, integer_option
 
 if TYPE_CHECKING:
     from cluster.inspect.select import Selection
@@ -27,7 +27,7 @@ LockFilter = Annotated[str | None, _option("--lock", "Records about locks like t
 ThreadFilter = Annotated[str | None, _option("--thread", "Records on behalf of this thread: 3, or t3 or k0.0 as the log prints it.")]
 FromTime = Annotated[str, _option("--from", 'From this virtual time on: ns, or with a unit ("1.5 ms").')]
 UntilTime = Annotated[str | None, _option("--until", "Before this virtual time.")]
-Limit = Annotated[int, typer.Option("--limit", min=0, help="At most so many lines (0: all).")]
+Limit = Annotated[int, integer_option("--limit", least=0, help="At most so many lines (0: all).")]
 Cause = Annotated[str | None, _option("--cause", "Walk back from this event (SENDER:SEQ) to the start.")]
 
 

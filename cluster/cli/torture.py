@@ -5,18 +5,18 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from cluster.cli.options import Apply, Json, Kernel, Revert, ScenarioArgument, Seed, Sets, SnapshotMs
+from cluster.cli.options import Apply, Json, Kernel, Revert, ScenarioArgument, Seed, Sets, SnapshotMs, integer_option
 from cluster.cli.output import DIFFERS, DONE, note, print_json, say
 
 if TYPE_CHECKING:
     from shootdown import Run
     from shootdown.torturing import Row
 
-TortureWorkers = Annotated[int, typer.Option("--workers", "-w", min=2, max=64, help="Worker processes.")]
-Kills = Annotated[int, typer.Option("--kills", min=0, max=100_000, help="Runs whose workers are killed.")]
-Resumes = Annotated[int, typer.Option("--resumes", min=0, max=100_000, help="Runs whose every process is killed, and which are resumed.")]
+TortureWorkers = Annotated[int, integer_option("--workers", "-w", least=2, most=64, help="Worker processes.")]
+Kills = Annotated[int, integer_option("--kills", least=0, most=100_000, help="Runs whose workers are killed.")]
+Resumes = Annotated[
+    int, integer_option("--resumes", least=0, most=100_000, help="Runs whose every process is killed, and which are resumed.")
+]
 HEAD = "| run | killed | signal | at | restarts | rounds said again | workers at the end | s | |\n|---|---|---|---|---|---|---|---|---|"
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
-from cluster.cli.options import Apply, Json, Kernel, Revert, ScenarioArgument, Seed, Sets, worker_counts
+from cluster.cli.options import Apply, Json, Kernel, Revert, ScenarioArgument, Seed, Sets, integer_option, worker_counts
 from cluster.cli.output import DIFFERS, DONE, note, print_json, say
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 WorkerList = Annotated[str, typer.Option("--workers", help="Worker counts, separated by commas.")]
 BackendList = Annotated[str, typer.Option("--backends", help="Backends, separated by commas.")]
-HashSeeds = Annotated[int, typer.Option("--hash-seeds", min=1, max=64, help="How many values of PYTHONHASHSEED, from 0 on.")]
+HashSeeds = Annotated[int, integer_option("--hash-seeds", least=1, most=64, help="How many values of PYTHONHASHSEED, from 0 on.")]
 Trace = Annotated[str, typer.Option("--trace", help="on, off or both.")]
 Cover = Annotated[str, typer.Option("--cover", help="full: every combination; pairwise: every pair of values at least once.")]
 

@@ -21,7 +21,8 @@ from cluster.experiments.expressions import ALLOWED, ExpressionError, evaluate
 from cluster.experiments.form import PANIC, ArmTable, ExperimentTable, FigureTable, RecordsTable
 from cluster.experiments.refusals import refuse_unknown
 from cluster.experiments.templates import TemplateError, expanded
-from cluster.scenario import Scenario
+from cluster.scenario import Scenario, load
+from cluster.scenario.overrides import PLACE
 from cluster.scenario.places import names
 from cluster.scenario.read import parse, read_text
 from cluster.scenario.refusal import Place, refusal_of, refuse, shown
@@ -152,11 +153,16 @@ class Experiment:
                 known = sorted(self.table.parameters) or NO_PARAMETER
                 raise self.place.refuse(f"{key}.{name}", name, known, "unknown parameter")
             found[name] = value if isinstance(value, int) else self._evaluated(value, self.values, f"{key}.{name}")
+            parameter = self.table.parameters[name]
+            if not parameter.min <= found[name] <= parameter.max:
+                allowed = f"{parameter.min} to {parameter.max}: {parameter.meaning}"
+                raise self.place.refuse(f"{key}.{name}", _with_value(value, found[name]), allowed)
         return found
 
     def refuse_impossible(self) -> None:
         """Every arm must be a scenario, and every formula have a value, before anything runs. Raises InputError."""
         self.schedules()
+        self.refuse_density()
         for arm in self.arms:
             self.predicted(arm)
             tasks = [task.name for task in self.workload(arm, 1).tasks]
@@ -164,6 +170,24 @@ class Experiment:
                 records: RecordsTable | None = getattr(self.figure(arm), name)
                 if records is not None:
                     self._refuse_records(records, tasks, self.known(arm), f"figure.{name}")
+
+    def refuse_density(self) -> None:
+        """What ``[density]`` sets must be possible in its scenario. Raises InputError."""
+        density = self.table.density
+        if density is None:
+            return
+        try:
+            load(density.scenario, density.sets)
+        except InputError as error:
+            keys = [text.partition("=")[0].strip() for text in density.sets]
+            key = (
+                f"density.sets[{keys.index(error.key)}]"
+                if error.key in keys
+                else "density.sets"
+                if error.file == PLACE
+                else "density.scenario"
+            )
+            raise self.place.refuse(key, error.found, str(error.allowed), f"{density.scenario}, {error.key}") from None
 
     def _refuse_records(self, records: RecordsTable, tasks: Sequence[str], known: Mapping[str, int], key: str) -> None:
         if records.task and not any(fnmatchcase(task, records.task) for task in tasks):
@@ -216,6 +240,11 @@ def path_of(name: str, command: str = "experiments") -> Path:
         known = [f"{key} ({CHANGES[key].slug})" for key in shipped if key in CHANGES]
         raise refuse(command, "ID", name, known, why="no experiment has this id or slug")
     return shipped[found]
+
+
+def _with_value(value: int | str, found: int) -> str:
+    """A value as it was written, and what that is."""
+    return str(found) if isinstance(value, int) else f"{value} = {found}"
 
 
 def _set(table: ExperimentTable, sets: Mapping[str, int]) -> dict[str, int]:

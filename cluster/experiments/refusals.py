@@ -24,6 +24,9 @@ def refuse_unknown(table: ExperimentTable, place: Place) -> None:
     for name, arm in table.arms.items():
         _refuse_checks(arm.shows, f"arms.{name}.shows", place)
         _refuse_checks(arm.may, f"arms.{name}.may", place)
+    for index, check in enumerate(table.density.ignores if table.density is not None else ()):
+        if check not in known_checks():
+            raise place.refuse(f"density.ignores[{index}]", check, known_checks(), "no check is called so")
 
 
 def _figures(table: ExperimentTable) -> Iterator[tuple[str, FigureTable]]:

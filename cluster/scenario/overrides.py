@@ -56,7 +56,11 @@ def _put(raw: Raw, key: str, value: Any) -> None:
         here = _step(here, name, key)
     if not isinstance(here, dict):
         raise refuse(PLACE, key, "a value", "a key inside a table")
-    here[leaf] = value
+    if "[" in leaf:
+        entries, index = _entry(here, leaf, key)
+        entries[index] = value
+    else:
+        here[leaf] = value
     for one, other in (("frames", "memory_bytes"), ("memory_bytes", "frames")):
         if tables == ["machine"] and leaf == one:
             here.pop(other, None)
@@ -65,14 +69,19 @@ def _put(raw: Raw, key: str, value: Any) -> None:
 
 
 def _step(here: Any, name: str, key: str) -> Any:
-    name, bracket, number = name.partition("[")
     if not isinstance(here, dict):
         raise refuse(PLACE, key, "a value", "a key inside a table")
-    below = here.setdefault(name, {})
-    if not bracket:
-        return below
-    index = number.rstrip("]")
+    if "[" not in name:
+        return here.setdefault(name, {})
+    entries, index = _entry(here, name, key)
+    return entries[index]
+
+
+def _entry(here: Raw, part: str, key: str) -> tuple[list[Any], int]:
+    """The list in ``here`` that a part of a key such as ``task[2]`` names, and the entry's number. Raises InputError if there is none."""
+    name, _, number = part.rstrip("]").partition("[")
+    below = here.get(name)
     length = len(below) if isinstance(below, list) else 0
-    if len(index) > INDEX_DIGITS_MAX or int(index) >= length:
-        raise refuse(PLACE, key, f"{name}[{index}]", f"one of the {length} entries of {name}, counted from 0")
-    return below[int(index)]
+    if not isinstance(below, list) or len(number) > INDEX_DIGITS_MAX or int(number) >= length:
+        raise refuse(PLACE, key, part, f"one of the {length} entries of {name}, counted from 0")
+    return below, int(number)

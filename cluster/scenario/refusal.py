@@ -10,7 +10,7 @@ import difflib
 import re
 import types
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
@@ -66,7 +66,7 @@ class Place:
 def refusal_of(error: ValidationError, model: type[BaseModel], place: Place) -> InputError:
     """The first of pydantic's errors about ``model`` as an InputError."""
     first = error.errors(include_url=False)[0]
-    keys = _without_tags(first["loc"])
+    keys = _without_tags(first["loc"], model)
     found, allowed = _found_and_allowed(first, model, keys)
     why = {"extra_forbidden": "unknown key", "missing": "missing"}.get(first["type"], "")
     return place.refuse(key_path(keys) or "scenario", found, allowed, why)
@@ -109,13 +109,35 @@ def _found_and_allowed(first: Any, model: type[BaseModel], keys: list[str | int]
             return first["input"], first["msg"][:1].lower() + first["msg"][1:]
 
 
-def _without_tags(location: Sequence[str | int]) -> list[str | int]:
-    """pydantic's location without the names it gives to the members of a union (``literal['all']``, ``list[str]``)."""
+def _without_tags(location: Sequence[str | int], model: type[BaseModel]) -> list[str | int]:
+    """pydantic's location without the names it gives to the members of a union (``literal['all']``, ``list[str]``, ``int``)."""
     keys: list[str | int] = []
+    kind: Any = model
     for part in location:
-        if isinstance(part, int) or _KEY.fullmatch(part):
+        kind = _without_none(kind)
+        if get_origin(kind) in (Union, types.UnionType):
+            kind = None
+        elif isinstance(part, int) or _KEY.fullmatch(part):
             keys.append(part)
+            kind = _below(kind, part)
     return keys
+
+
+def _without_none(kind: Any) -> Any:
+    """The annotation, of ``X | None`` X: None is no member that pydantic names, nor are constraints."""
+    if get_origin(kind) is Annotated:
+        return _without_none(get_args(kind)[0])
+    members = [part for part in get_args(kind) if part is not types.NoneType]
+    return _without_none(members[0]) if get_origin(kind) in (Union, types.UnionType) and len(members) == 1 else kind
+
+
+def _below(kind: Any, part: str | int) -> Any:
+    """The annotation of what a model, a list or a dictionary has under this key; None if that cannot be told."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        field = kind.model_fields.get(str(part))
+        return field.annotation if field else None
+    arguments = get_args(kind)
+    return arguments[-1] if get_origin(kind) in (list, dict) and arguments else None
 
 
 def _allowed_keys(model: type[BaseModel], keys: list[str | int]) -> str:

@@ -20,7 +20,7 @@ from cluster.scenario.cross import faults_of
 from cluster.scenario.expand import declared_expanded, machine_expanded
 from cluster.scenario.fault_tables import SwarmTable
 from cluster.scenario.kernel_options import kernel_notes, kernel_refusal, lay_changes, lay_preset, refuse_two_presets
-from cluster.scenario.overrides import apply_sets, parse_set
+from cluster.scenario.overrides import PLACE, apply_sets, parse_set
 from cluster.scenario.read import Raw, Source, read_source, with_preset
 from cluster.scenario.refusal import Place, refusal_of
 from cluster.scenario.swarm import Declared, drawn
@@ -132,7 +132,7 @@ def load_tables(raw: Raw, file: str, base: Path) -> Scenario:
 
 def _loaded(source: Source, sets: Sequence[str], kernel: str | None, revert: Sequence[str], apply: Sequence[str]) -> Scenario:
     raw = dict(source.raw)
-    raw["machine"] = with_preset(_machine(raw, sets), source.file)
+    raw["machine"] = _machine(raw, sets, source.file)
     place = Place(source.file, source.text, _lay_options(raw, sets, kernel, revert, apply))
     try:
         table = ScenarioTable.model_validate(raw)
@@ -152,11 +152,13 @@ def _lay_options(raw: Raw, sets: Sequence[str], kernel: str | None, revert: Sequ
 PRESET_KEY = "machine.preset"
 
 
-def _machine(raw: Raw, sets: Sequence[str]) -> object:
-    """The file's ``[machine]``, its preset replaced by ``--set machine.preset=NAME`` before other sets are laid over."""
+def _machine(raw: Raw, sets: Sequence[str], file: str) -> Raw:
+    """The file's ``[machine]`` over its preset, which ``--set machine.preset=NAME`` replaces before other sets are laid over."""
     machine = raw.get("machine", {})
     presets = [value for key, value in map(parse_set, sets) if key == PRESET_KEY]
-    return {**machine, "preset": presets[-1]} if presets and isinstance(machine, dict) else machine
+    if not presets or not isinstance(machine, dict):
+        return with_preset(machine, file)
+    return with_preset({**machine, "preset": presets[-1]}, PLACE)
 
 
 def _scenario(source: Source, table: ScenarioTable, place: Place) -> Scenario:

@@ -41,6 +41,10 @@ WRONG = {
     ),
     "arm parameter unknown": (CLEAN, CLEAN + "parameters = { page = 1 }\n", "arms.clean.parameters.page", "page", "pages"),
     "arm parameter no value": (CLEAN, CLEAN + 'parameters = { pages = "x + 1" }\n', "arms.clean.parameters.pages", "x + 1", "integers and"),
+    "arm parameter beyond": (CLEAN, CLEAN + "parameters = { pages = 100000 }\n", "arms.clean.parameters.pages", "100000", "1 to 20: copy"),
+    "arm parameter evaluated": (
+        CLEAN, CLEAN + 'parameters = { pages = "pages * 9" }\n', "arms.clean.parameters.pages", "pages * 9 = 27", "1 to 20: copy-on",
+    ),
     "arm switch unknown": (CLEAN, CLEAN + "switches = { nope = 1 }\n", "arms.clean.switches.nope", "nope", "reads"),
     "predict no text": ('predict = "pages"', "predict = 3", "arms.before.predict", "3", "a text in quotes"),
     "predict no expression": ('predict = "pages"', 'predict = "3 +"', "arms.before.predict", "3 +", "integers and names"),
@@ -67,6 +71,14 @@ WRONG = {
     "need without a reason": ("[figure]", '[[needs]]\nthat = "1"\n[figure]', "needs[0].why", "nothing", "why must be given"),
     "density key": ("[figure]", "[density]\nseed = 3\n[figure]", "density.seed", "seed", "scenario, sets"),
     "picture's check": ("[figure]", '[picture]\ncheck = "I-NOPE"\n[figure]', "picture.check[0]", "I-NOPE", "I-ONEQ"),
+    "density ignores": (
+        "[figure]", '[density]\nignores = ["I-PV", "I-NOPE"]\n[figure]', "density.ignores[0]", "I-PV", "I-ACT, I-BOUNDS",
+    ),
+    "density set": (
+        "[figure]", '[density]\nsets = ["machine.frames = 4096", "machine.cpus=0"]\n[figure]', "density.sets[1]", "0", "1 or more",
+    ),
+    "density set of no sense": ("[figure]", '[density]\nsets = ["cpus"]\n[figure]', "density.sets[0]", "cpus", "KEY=VALUE"),
+    "density scenario": ("[figure]", '[density]\nscenario = "nope"\n[figure]', "density.scenario", "no such file", "demo"),
     "machine key": ("cpus = 2", "cpu = 2", "scenario.machine.cpu", "cpu", "cpus (did you mean that?)"),
     "machine value": ("cpus = 2", "cpus = 0", "scenario.machine.cpus", "0", "1 or more"),
     "hole": ("cpus = 2", 'cpus = "${nope}"', "scenario.machine.cpus", "nope", "integers and names"),

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from cluster.errors import InputError
 from cluster.scenario import load
 from cluster.scenario.overrides import PROMISED, apply_sets, parse_set
 
+MINIMAL = '[workload]\ngenerator = "fault_storm"\n'
 VALUES = {
     "machine.cpus": 4, "machine.domains": 2, "machine.frames": 5000, "machine.pmap": "i386", "workload.cpus": 2, "workload.retouch": 3,
     "workload.lines_max": 0, "limits.wait_ns": 5_000, "limits.restarts": 1, "checks.stop_at_first": True,
@@ -66,6 +69,42 @@ def test_an_entry_of_a_list_is_reached_by_its_number():
         apply_sets(raw, ["faults[2].cpu=7"])
     with pytest.raises(InputError, match="inside a table"):
         apply_sets({"machine": {"cpus": 3}}, ["machine.cpus.x=7"])
+
+
+def test_the_last_part_of_a_key_may_be_an_entry_too(scenario_file):
+    path = scenario_file(MINIMAL + '[kernel]\nrevert = ["C01", "C24"]\n[machine]\ncpus = 2\ndomains = 2\ncpu_domains = [0, 1]\n')
+    scenario = load(path, ["kernel.revert[0]=C25", "machine.cpu_domains[0]=1", "machine.cpu_domains[1]=0"])
+    assert (scenario.kernel["C01"], scenario.kernel["C25"]) == ("plain", "dequeue-as-you-go")
+    assert scenario.machine.cpu_domains == (1, 0)
+    for key, length in (("kernel.revert[2]", 2), ("kernel.apply[0]", 0), ("workload.task[0]", 0), ("machine.cpus[0]", 0)):
+        with pytest.raises(InputError, match=rf"^--set: {re.escape(key)}: found .*, allowed: one of the {length} entries of ") as caught:
+            load(path, [f"{key}=C30"])
+        assert caught.value.key == key
+    with pytest.raises(InputError, match=r"^--set: kernel\.revert\[1\]: no change is called 'C99'"):
+        load(path, ["kernel.revert[1]=C99"])
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("workload.parameters.pages=1.5", "workload.parameters.pages"),
+        ("workload.parameters={ int = 1.5 }", "workload.parameters.int"),
+        ("checks.enable=[1]", "checks.enable"),
+        ("expect.ended=1", "expect.ended"),
+        ("machine.latency.memory.matrix_ns=[[1.5]]", "machine.latency.memory.matrix_ns[0][0]"),
+    ],
+)
+def test_a_key_is_the_files_and_names_no_type(scenario_file, text, key):
+    with pytest.raises(InputError) as caught:
+        load(scenario_file(), [text])
+    assert (caught.value.key, caught.value.file) == (key, "--set")
+
+
+def test_a_preset_that_is_none_is_refused_where_it_was_typed(scenario_file):
+    with pytest.raises(InputError, match=r"^--set: machine\.preset: found nope, allowed: eight-sockets-10, "):
+        load(scenario_file(), ["machine.preset=nope"])
+    with pytest.raises(InputError, match=r"case\.toml: machine\.preset: found nope, "):
+        load(scenario_file(MINIMAL + '[machine]\npreset = "nope"\n'))
 
 
 def test_a_later_setting_wins(scenario_file):
