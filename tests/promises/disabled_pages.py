@@ -32,10 +32,10 @@ def cached_pages_are_not_asserted_sound(patch: Patch) -> None:
 def wired_page_ends_the_search(patch: Patch) -> None:
     """C17: the loop of the old form has an end."""
 
-    async def select_cache(k, colour, owned):
+    async def select_cache(k, colour):
         while (victim := await k.call(PAGE_QUEUES, SelectCache(colour))) is not None and not victim[4]:
             await k.note(LOOP, k.tid, "vm_page_select_cache", False, victim[8])
-            if await vm_page_alloc._freed(k, victim, owned):
+            if await vm_page_alloc._freed(k, victim):
                 return True
             await k.post(PAGE_QUEUES, Deactivate(victim[0]))
         return False

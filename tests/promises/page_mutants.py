@@ -64,9 +64,9 @@ def one_page_is_every_table(patch: Patch) -> None:
 def victim_is_busy_while_no_lock_is_held(patch: Patch) -> None:
     """vm_page_select_cache marks its victim busy, drops all locks and takes them again in order (C28)."""
 
-    async def freed(k, victim, owned):
+    async def freed(k, victim):
         frame, obj, pindex, *_ = victim
-        if obj == owned or not await k.acquire(obj, TRY):
+        if await k.owns(obj) or not await k.acquire(obj, TRY):
             return False
         await k.call(PAGE_QUEUES, SetBusy(frame))
         await k.release(obj)
@@ -200,9 +200,9 @@ def cached_page_is_looked_at_again_and_again(patch: Patch) -> None:
     """vm_page_select_cache cannot free its victim at first, and deactivating it does nothing (C17)."""
     once = vm_page_alloc._freed
 
-    async def freed(k, victim, owned):
+    async def freed(k, victim):
         k.passed["looked"] = k.passed.get("looked", 0) + 1
-        return k.passed["looked"] > 3 and await once(k, victim, owned)
+        return k.passed["looked"] > 3 and await once(k, victim)
 
     patch.setattr(vm_page_alloc, "_freed", freed)
     patch.setattr(vm_page_alloc, "Deactivate", PageState)

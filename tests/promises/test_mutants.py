@@ -51,7 +51,7 @@ MUTANTS = [
     Mutant("I-ORDER", m.pmap_enter_locks_the_pmap_first, w.map_and_unmap),
     Mutant("I-NOSLEEP", m.sleeper_keeps_the_object, w.unmap_while_paging, ("I-DEADLOCK",)),
     Mutant("I-SPIN", m.allocation_takes_the_queues_under_the_free_lock, w.map_and_unmap, ("I-ORDER",)),
-    Mutant("I-RECURSE", m.release_forgets_the_depth, w.scarce, ("I-LOCKRESTORE",)),
+    Mutant("I-RECURSE", m.release_forgets_the_depth, w.scarce, ("I-LOCKRESTORE", "I-LOCKSET")),
     Mutant("I-DEADLOCK", m.moving_up_waits_for_the_first_object, w.shadowed),
     Mutant("I-WANT", m.wakeup_is_forgotten, w.one_file_page),
     Mutant("I-WANT", m.sleeper_is_not_noted, w.one_file_page),
