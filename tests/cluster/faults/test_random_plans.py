@@ -75,7 +75,7 @@ def plans(tmp_path_factory):
     place = tmp_path_factory.mktemp("work")
     made = {}
     for name in WORKS:
-        scenario = load(SMALL[name].scenario, [*SMALL[name].sets, "limits.wait_ns=20 ms", "limits.events=40000"])
+        scenario = load(SMALL[name].scenario, [*SMALL[name].sets, "limits.wait_ns=20 ms", "limits.events=15000"])
         workload = scenario.compile(7)
         (place / name).write_bytes(encode(workload))
         made[name] = msgspec.structs.replace(scenario.to_plan(7, workload=workload, trace=False), workload_path=str(place / name))
