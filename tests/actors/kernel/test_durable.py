@@ -51,8 +51,8 @@ LONG = 100
 class Restorer:
     """When a routine begins to wait: encode the CPU, decode it, and let it run its routines again.
 
-    Each place a routine can wait at, told by its request's word and how many it has made, is tried once. Of a long history, which goes round
-    a loop, so is every eighth.
+    Each place a routine can wait at, told by its request's word and how many it has made, is tried once. Of a long history, which goes
+    round a loop, so is every eighth.
     """
 
     def __init__(self, boot):
