@@ -16,13 +16,7 @@ from protocol.messages.pages import (
     BootSlab,
     CowCount,
     Deactivate,
-    Harvest,
     MakeCache,
-    PvAdd,
-    PvCount,
-    PvDel,
-    PvRequeue,
-    Pvs,
     SetAct,
     SetDirty,
     SetFlags,
@@ -30,6 +24,7 @@ from protocol.messages.pages import (
     Unwire,
     Wire,
 )
+from protocol.messages.pvs import Harvest, PvAdd, PvCount, PvDel, PvRequeue, Pvs
 from protocol.messages.queues import Requeue
 from protocol.pages import (
     ACTIVE,

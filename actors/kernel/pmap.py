@@ -17,7 +17,8 @@ from actors.kernel.pmap_window import pmap_pte_quick
 from actors.kernel.shootdown import pmap_invalidate
 from actors.kernel.uma import uma_zfree
 from protocol.identity import PAGE_QUEUES, PV_ZONE
-from protocol.messages.pages import Harvest, PvDel, PvRequeue, Pvs, SetFlags
+from protocol.messages.pages import SetFlags
+from protocol.messages.pvs import Harvest, PvDel, PvRequeue, Pvs
 from protocol.messages.space import PteClear, PteProtect, PteTest, Range, ResidentCount
 from protocol.pages import PROT_READ, PROT_WRITE, PTE_A, PTE_M, PTE_MANAGED, PTE_RW, REFERENCED, WRITEABLE
 

@@ -18,7 +18,7 @@ from actors.kernel.pmap_window import leave_copy, reach_copy
 from actors.kernel.pv_entry import plenty_used, try_pv_entry
 from actors.kernel.requests import KernelPanic
 from protocol.identity import PAGE_QUEUES, address_of
-from protocol.messages.pages import PvAdd
+from protocol.messages.pvs import PvAdd
 from protocol.messages.space import PteSwap, Range
 from protocol.pages import PTE_A, PTE_COPIED, PTE_M, PTE_MANAGED
 from protocol.paging import PAGING

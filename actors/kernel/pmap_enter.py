@@ -16,7 +16,8 @@ from actors.kernel.shootdown import pmap_invalidate
 from actors.kernel.uma import uma_zfree
 from actors.kernel.vm_page import vm_page_busy, vm_wait
 from protocol.identity import PAGE_QUEUES, PV_ZONE
-from protocol.messages.pages import Harvest, PvAdd, PvDel, Unbusy
+from protocol.messages.pages import Unbusy
+from protocol.messages.pvs import Harvest, PvAdd, PvDel
 from protocol.messages.space import PteSwap, PteTest, PtHold
 from protocol.pages import (
     FAKE,

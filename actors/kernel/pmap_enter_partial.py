@@ -17,7 +17,8 @@ from actors.kernel.shootdown import pmap_invalidate
 from actors.kernel.uma import uma_zfree
 from actors.kernel.vm_page import vm_page_busy, vm_wait
 from protocol.identity import GIANT, PAGE_QUEUES, PV_ZONE
-from protocol.messages.pages import Hold, PvAdd, PvDel, SetDirty, Unbusy
+from protocol.messages.pages import Hold, SetDirty, Unbusy
+from protocol.messages.pvs import PvAdd, PvDel
 from protocol.messages.space import PteClear, PteSwap, PteTest, PtFind, PtHold, PtNeed
 from protocol.pages import (
     PTE_A,

@@ -16,7 +16,8 @@ from actors.kernel.uma import uma_zalloc
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES, PV_OBJECT, PV_ZONE, address_of
 from protocol.messages.free import FreeCounts
 from protocol.messages.locks import TRY
-from protocol.messages.pages import PvCount, Pvs, SetFlags
+from protocol.messages.pages import SetFlags
+from protocol.messages.pvs import PvCount, Pvs
 from protocol.messages.queues import LEFT, NextAfter, PagesNeeded
 from protocol.pages import ACTIVE, BUSY, INACTIVE, WRITEABLE
 

@@ -5,7 +5,23 @@ A test asserts that tags are unique and that each message survives encoding by m
 
 from __future__ import annotations
 
-from protocol.messages import contig, device, faults, free, isa, locks, objects, pages, processor, queues, space, vnodes, windows, zones
+from protocol.messages import (
+    contig,
+    device,
+    faults,
+    free,
+    isa,
+    locks,
+    objects,
+    pages,
+    processor,
+    pvs,
+    queues,
+    space,
+    vnodes,
+    windows,
+    zones,
+)
 from protocol.messages.base import DEVICE, IPI, LINK_NAMES, LOCAL, MEMORY, Held, Message, Op, Reply, Row, Scalar, Value
 
 
@@ -27,6 +43,6 @@ MESSAGE_BY_WORD: dict[str, type[Message]] = {m.word: m for m in MESSAGE_TYPES}
 
 __all__ = [
     "DEVICE", "IPI", "LINK_NAMES", "LOCAL", "MEMORY", "MESSAGE_BY_WORD", "MESSAGE_TYPES", "Held", "Message", "Op", "Reply", "Row",
-    "Scalar", "Value", "contig", "device", "faults", "free", "isa", "locks", "objects", "pages", "processor", "queues", "space", "vnodes",
-    "windows", "zones",
+    "Scalar", "Value", "contig", "device", "faults", "free", "isa", "locks", "objects", "pages", "processor", "pvs", "queues", "space",
+    "vnodes", "windows", "zones",
 ]  # fmt: skip

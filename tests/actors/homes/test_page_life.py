@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from actors.homes.page_queues import PageQueues
-from protocol.messages.pages import Activate, Bind, FreePage, Hold, PageState, PvAdd, Rebind, SetBusy, SetDirty, SetFlags, Unwire, Wire
+from protocol.messages.pages import Activate, Bind, FreePage, Hold, PageState, Rebind, SetBusy, SetDirty, SetFlags, Unwire, Wire
+from protocol.messages.pvs import PvAdd
 from protocol.messages.queues import CHAN_DAEMON_MEMORY, CHAN_ZERO, PagesNeeded
 from protocol.pages import (
     ACTIVE,

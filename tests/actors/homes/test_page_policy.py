@@ -10,13 +10,8 @@ from protocol.messages.pages import (
     CowCount,
     Deactivate,
     FreePage,
-    Harvest,
     Hold,
     MakeCache,
-    PvAdd,
-    PvDel,
-    PvRequeue,
-    Pvs,
     SetAct,
     SetBusy,
     SetDirty,
@@ -25,6 +20,7 @@ from protocol.messages.pages import (
     Unwire,
     Wire,
 )
+from protocol.messages.pvs import Harvest, PvAdd, PvDel, PvRequeue, Pvs
 from protocol.messages.queues import Requeue
 from protocol.pages import (
     ACTIVE,

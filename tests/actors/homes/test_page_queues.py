@@ -15,14 +15,9 @@ from protocol.messages.pages import (
     Finish,
     Flash,
     FreePage,
-    Harvest,
     Hold,
     MakeCache,
     PageState,
-    PvAdd,
-    PvDel,
-    PvRequeue,
-    Pvs,
     Rebind,
     SetBusy,
     SetDirty,
@@ -33,6 +28,7 @@ from protocol.messages.pages import (
     WantBusy,
     Wire,
 )
+from protocol.messages.pvs import Harvest, PvAdd, PvDel, PvRequeue, Pvs
 from protocol.messages.queues import CHAN_FREE, CHAN_NEEDED, LEFT, Mark, NextAfter, PagesNeeded, QueueCounts, Requeue, SelectCache
 from protocol.pages import (
     ACTIVE,
