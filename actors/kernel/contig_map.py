@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks
+from actors.kernel.page_content import zero_unless
 from actors.kernel.requests import KernelPanic
-from actors.kernel.vm_page import vm_page_free, zero_unless
+from actors.kernel.vm_page import vm_page_free
 from actors.kernel.vnode import insert_resident
 from protocol.identity import KERNEL_BASE, KERNEL_MAP, KERNEL_OBJECT, PAGE_QUEUES
 from protocol.messages.contig import Adopt

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.fault_state import Fault, release_page
-from actors.kernel.vm_page import copy_page, vm_page_busy, vm_page_free, vm_page_rename
+from actors.kernel.page_content import copy_page
+from actors.kernel.vm_page import vm_page_busy, vm_page_free, vm_page_rename
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.locks import TRY
 from protocol.messages.objects import Describe, Enter, SetValid

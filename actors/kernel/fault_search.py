@@ -9,10 +9,11 @@ from __future__ import annotations
 from actors.kernel.context import Context
 from actors.kernel.device_pager import dev_pager_getpage
 from actors.kernel.fault_state import Fault, back_out, between_steps, free_busy, release_first, unlock_map
+from actors.kernel.page_content import zero_unless
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pager import vm_pager_get_page
 from actors.kernel.vm_object_deallocate import vm_object_deallocate
-from actors.kernel.vm_page import vm_page_sleep_if_busy, vm_wait, zero_unless
+from actors.kernel.vm_page import vm_page_sleep_if_busy, vm_wait
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from actors.kernel.zero_copy import vm_page_cowfault
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES

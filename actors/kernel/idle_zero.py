@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks, nothing_held
+from actors.kernel.page_content import zero_unless
 from actors.kernel.requests import Again
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import PutZeroed, TakeDirty, ZeroCheck
 from protocol.messages.locks import Wakeup
 from protocol.messages.queues import CHAN_ZERO
-from protocol.records import FRAME_ZERO
 
 PAGES_AT_ONCE = 16
 """Colours tried in one step of the thread's history."""
@@ -65,14 +65,8 @@ async def zero_one(k: Context, colour: int) -> None:
 
 
 async def _zero_and_put_back(k: Context, frame: int) -> None:
-    await pmap_zero_page_idle(k, frame)
+    await zero_unless(k, frame, False)
     await k.at("vm_page_zero_idle.zeroed")
     await k.acquire(FREE_QUEUES)
     await k.post(FREE_QUEUES, PutZeroed(frame))
     await k.release(FREE_QUEUES)
-
-
-async def pmap_zero_page_idle(k: Context, frame: int) -> None:
-    """Zero a frame through a window of this thread's own."""
-    await k.compute("zero page", k.costs.zero_page_ns)
-    await k.note(FRAME_ZERO, frame, k.tid)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks
-from actors.kernel.vm_page import zero_unless
+from actors.kernel.page_content import zero_unless
 from actors.kernel.vm_page_grab import vm_page_grab
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import SetValid

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks, recorded
+from actors.kernel.page_content import zero_unless
 from actors.kernel.pmap_pte_object import install_from_object, table_index
-from actors.kernel.vm_page import vm_page_busy, vm_page_free, zero_unless
+from actors.kernel.vm_page import vm_page_busy, vm_page_free
 from actors.kernel.vm_page_alloc import vm_page_alloc_idle
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.pages import SetFlags, Unwire

@@ -10,16 +10,17 @@ from actors.kernel.context import Context
 from actors.kernel.contracts import locks
 from actors.kernel.fault_state import free_busy
 from actors.kernel.fault_unwire import is_device
+from actors.kernel.page_content import copy_page
 from actors.kernel.pmap import pmap_remove
 from actors.kernel.pmap_enter import pmap_enter
 from actors.kernel.vm_object import vm_object_allocate
 from actors.kernel.vm_object_deallocate import vm_object_deallocate
-from actors.kernel.vm_page import copy_page, vm_wait
+from actors.kernel.vm_page import vm_wait
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup, SetValid
 from protocol.messages.pages import Activate, Unbusy
-from protocol.messages.space import AddEntry, EntryRow
+from protocol.messages.space import ENTRY_COW, ENTRY_NEEDS_COPY, ENTRY_WIRED, AddEntry, EntryRow
 from protocol.pages import VALID_ALL
 
 
@@ -30,7 +31,7 @@ async def vm_fault_copy_entry(k: Context, space: str, pmap: str, row: EntryRow) 
     Returns false, with nothing done, if a page is not there: another thread is about to wire it, and the kernel would have the fork wait
     for the entry, which is in transition. A device's memory is not copied either.
     """
-    start, end, obj, offset, prot, _ = row
+    start, end, obj, offset, prot, flags = row
     if await is_device(k, obj):
         return False
     copy = await vm_object_allocate(k, end - start)
@@ -42,7 +43,7 @@ async def vm_fault_copy_entry(k: Context, space: str, pmap: str, row: EntryRow) 
             return False
         await pmap_enter(k, pmap, start + pindex, frame, prot)
         await _let_go(k, copy, frame)
-    await k.call(space, AddEntry(start, end, copy, 0, prot, 0))
+    await k.call(space, AddEntry(start, end, copy, 0, prot, flags & ~(ENTRY_WIRED | ENTRY_COW | ENTRY_NEEDS_COPY)))
     return True
 
 

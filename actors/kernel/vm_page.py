@@ -18,7 +18,7 @@ from protocol.messages.objects import Enter, TreeJoin, TreeRise, TreeStore
 from protocol.messages.pages import FreePage, PageOwner, PageState, Rebind, SetBusy, WantBusy, page_channel
 from protocol.messages.queues import CHAN_FREE, PagesNeeded
 from protocol.pages import FREE, VALID_ALL
-from protocol.records import BELIEF, FRAME_COPY, FRAME_ZERO
+from protocol.records import BELIEF
 
 
 @locks("pq")
@@ -211,19 +211,3 @@ async def try_owner(k: Context, frame: int, owner: str) -> bool:
 def _assert_owned(frame: int, owner: str) -> None:
     if not owner:
         raise KernelPanic(f"Fatal trap 12: page fault while in kernel mode (the lock of the NULL object of vm page {frame:#x})")
-
-
-# Content --------------------------------------------------------------------------------------------------------------------------
-
-
-async def zero_unless(k: Context, frame: int, zeroed: bool) -> None:
-    """Zero a fresh page if its content is not zero already (pmap_zero_page)."""
-    if not zeroed:
-        await k.compute("zero page", k.costs.zero_page_ns)
-        await k.note(FRAME_ZERO, frame, k.tid)
-
-
-async def copy_page(k: Context, source: int, frame: int) -> None:
-    """Copy a page's content (pmap_copy_page)."""
-    await k.compute("copy page", k.costs.copy_page_ns)
-    await k.note(FRAME_COPY, frame, source, k.tid)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks, recorded
+from actors.kernel.page_content import zero_unless
 from actors.kernel.page_io import soft_busy
-from actors.kernel.vm_page import page_state, vm_page_busy, vm_wait, zero_unless
+from actors.kernel.vm_page import page_state, vm_page_busy, vm_wait
 from actors.kernel.vm_page_alloc import vm_page_alloc, vm_page_alloc_idle
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Generation, Lookup, SoftBusy

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks, nothing_held, recorded
+from actors.kernel.page_content import copy_page
 from actors.kernel.page_io import soft_busy
 from actors.kernel.pmap import pmap_page_protect, pmap_remove_all
 from actors.kernel.vm_map import vm_map_lookup
-from actors.kernel.vm_page import copy_page, page_state, vm_page_busy, vm_page_free, vm_page_insert, vm_page_remove, vm_wait
+from actors.kernel.vm_page import page_state, vm_page_busy, vm_page_free, vm_page_insert, vm_page_remove, vm_wait
 from actors.kernel.vm_page_alloc import vm_page_alloc
 from protocol.identity import NETWORK_CARD, PAGE_QUEUES
 from protocol.messages.device import NicSend

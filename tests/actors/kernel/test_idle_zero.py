@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from actors.kernel import step
-from actors.kernel.vm_page import vm_page_free, zero_unless
+from actors.kernel.page_content import zero_unless
+from actors.kernel.vm_page import vm_page_free
 from protocol.identity import PAGE_QUEUES
 from protocol.messages.objects import Lookup
 from protocol.messages.queues import CHAN_ZERO

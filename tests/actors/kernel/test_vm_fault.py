@@ -237,3 +237,12 @@ def test_a_page_that_was_only_copied_from_was_not_referenced():
     done = pair([Access(1005, write=True, at_ns=AT_NS)], [])
     below = objects(done)["object.1"].pages[5][0]
     assert not queues(done).pages[below].flags & REFERENCED
+
+
+def test_a_fault_that_ends_with_the_map_locked_drops_its_reference_first():
+    """A load of a page below the first object: nobody can unmap the entry while the fault's reference is one of two."""
+    done = ends_well(run(workload([Mmap(1000, 1010, file=0), Access(1005, write=True), Access(1006)], files=(LIB,))))
+    given_back = [record[2] for record in done.records(LOCK_RELEASE) if record[1] == 0]
+    first = next(name for name in objects(done) if objects(done)[name].backing == "object.1")
+    assert given_back.count(first) > 2
+    assert given_back[-1] == "map.0"

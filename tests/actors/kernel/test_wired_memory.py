@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from actors.kernel import step
-from protocol.messages.space import WireEntries
+from protocol.messages.space import ENTRY_STACK, WireEntries
 from protocol.records import FRAME_COPY, NOTE, PAGE_WIRE, SLEEP, STORE
 from protocol.workload import Access, Exit, File, Fork, Inject, Kernel, Madvise, Mmap, Mremap, Munmap, Think
 from tests.actors.machine_audit import ends_well, maps, objects, pmaps, queues
@@ -54,6 +54,12 @@ def test_what_the_child_has_is_not_wired():
     frames = {pmaps(done)["pmap.0"].ptes[vpn][0] for vpn in (1000, 1001)}
     assert still_wired(done) == frames
     assert [row[5] for row in maps(done)["map.1.cpu.0"].rows] == [0]
+
+
+def test_the_copy_of_a_wired_stack_is_a_stack():
+    parent = [Mmap(1000, 1002, stack=True), mlock(), Fork(1, "fork"), LATER]
+    done = ends_well(run(workload(parent, [LATER], parents=(-1, 0))))
+    assert [row[5] for row in maps(done)["map.1.cpu.0"].rows] == [ENTRY_STACK]
 
 
 def test_pages_are_copied_from_wherever_they_are_in_the_chain():
