@@ -22,9 +22,9 @@ DEVICE_VPN, DEVICE_PHYS, DEVICE_PAGES = HEAP_VPN + 0x30000, 1 << 24, 4
 """Where devices' memory is mapped, and where it is: beyond all RAM, no two mappings on the same."""
 DEVICE_STRIDE = 1 << 24
 """More steps than a thread can have: each mapping of a device is of memory of its own."""
-HOLD_NS, SEND_NS, DRIVE_NS, BURST_NS = 20_000, 60_000, 20_000, 50_000
+HOLD_NS, SEND_NS, DRIVE_NS, BURST_NS, IO_NS = 20_000, 60_000, 20_000, 50_000, 100_000
 """Mean times for which an object's lock is held by a thread that works under it, for which a network card has a page, between two
-stretches of contiguous memory that a driver asks for, and for which interrupts have the last free pages."""
+stretches of contiguous memory that a driver asks for, for which interrupts have the last free pages, and for which a disk has a page."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,13 @@ def _map(worker: Worker) -> None:
     builder.munmap(worker.task, start, pages)
 
 
+def _io(worker: Worker) -> None:
+    """I/O between a disk and a page of what a thread of the process has mapped, which may be about to remove it."""
+    first = worker.number - worker.number % worker.parameters["threads"]
+    vpn = SCRATCH_VPN + (first + worker.below("threads")) * SCRATCH_STRIDE + worker.stream.below(SCRATCH_PAGES)
+    worker.kernel("space_page_io", vpn, holds=(Hold("space_page_io.busy", for_ns=worker.stream.exponential_ns(IO_NS) + 1),))
+
+
 def _device(worker: Worker) -> None:
     """A device's memory mapped, locked, touched, and removed again."""
     builder, place = worker.builder, worker.number * DEVICE_STRIDE + len(worker.builder.tasks[worker.task].steps)
@@ -196,7 +203,7 @@ def _burst(worker: Worker) -> None:
 
 ACTIONS: dict[str, Callable[[Worker], None]] = {
     "touches": _touch, "file_touches": _touch_file, "maps": _map, "drops": _drop, "forks": _fork, "truncates": _truncate, "reads": _read,
-    "waits": _wait, "caches": _cache, "holds": _hold, "sends": _send, "devices": _device, "bursts": _burst,
+    "waits": _wait, "caches": _cache, "holds": _hold, "sends": _send, "devices": _device, "bursts": _burst, "ios": _io,
 }  # fmt: skip
 """Parameter that is an action's weight to the action."""
 FILE_ACTIONS = ("truncates", "reads", "waits", "caches", "holds")
@@ -237,6 +244,7 @@ GENERATOR = Generator(
         _weight("sends", 6, "zero-copy sends"),
         _weight("devices", 3, "mappings of a device's memory, made, locked in memory, touched and removed"),
         _weight("bursts", 5, "bursts of packets, whose interrupts take the last free pages for a while"),
+        _weight("ios", 0, "I/O into a page of what a thread of the process has mapped for a while"),
     ),
     build,
 )

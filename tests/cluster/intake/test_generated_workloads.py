@@ -81,6 +81,21 @@ def test_parameters_shape_the_work():
     assert {step.vpn - hot[0].vpn // 512 * 512 for step in hot[100:]} <= set(range(20))
 
 
+def test_io_of_a_mix_is_on_pages_that_threads_of_the_same_process_map():
+    parameters = {"processes": 2, "threads": 2, "steps": 60, "maps": 60, "ios": 60}
+    workload = generator("kernel_mix").generate(parameters, 1)
+    mapped, used = {}, {}
+    for task in workload.tasks:
+        for step in task.steps:
+            if step.word == "mmap":
+                mapped.setdefault(task.space, set()).update(range(step.start, step.end))
+            elif step.word == "kernel" and step.routine == "space_page_io":
+                used.setdefault(task.space, []).append(step.arguments[0])
+                assert step.holds[0].point == "space_page_io.busy" and step.holds[0].for_ns > 0
+    assert len(used) == 2
+    assert all(set(vpns) <= mapped[space] for space, vpns in used.items())
+
+
 @pytest.mark.parametrize("name", GENERATORS)
 def test_every_parameter_has_bounds_its_default_keeps_and_a_meaning(name):
     for parameter in GENERATORS[name].parameters:
