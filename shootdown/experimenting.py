@@ -14,6 +14,7 @@ from cluster.experiments.measures import Names, Said, counted_by, decisions, dis
 from cluster.experiments.telling import Telling, steps
 from cluster.recording.run_dir import refuse_taken
 from cluster.scenario import Scenario
+from cluster.seeds import seeds_around
 from protocol.workload import Workload
 from shootdown.placing import placement
 from shootdown.result import Run, open_run
@@ -199,7 +200,7 @@ def _compare_decisions(experiment: Experiment, results: dict[str, ArmResult], se
     scenarios = {arm: experiment.scenario(arm) for arm in results if experiment.figure(arm).decisions}
     for arm in scenarios:
         results[arm].figure = 0
-    for schedule in range(seed, seed + count):
+    for schedule in seeds_around(seed, count):
         decided = {}
         for arm, scenario in scenarios.items():
             own = open_run(results[arm].run_dir) if schedule == seed else None

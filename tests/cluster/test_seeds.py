@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cluster.errors import InputError
-from cluster.seeds import SEED_MAX, seeds_from
+from cluster.seeds import SEED_MAX, seeds_around, seeds_from
 
 
 def test_seeds_from_one_on():
@@ -17,3 +17,8 @@ def test_seeds_from_one_on():
 def test_there_are_not_so_many(first):
     with pytest.raises(InputError, match=rf"--first: found {first}, allowed: 0 to {SEED_MAX - 1} with 2 seeds"):
         seeds_from(first, 2)
+
+
+def test_around_there_are_always_so_many():
+    assert seeds_around(7, 3) == [7, 8, 9]
+    assert seeds_around(SEED_MAX, 3) == [SEED_MAX, 0, 1]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import InputError
+from cluster.seeds import SEED_MAX
 from cluster.experiments.experiment import load_experiment
 from cluster.recording import manifest
 from protocol.changes import CHANGES
@@ -109,9 +110,10 @@ def test_an_equivalence_counts_schedules_in_which_others_were_chosen(monkeypatch
     made = []
     run = experimenting.run
     monkeypatch.setattr(experimenting, "run", lambda scenario, **how: made.append((scenario.name, how["seed"])) or run(scenario, **how))
-    done = reproduce("C32", {"schedules": 3, "pages": 20}, seed=5)
+    done = reproduce("C32", {"schedules": 3, "pages": 20}, seed=SEED_MAX)
     assert {name: done.arms[name].figure for name in ("before", "after", "other-order")} == {"before": 0, "after": 0, "other-order": 3}
     assert len(made) == len(set(made)) == 3 * 4, "the run of the arm itself is the first schedule"
+    assert {seed for _, seed in made} == {SEED_MAX, 0, 1}
 
 
 def test_all_that_are_shipped_by_default_and_checked_before_any_runs():
