@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cluster.errors import InputError
-from cluster.seeds import SEED_MAX
 from cluster.experiments.experiment import load_experiment
 from cluster.recording import manifest
+from cluster.seeds import SEED_MAX
 from protocol.changes import CHANGES
 from shootdown import experimenting
 from shootdown.experimenting import experiments, formula, reproduce
