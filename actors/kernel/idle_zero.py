@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from actors.kernel.context import Context
 from actors.kernel.contracts import locks, nothing_held
-from actors.kernel.page_content import zero_unless
+from actors.kernel.page_content import zero_page
 from actors.kernel.requests import Again
 from protocol.identity import FREE_QUEUES, PAGE_QUEUES
 from protocol.messages.free import PutZeroed, TakeDirty, ZeroCheck
@@ -65,7 +65,7 @@ async def zero_one(k: Context, colour: int) -> None:
 
 
 async def _zero_and_put_back(k: Context, frame: int) -> None:
-    await zero_unless(k, frame, False)
+    await zero_page(k, frame)
     await k.at("vm_page_zero_idle.zeroed")
     await k.acquire(FREE_QUEUES)
     await k.post(FREE_QUEUES, PutZeroed(frame))
